@@ -1,0 +1,149 @@
+"""The policy by which shares become words and colours for tracks, and markers on the time line.
+
+A bare "+21" beside a fader reads as decibels, so the text always says points of what: "rock: 21 of
+63 points (muting it: −9)". Only what a musician can rely on is said: the tag itself must score
+high enough and above silence, the stem's share must be large enough, and its interval must exclude
+zero. Genres and moods are told by default; instruments only when asked for.
+
+The server applies the policy to a result (`stemlens.analysis/1`, scores 0 to 1) and the DAW side
+writes what comes out. Colours are those of Okabe and Ito (2008), told apart by colour-blind eyes;
+a tag keeps its colour within one result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+FOR, AGAINST = "#0072B2", "#D55E00"
+KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationPolicy:
+    """What is worth writing on a track.
+
+    `tags` at most are told per track, of the given `kinds`, each with a share of at least
+    `min_share` points and a score of at least `min_score` points. `colour` is by the strongest
+    "tag" or by the "sign" of its share. `markers`: whether peaks of the shares become markers.
+    """
+
+    tags: int = 3
+    kinds: tuple[str, ...] = ("genre", "mood")
+    min_share: float = 3.0
+    min_score: float = 10.0
+    colour: str = "tag"
+    markers: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = set(self.kinds) - set(KINDS)
+        if unknown:
+            raise ValueError(f"kinds has {sorted(unknown)[0]!r}; there are {', '.join(KINDS)}")
+        if self.colour not in ("tag", "sign"):
+            raise ValueError(f"colour is {self.colour!r}; it can be 'tag' or 'sign'")
+        if self.tags < 0:
+            raise ValueError("tags must not be negative")
+
+
+def points(score: float) -> int:
+    """A score (0 to 1) or a part of one in whole points, as people are told it."""
+    return round(100 * score)
+
+
+def signed(value: float) -> str:
+    """A part of a score in points with its sign, minus as a minus sign: "+21", "−9", "0"."""
+    whole = points(value)
+    return f"−{-whole}" if whole < 0 else f"+{whole}" if whole > 0 else "0"
+
+
+def sentence(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
+    """One tag on one track in words: "rock: 21 of 63 points (muting it: −9)"."""
+    own = signed(share["value"]).removeprefix("+")
+    whole, muted = points(tag["score"]), signed(share["mute"])
+    return f"{tag['tag']}: {own} of {whole} points (muting it: {muted})"
+
+
+def told(
+    result: Mapping[str, Any], policy: AnnotationPolicy
+) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
+    """For each stem id the (tag, share) pairs worth telling, largest share first."""
+    chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
+        stem["id"]: [] for stem in result["session"]["stems"]
+    }
+    for tag in result["tags"]:
+        if tag["kind"] not in policy.kinds or 100 * tag["score"] < policy.min_score:
+            continue
+        if tag["score"] <= tag["baseline"]:
+            continue
+        for share in tag["attributions"]:
+            certain = share["low"] > 0 or share["high"] < 0
+            if certain and 100 * abs(share["value"]) >= policy.min_share:
+                chosen[share["stem"]].append((tag, share))
+    for pairs in chosen.values():
+        pairs.sort(key=lambda pair: -abs(pair[1]["value"]))
+        del pairs[policy.tags :]
+    return chosen
+
+
+def annotate(result: Mapping[str, Any], policy: AnnotationPolicy) -> list[dict[str, str]]:
+    """The annotations `{"track", "text", "color"}` of a result, one for each stem with any."""
+    colours: dict[str, str] = {}
+    for tag in result["tags"]:
+        if tag["kind"] in policy.kinds:
+            colours[tag["tag"]] = PALETTE[len(colours) % len(PALETTE)]
+    annotations = []
+    for track, pairs in told(result, policy).items():
+        if not pairs:
+            continue
+        strongest, share = pairs[0]
+        by_sign = FOR if share["value"] > 0 else AGAINST
+        annotations.append(
+            {
+                "track": track,
+                "text": "; ".join(sentence(tag, share) for tag, share in pairs),
+                "color": colours[strongest["tag"]] if policy.colour == "tag" else by_sign,
+            }
+        )
+    return annotations
+
+
+def peak(series: Sequence[float]) -> tuple[int, int]:
+    """First and last index of the passage around the largest magnitude of `series` in which it
+    keeps its sign and at least half of that magnitude."""
+    top = max(range(len(series)), key=lambda i: abs(series[i]))
+    sign = 1 if series[top] >= 0 else -1
+
+    def strong(i: int) -> bool:
+        return 0 <= i < len(series) and sign * series[i] >= abs(series[top]) / 2
+
+    first = last = top
+    while strong(first - 1):
+        first -= 1
+    while strong(last + 1):
+        last += 1
+    return first, last
+
+
+def marker(
+    track: str,
+    name: str,
+    tag: Mapping[str, Any],
+    series: Sequence[float],
+    starts_s: Sequence[float],
+    segment_s: float,
+) -> dict[str, Any]:
+    """A marker where the share of one tag on one track is strongest.
+
+    `series` is that share in each segment, `starts_s` where the segments start in project time.
+    """
+    first, last = peak(series)
+    mean = sum(series[first : last + 1]) / (last + 1 - first)
+    return {
+        "track": track,
+        "tag": tag["tag"],
+        "start_s": starts_s[first],
+        "end_s": starts_s[last] + segment_s,
+        "text": f"{name}: {signed(mean)} points of {tag['tag']}",
+    }

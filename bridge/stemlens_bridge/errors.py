@@ -1,0 +1,61 @@
+"""Every error that Stemlens can tell a user, as a code and a sentence.
+
+A `StemlensError` is raised where the cause is known, travels unchanged (in Python, in a job's
+record, as `/stemlens/error` over OSC) and is shown once. The code is for programs and is one of
+`CODES`; the message is for people: it names the file or the option and says what to do.
+"""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    # audio files
+    "audio_missing": "the file does not exist",
+    "audio_unreadable": "the file exists but may not be read, or is not a regular file",
+    "audio_empty": "the file has no samples",
+    "audio_not_audio": "the file is in no format that can be read",
+    "audio_truncated": "the file ends before its header says it does",
+    "audio_not_finite": "the file has NaN or infinite samples",
+    "audio_too_long": "the file is longer than the limit",
+    # sessions
+    "session_invalid": "session.json, the folder or the stems do not make a session",
+    "too_many_stems": "more stems sound at once than can be analysed exactly",
+    # taggers
+    "tagger_unknown": "no tagger has that name",
+    "weights_missing": "the tagger's weights are not there and could not be fetched",
+    "weights_damaged": "the tagger's weights do not have the expected content",
+    "device_unavailable": "this machine has no such compute device",
+    "extra_missing": "a part of Stemlens that this command needs is not installed",
+    # jobs and messages
+    "bad_message": "an OSC message that cannot be understood",
+    "unknown_address": "an OSC address that is not in the protocol",
+    "bad_options": "an option is unknown or has an impossible value",
+    "job_unknown": "no job has that id",
+    "job_exists": "a job with that id exists and has other content",
+    "missing_stems": "fewer stems have arrived than were announced",
+    "path_not_allowed": "the file lies outside the folders that the server may read",
+    "files_changed": "a stem's file has changed since it was submitted",
+    "cancelled": "the job was cancelled",
+    "worker_died": "the process that does the analysis died",
+    "internal": "something that should not happen did; the log says more",
+    # the server and the way to it
+    "server_unreachable": "no server answers at that address",
+    "server_stopped": "the server went away and did not come back",
+    "port_in_use": "another program uses the port",
+    "data_in_use": "another server uses the same data folder",
+    "remote_not_allowed": "the server was asked to listen to other machines without leave",
+    "output_failed": "a result could not be written",
+}
+
+
+class StemlensError(Exception):
+    """What went wrong (`code`, one of `CODES`) and what to do about it (`message`, a sentence)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        if code not in CODES:
+            raise ValueError(f"{code!r} is not one of the documented error codes")
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[StemlensError], tuple[str, str]]:
+        return (type(self), (self.code, self.message))

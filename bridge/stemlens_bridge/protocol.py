@@ -1,0 +1,528 @@
+"""Every OSC message between a DAW side and the server, and the options of a job: OSC version 1.
+
+Each message is an immutable dataclass whose fields, in order, are its OSC arguments: `str` is `s`,
+`int` is `i`, `float` is `f`. Fields with a default may be left out by the sender; a field that is
+a tuple takes all arguments that remain, as single integers or as groups of a nested dataclass.
+`encode` and `decode`, their checks and the page `docs/osc.md` are derived from these classes; there
+is no other list of messages.
+
+Decoding is lenient about number types, since many OSC programs have only one: whole floats pass as
+integers, integers as floats. Extra arguments are ignored. Anything else raises `bad_message`.
+
+Times are seconds of project time, levels dB, scores and shares 0 to 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+from stemlens_bridge import osc
+from stemlens_bridge.annotations import AnnotationPolicy
+from stemlens_bridge.errors import StemlensError
+
+VERSION = 1
+PORT = 9420
+MAX_JOB_ID = 64
+STATES = ("open", "queued", "running", "done", "failed", "cancelled")
+FINAL_STATES = ("done", "failed", "cancelled")
+KINDS = ("track", "bus", "return", "rest")
+VALUES = ("shapley", "banzhaf")
+
+# A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
+# usual Ethernet frame and is never fragmented.
+MAX_RESULT_BYTES = 1_400
+
+_LETTERS = {str: "s", int: "i", float: "f"}
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+TO_SERVER: dict[str, type[Message]] = {}
+TO_CLIENT: dict[str, type[Message]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the protocol; `address` is its OSC address."""
+
+    address: ClassVar[str]
+
+    def encode(self) -> bytes:
+        """This message as an OSC packet."""
+        types, arguments = _flatten(self)
+        return osc.encode(self.address, types, arguments)
+
+    @classmethod
+    def from_arguments(cls, arguments: list[osc.Argument]) -> Self:
+        """The message with these arguments; raises `bad_message` where they do not fit."""
+        message: Self = _unflatten(cls, arguments, cls.address)
+        return message
+
+
+def decode(message: bytes) -> Message:
+    """The message in one OSC message (not a bundle: see `osc.messages`).
+
+    Raises `bad_message` or `unknown_address`.
+    """
+    address, arguments = osc.decode(message)
+    kind = TO_SERVER.get(address) or TO_CLIENT.get(address)
+    if kind is None:
+        near = difflib.get_close_matches(address, [*TO_SERVER, *TO_CLIENT], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise StemlensError("unknown_address", f"There is no message {address[:80]}{hint}")
+    return kind.from_arguments(arguments)
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls)
+    return _HINTS[cls]
+
+
+def _flatten(item: Any) -> tuple[str, list[osc.Argument]]:
+    types, arguments = "", []
+    hints = _hints(type(item))
+    for spec in fields(item):
+        value = getattr(item, spec.name)
+        if get_origin(hints[spec.name]) is not tuple:
+            types += _LETTERS[hints[spec.name]]
+            arguments.append(value)
+            continue
+        member = get_args(hints[spec.name])[0]
+        for element in value:
+            if member is int:
+                types += "i"
+                arguments.append(element)
+            else:
+                inner_types, inner = _flatten(element)
+                types += inner_types
+                arguments += inner
+    return types, arguments
+
+
+def _unflatten(cls: type[Any], arguments: list[osc.Argument], address: str) -> Any:
+    values: dict[str, Any] = {}
+    position = 0
+    hints = _hints(cls)
+    for spec in fields(cls):
+        hint = hints[spec.name]
+        if get_origin(hint) is tuple:
+            values[spec.name] = _group(get_args(hint)[0], arguments[position:], address, spec)
+            position = len(arguments)
+        elif position < len(arguments):
+            values[spec.name] = _checked(hint, arguments[position], address, spec.name)
+            position += 1
+        elif spec.default is MISSING:
+            raise osc.bad_message(f"{address} lacks the argument {spec.name}")
+    return cls(**values)
+
+
+def _group(
+    member: type[Any], arguments: list[osc.Argument], address: str, spec: Field[Any]
+) -> tuple[Any, ...]:
+    if member is int:
+        return tuple(_checked(int, argument, address, spec.name) for argument in arguments)
+    size = len(fields(member))
+    if len(arguments) % size:
+        raise osc.bad_message(f"{address} has an incomplete group in {spec.name}")
+    return tuple(
+        _unflatten(member, arguments[start : start + size], address)
+        for start in range(0, len(arguments), size)
+    )
+
+
+def _checked(kind: type[Any], argument: osc.Argument, address: str, name: str) -> Any:
+    if kind is str:
+        if isinstance(argument, str):
+            return argument
+    elif isinstance(argument, int | float) and math.isfinite(argument):
+        if kind is float:
+            return float(argument)
+        if argument == int(argument) and -(2**31) <= argument < 2**31:
+            return int(argument)
+    expected = {str: "a text", int: "a whole number", float: "a finite number"}[kind]
+    raise osc.bad_message(f"the argument {name} of {address} must be {expected}")
+
+
+def _register(table: dict[str, type[Message]], address: str) -> Any:
+    def decorate(cls: type[Message]) -> type[Message]:
+        cls.address = address
+        table[address] = cls
+        return cls
+
+    return decorate
+
+
+def _to_server(address: str) -> Any:
+    return _register(TO_SERVER, address)
+
+
+def _to_client(address: str) -> Any:
+    return _register(TO_CLIENT, address)
+
+
+# ---------------------------------------------------------------------------- client → server
+
+
+@_to_server("/stemlens/ping")
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Is a server there? Answered by `/stemlens/pong`."""
+
+    reply_port: int = 0
+
+
+@_to_server("/stemlens/job/open")
+@dataclass(frozen=True, slots=True)
+class JobOpen(Message):
+    """Begins a job under an id that the client chooses (up to 64 characters).
+
+    `options` is JSON of `Options`. With `reply_port` 0 answers and results go to the sender's own
+    port, else to that port on the sender's host. Sent again it changes nothing but that.
+    """
+
+    job: str
+    daw: str
+    project: str
+    reply_port: int
+    options: str = "{}"
+
+
+@_to_server("/stemlens/job/stem")
+@dataclass(frozen=True, slots=True)
+class JobStem(Message):
+    """One stem: the DAW's id of its track, its name, and its file on the server's machine.
+
+    `gain_db` is gain still to be applied to the file (0 for post-fader stems); `facts` is JSON of
+    what else the DAW knows (kind, group, fader_db, sidechains, pan).
+    """
+
+    job: str
+    track: str
+    name: str
+    path: str
+    gain_db: float = 0.0
+    facts: str = "{}"
+
+
+@_to_server("/stemlens/job/mix")
+@dataclass(frozen=True, slots=True)
+class JobMix(Message):
+    """The bounce of the master, if there is one."""
+
+    job: str
+    path: str
+
+
+@_to_server("/stemlens/job/submit")
+@dataclass(frozen=True, slots=True)
+class JobSubmit(Message):
+    """Everything was sent: that many stems (and mixes). From now on the job's content is fixed."""
+
+    job: str
+    stems: int
+    mix: int = 0
+
+
+@_to_server("/stemlens/job/status")
+@dataclass(frozen=True, slots=True)
+class JobStatus(Message):
+    """Asks for the job's state."""
+
+    job: str
+
+
+@_to_server("/stemlens/job/cancel")
+@dataclass(frozen=True, slots=True)
+class JobCancel(Message):
+    """Stops a job, whether it waits or runs."""
+
+    job: str
+
+
+@_to_server("/stemlens/job/results")
+@dataclass(frozen=True, slots=True)
+class JobResults(Message):
+    """Asks for all results once more, or only for some messages of one revision, by their seq."""
+
+    job: str
+    revision: int = 0
+    seqs: tuple[int, ...] = ()
+
+
+@_to_server("/stemlens/subscribe")
+@dataclass(frozen=True, slots=True)
+class Subscribe(Message):
+    """Asks for states and results of every job; to be renewed each 60 s."""
+
+    reply_port: int
+
+
+# ---------------------------------------------------------------------------- server → client
+
+
+@_to_client("/stemlens/pong")
+@dataclass(frozen=True, slots=True)
+class Pong(Message):
+    """The server's version and the version of this protocol."""
+
+    version: str
+    protocol: int
+
+
+@_to_client("/stemlens/job/state")
+@dataclass(frozen=True, slots=True)
+class JobState(Message):
+    """A job's state and how many of its stems have arrived: acknowledges open, stem, mix, submit.
+
+    The states are open, queued, running, done, failed, cancelled.
+    """
+
+    job: str
+    state: str
+    stems: int
+
+
+@_to_client("/stemlens/job/progress")
+@dataclass(frozen=True, slots=True)
+class JobProgress(Message):
+    """At least once a second while a job runs."""
+
+    job: str
+    stage: str
+    fraction: float
+
+
+@_to_client("/stemlens/tag")
+@dataclass(frozen=True, slots=True)
+class TagScore(Message):
+    """The score of a tag for the sum of the stems, best first.
+
+    `baseline` is the score of silence; `mix_score` that of the mix, −1 without one.
+    """
+
+    job: str
+    revision: int
+    seq: int
+    tag: str
+    score: float
+    baseline: float
+    mix_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A stem's share of a tag with its interval, and what muting or soloing the stem does."""
+
+    track: str
+    value: float
+    low: float
+    high: float
+    mute: float
+    solo: float
+
+
+@_to_client("/stemlens/attributions")
+@dataclass(frozen=True, slots=True)
+class Attributions(Message):
+    """The shares of a tag; several messages for a tag where they would not fit one datagram."""
+
+    job: str
+    revision: int
+    seq: int
+    tag: str
+    shares: tuple[Share, ...] = ()
+
+
+@_to_client("/stemlens/annotation")
+@dataclass(frozen=True, slots=True)
+class Annotation(Message):
+    """What to write on a track, and its colour as `#RRGGBB`."""
+
+    job: str
+    revision: int
+    seq: int
+    track: str
+    text: str
+    color: str
+
+
+@_to_client("/stemlens/marker")
+@dataclass(frozen=True, slots=True)
+class Marker(Message):
+    """A named span of project time that belongs to a track."""
+
+    job: str
+    revision: int
+    seq: int
+    track: str
+    start_s: float
+    end_s: float
+    text: str
+
+
+@_to_client("/stemlens/warning")
+@dataclass(frozen=True, slots=True)
+class Warning_(Message):
+    """Something the user should know before trusting the result."""
+
+    job: str
+    code: str
+    message: str
+
+
+@_to_client("/stemlens/job/revision")
+@dataclass(frozen=True, slots=True)
+class JobRevision(Message):
+    """Ends a revision that is not the last: its seq ran from 1 to `messages`."""
+
+    job: str
+    revision: int
+    messages: int
+
+
+@_to_client("/stemlens/job/done")
+@dataclass(frozen=True, slots=True)
+class JobDone(Message):
+    """Ends the last revision; `path` is the JSON result on the server's machine."""
+
+    job: str
+    revision: int
+    path: str
+    messages: int
+
+
+@_to_client("/stemlens/error")
+@dataclass(frozen=True, slots=True)
+class Error(Message):
+    """What went wrong, by a code of the list below and a sentence that says what to do."""
+
+    job: str
+    code: str
+    message: str
+
+
+# ---------------------------------------------------------------------------- options
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a job, or an analysis without a server, can be asked for.
+
+    tagger: a name of `stemlens models list`.
+    value: how shares are computed, one of `VALUES`.
+    tags: how many of the best tags are shown and sent; all are in the result file.
+    session_loudness: the loudness in LUFS to which the sum is brought, or "off".
+    silence: below which power a stem counts as silent, in the tagger's own unit; None: its default.
+    master: what is done about the master bus; so far "off".
+    start_s: where the session starts in project time.
+    tempo: beats per minute, or None; kept in the result for whoever places it on a grid.
+    annotations: which shares become annotations and markers.
+    """
+
+    tagger: str = "msd-musicnn"
+    value: str = "shapley"
+    tags: int = 10
+    session_loudness: float | str = -14.0
+    silence: float | None = None
+    master: str = "off"
+    start_s: float = 0.0
+    tempo: float | None = None
+    annotations: AnnotationPolicy = field(default_factory=AnnotationPolicy)
+
+    def __post_init__(self) -> None:
+        _require(self.value in VALUES, "value", self.value, f"one of {', '.join(VALUES)}")
+        _require(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
+        _require(
+            self.session_loudness == "off"
+            or (_is_number(self.session_loudness) and -70 <= float(self.session_loudness) <= 0),
+            "session_loudness",
+            self.session_loudness,
+            "a loudness from -70 to 0 LUFS, or 'off'",
+        )
+        _require(
+            self.silence is None or (_is_number(self.silence) and self.silence >= 0),
+            "silence",
+            self.silence,
+            "a power of 0 or more",
+        )
+        _require(self.master == "off", "master", self.master, "'off' (others are not built yet)")
+        _require(
+            self.tempo is None or (_is_number(self.tempo) and self.tempo > 0),
+            "tempo",
+            self.tempo,
+            "more than 0 beats per minute",
+        )
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Options:
+        """Options from JSON's dict; raises `bad_options` for unknown keys and impossible values."""
+        values = dict(given)
+        policy = values.pop("annotations", None)
+        if policy is not None:
+            if isinstance(policy, Mapping) and isinstance(policy.get("kinds"), list):
+                policy = {**policy, "kinds": tuple(policy["kinds"])}
+            values["annotations"] = _build(AnnotationPolicy, policy, "annotations.")
+        options: Options = _build(cls, values, "")
+        return options
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """Options from their JSON form; raises `bad_options`."""
+        try:
+            given = json.loads(text or "{}")
+        except ValueError as error:
+            raise StemlensError("bad_options", f"The options are not JSON: {error}.") from error
+        if not isinstance(given, dict):
+            raise StemlensError("bad_options", "The options must be a JSON object.")
+        return cls.from_dict(given)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require(good: bool, key: str, value: Any, allowed: str) -> None:
+    if not good:
+        raise StemlensError("bad_options", f"The option {key} is {value!r}; it must be {allowed}.")
+
+
+def _build(cls: type[Any], given: Any, prefix: str) -> Any:
+    if not isinstance(given, Mapping):
+        raise StemlensError("bad_options", f"The option {prefix.rstrip('.')} must be an object.")
+    defaults = cls()
+    known = {spec.name: getattr(defaults, spec.name) for spec in fields(cls)}
+    for key, value in given.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}."
+            raise StemlensError("bad_options", f"There is no option {prefix}{key}; {hint}")
+        _check_type(prefix + key, value, known[key])
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise StemlensError("bad_options", f"The option {prefix}{error}.") from error
+
+
+def _check_type(key: str, value: Any, default: Any) -> None:
+    """Whether a JSON value can stand where `default` stands; fuller checks are the classes' own."""
+    if isinstance(default, bool):
+        _require(isinstance(value, bool), key, value, "true or false")
+    elif isinstance(default, int):
+        _require(isinstance(value, int) and not isinstance(value, bool), key, value, "whole")
+    elif isinstance(default, float) and key != "session_loudness":
+        _require(_is_number(value), key, value, "a number")
+    elif isinstance(default, str):
+        _require(isinstance(value, str), key, value, "a text")
+    elif isinstance(default, tuple):
+        _require(
+            isinstance(value, tuple) and all(isinstance(item, str) for item in value),
+            key,
+            value,
+            "a list of texts",
+        )

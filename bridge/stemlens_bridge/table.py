@@ -1,0 +1,140 @@
+"""A result as a table in a terminal: for each of the best tags, what every stem has to do with it.
+
+One tag is one block. Its score is in points of 100; each stem's share is a signed bar around a
+common axis, and beside it stands what the tag's score would do if the stem were muted. Plain text
+with bars of block characters, coloured only on request; no line is longer than `width`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from stemlens_bridge.annotations import points, signed
+
+EXPLANATION = (
+    "Points of 100. The shares of a tag add up to its score less what silence scores; what muting "
+    "a stem does was measured by itself and need not match its share."
+)
+BLOCKS = " ▏▎▍▌▋▊▉█"
+BOLD, DIM, FOR, AGAINST, PLAIN = "\033[1m", "\033[2m", "\033[34m", "\033[33m", "\033[0m"
+
+
+def table(
+    result: Mapping[str, Any],
+    *,
+    tags: int = 5,
+    stems: int = 12,
+    width: int = 80,
+    colour: bool = False,
+) -> str:
+    """The best `tags` of a result (`stemlens.analysis/1`) with up to `stems` shares each.
+
+    `width` in columns, at least 60.
+    """
+    width = max(width, 60)
+    names = _names(result)
+    column = min(max(_columns(name) for name in names.values()), width // 3)
+    bar = width - column - 26
+    shown = result["tags"][:tags]
+    largest = max((abs(s["value"]) for tag in shown for s in tag["attributions"]), default=0.0)
+    style = _style if colour else _no_style
+
+    lines = [style(BOLD, _fit(_headline(result), width)), ""]
+    for tag in shown:
+        lines.append(style(BOLD, _fit(_tag_line(tag), width)))
+        ordered = sorted(tag["attributions"], key=lambda share: -abs(share["value"]))
+        for share in ordered[:stems]:
+            left, right = bars(share["value"], largest, bar)
+            interval = "" if share["low"] == share["high"] else "~"
+            lines.append(
+                f"  {_pad(_fit(names[share['stem']], column), column)} "
+                f"{interval + signed(share['value']):>4} "
+                f"{style(AGAINST, left)}│{style(FOR, right)} "
+                + style(DIM, f"muting it: {signed(share['mute']):>4}")
+            )
+        hidden = ordered[stems:]
+        if hidden:
+            rest = signed(sum(share["value"] for share in hidden))
+            lines.append(
+                style(DIM, _fit(f"  and {len(hidden)} more stems: {rest} together", width))
+            )
+        lines.append("")
+    for line in textwrap.wrap(EXPLANATION, width):
+        lines.append(style(DIM, line))
+    for warning in result["warnings"]:
+        lines += textwrap.wrap(f"Note: {warning['message']}", width, subsequent_indent="      ")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def bars(value: float, largest: float, width: int) -> tuple[str, str]:
+    """The parts of a bar left and right of the axis, together `width` columns.
+
+    A third of the room is for negative values. `largest` is the value that fills a side.
+    """
+    left, right = width // 3, width - width // 3
+    room = right if value >= 0 else left
+    eighths = round(8 * room * min(abs(value) / largest, 1.0)) if largest > 0 else 0
+    if value >= 0:
+        full, part = divmod(eighths, 8)
+        return " " * left, ("█" * full + BLOCKS[part].strip()).ljust(right)
+    # There are no right-aligned eighths in Unicode's first blocks, so this side has halves.
+    halves = round(eighths / 4)
+    return ("▐" * (halves % 2) + "█" * (halves // 2)).rjust(left), " " * right
+
+
+def _headline(result: Mapping[str, Any]) -> str:
+    session, tagger = result["session"], result["tagger"]
+    seconds = round(session["duration_s"])
+    return (
+        f"{session['project']}: {len(session['stems'])} stems, "
+        f"{seconds // 60}:{seconds % 60:02d}, heard by {tagger['name']}"
+    )
+
+
+def _tag_line(tag: Mapping[str, Any]) -> str:
+    aside = [f"silence {points(tag['baseline'])}"]
+    if tag["mix_score"] is not None:
+        aside.append(f"your mix {points(tag['mix_score'])}")
+    return f"{tag['tag']}  {points(tag['score'])} of 100  ({', '.join(aside)})"
+
+
+def _names(result: Mapping[str, Any]) -> dict[str, str]:
+    """A name to show for each stem id; tracks that share a name are told apart by their ids."""
+    stems = result["session"]["stems"]
+    names = [stem["name"] for stem in stems]
+    return {
+        stem["id"]: stem["name"]
+        if names.count(stem["name"]) == 1
+        else f"{stem['name']} ({stem['id']})"
+        for stem in stems
+    }
+
+
+def _columns(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _fit(text: str, width: int) -> str:
+    if _columns(text) <= width:
+        return text
+    while _columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
+def _style(code: str, text: str) -> str:
+    return f"{code}{text}{PLAIN}"
+
+
+def _no_style(code: str, text: str) -> str:
+    return text

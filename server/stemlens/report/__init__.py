@@ -1,0 +1,1 @@
+"""An Analysis as what people and programs read: `document` (JSON) and `over_time` (arrays)."""

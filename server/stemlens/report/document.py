@@ -1,0 +1,201 @@
+"""An Analysis as plain data: the schema `stemlens.analysis/1` that every other program reads.
+
+Every tag is in it, best score first, with every stem's share, interval, mute and solo effect, in
+scores (0 to 1). An exact share has low = high = value. What is told of tracks by the annotation
+policy (`annotations`, `markers`) is in it too, so that whoever has the document needs no arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stemlens_bridge import __version__
+from stemlens_bridge.annotations import annotate, marker, told
+from stemlens_bridge.writing import written
+
+if TYPE_CHECKING:
+    from stemlens.analysis import Analysis
+
+SCHEMA = "stemlens.analysis/1"
+SCORE_DIGITS = 7  # what a float32 knows
+WORTH_A_WARNING_S = 0.1
+
+
+def document(analysis: Analysis) -> dict[str, Any]:
+    """The result as JSON's dict, with nothing in it that JSON does not know."""
+    game = analysis.opened.game
+    result: dict[str, Any] = {
+        "schema": SCHEMA,
+        "revision": analysis.revision,
+        "session": _session(analysis),
+        "tagger": {
+            "name": game.tagger.name,
+            "segment_s": game.tagger.segment_s,
+            "tags": [tag.name for tag in game.tagger.tags],
+        },
+        "method": {
+            "value": analysis.options.value,
+            "exact": True,
+            "taggings": analysis.shares.taggings,
+            "segments": len(game.sounding),
+            "seed": 0,
+        },
+        "tags": _tags(analysis),
+        "groups": [],
+        "interactions": [],
+        "trials": [],
+        "suggestions": [],
+        "time": None if analysis.npz is None else str(analysis.npz),
+        "warnings": [{"code": code, "message": message} for code, message in _warnings(analysis)],
+        "timings_s": {stage: round(s, 3) for stage, s in analysis.timings_s.items()},
+        "versions": _versions(),
+    }
+    result["annotations"] = annotate(result, analysis.options.annotations)
+    result["markers"] = _markers(analysis, result)
+    return result
+
+
+def write_json(analysis: Analysis, path: Path) -> None:
+    """Writes the document, whole or not at all; raises `output_failed`."""
+    text = json.dumps(document(analysis), indent=1, ensure_ascii=False, allow_nan=False)
+    with written(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def _session(analysis: Analysis) -> dict[str, Any]:
+    material, options = analysis.opened.material, analysis.options
+    session = material.session
+    active = analysis.opened.game.sounding.mean(axis=0)
+    stems = [
+        {
+            "id": stem.id,
+            "name": stem.name,
+            "kind": stem.kind,
+            "group": stem.group,
+            "path": str(stem.path),
+            "gain_db": stem.gain_db,
+            "loudness_lufs": None if facts.loudness_lufs is None else round(facts.loudness_lufs, 2),
+            "active_fraction": round(float(active[i]), 4),
+            "mono_loss_db": round(facts.mono_loss_db, 2),
+            "trust": 1.0,
+        }
+        for i, (stem, facts) in enumerate(zip(session.stems, material.stems, strict=True))
+    ]
+    mix = None
+    if material.mix is not None:
+        residual = material.mix.residual
+        mix = {
+            "path": str(session.mix),
+            "residual_db": round(residual.residual_db, 2),
+            "lag_s": round(residual.lag_s, 6),
+            "gain_db": round(residual.gain_db, 4),
+        }
+    return {
+        "id": analysis.session_id,
+        "project": session.project,
+        "daw": session.daw,
+        "source": "multitrack",
+        "sample_rate": material.sample_rate,
+        "duration_s": round(material.duration_s, 6),
+        "start_s": options.start_s,
+        "tempo": options.tempo,
+        "session_gain_db": round(material.session_gain_db, 4),
+        "stems": stems,
+        "mix": mix,
+        "master": options.master,
+    }
+
+
+def _tags(analysis: Analysis) -> list[dict[str, Any]]:
+    def digits(value: Any) -> float:
+        return round(float(value), SCORE_DIGITS)
+
+    shares, mix = analysis.shares, analysis.opened.mix_scores
+    ids = [stem.id for stem in analysis.opened.material.session.stems]
+    scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
+    value, mute, solo = (a.mean(axis=0) for a in (shares.attributions, shares.mute, shares.solo))
+    tags = []
+    for k in np.argsort(-scores, kind="stable"):
+        tag = analysis.opened.game.tagger.tags[k]
+        tags.append(
+            {
+                "tag": tag.name,
+                "kind": tag.kind,
+                "score": digits(scores[k]),
+                "baseline": digits(baseline[k]),
+                "mix_score": None if mix is None else digits(mix[k]),
+                "attributions": [
+                    {
+                        "stem": own,
+                        "value": digits(value[i, k]),
+                        "low": digits(value[i, k]),
+                        "high": digits(value[i, k]),
+                        "mute": digits(mute[i, k]),
+                        "solo": digits(solo[i, k]),
+                    }
+                    for i, own in enumerate(ids)
+                ],
+            }
+        )
+    return tags
+
+
+def _markers(analysis: Analysis, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each stem the passage in which the strongest of its told tags is strongest."""
+    if not analysis.options.annotations.markers:
+        return []
+    game = analysis.opened.game
+    column = {tag.name: k for k, tag in enumerate(game.tagger.tags)}
+    starts_s = (analysis.options.start_s + game.start_s).tolist()
+    pairs = told(result, analysis.options.annotations)
+    return [
+        marker(
+            stem.id,
+            stem.name,
+            tag,
+            analysis.shares.attributions[:, i, column[tag["tag"]]].tolist(),
+            starts_s,
+            game.tagger.segment_s,
+        )
+        for i, stem in enumerate(analysis.opened.material.session.stems)
+        for tag, _ in pairs[stem.id][:1]
+    ]
+
+
+def _warnings(analysis: Analysis) -> list[tuple[str, str]]:
+    material, tagger = analysis.opened.material, analysis.opened.game.tagger
+    warnings = list(material.warnings)
+    _, dropped_s = tagger.segments(material.waveforms.shape[1])
+    if dropped_s < 0:
+        warnings.append(
+            (
+                "session_padded",
+                f"The session is shorter than the {tagger.segment_s:.1f} s that the tagger listens "
+                "to at a time; silence was added, and the scores mean less.",
+            )
+        )
+    elif dropped_s >= WORTH_A_WARNING_S:
+        warnings.append(
+            (
+                "end_dropped",
+                f"The last {dropped_s:.1f} s are not analysed: they do not fill the "
+                f"{tagger.segment_s:.1f} s that the tagger listens to at a time.",
+            )
+        )
+    return warnings
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    return {
+        "stemlens": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }

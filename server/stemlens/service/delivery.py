@@ -1,0 +1,68 @@
+"""A result as the OSC messages that carry it.
+
+A pure function of the result: the same result gives the same messages with the same numbers, so
+that a client which lost some can ask for them again by seq, also from a server that was restarted.
+Only the best tags are sent; all of them are in the result file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stemlens_bridge.protocol import (
+    MAX_RESULT_BYTES,
+    Annotation,
+    Attributions,
+    Marker,
+    Message,
+    Share,
+    TagScore,
+    Warning_,
+)
+
+
+def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Message]:
+    """The numbered messages of a result; the seq of message k is k + 1."""
+    revision = result["revision"]
+    messages: list[Message] = []
+
+    def add(kind: type[Message], *rest: Any) -> None:
+        messages.append(kind(job, revision, len(messages) + 1, *rest))  # type: ignore[call-arg]
+
+    for tag in result["tags"][:tags]:
+        mix_score = -1.0 if tag["mix_score"] is None else tag["mix_score"]
+        add(TagScore, tag["tag"], tag["score"], tag["baseline"], mix_score)
+        shares = [
+            Share(s["stem"], s["value"], s["low"], s["high"], s["mute"], s["solo"])
+            for s in tag["attributions"]
+        ]
+        for part in split(Attributions(job, revision, 0, tag["tag"]), shares):
+            add(Attributions, tag["tag"], part)
+    for item in result["annotations"]:
+        add(Annotation, item["track"], item["text"], item["color"])
+    for item in result["markers"]:
+        add(Marker, item["track"], item["start_s"], item["end_s"], item["text"])
+    return messages
+
+
+def warning_messages(job: str, result: Mapping[str, Any]) -> list[Message]:
+    """The warnings of a result; they have no numbers and go ahead of every delivery."""
+    return [Warning_(job, item["code"], item["message"]) for item in result["warnings"]]
+
+
+def split(empty: Attributions, shares: Iterable[Share]) -> list[tuple[Share, ...]]:
+    """Shares in groups that each fit into one message of `MAX_RESULT_BYTES`."""
+    bare = len(empty.encode())
+    groups: list[list[Share]] = [[]]
+    room = MAX_RESULT_BYTES - bare
+    for share in shares:
+        alone = Attributions(empty.job, empty.revision, 0, empty.tag, (share,))
+        # Type tags are padded to four bytes together, so each share is given its worst case.
+        size = len(alone.encode()) - bare + 4
+        if groups[-1] and size > room:
+            groups.append([])
+            room = MAX_RESULT_BYTES - bare
+        groups[-1].append(share)
+        room -= size
+    return [tuple(group) for group in groups]

@@ -1,0 +1,66 @@
+"""A job's files as they are at one moment: sizes, times and hashes.
+
+Taken at submit, so that an answer always belongs to what was handed over; compared before the work
+begins. A file counts as unchanged when size and time are the same, and otherwise when its content
+is (a DAW that touches files is no reason to complain).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+
+from stemlens.service.store import JobFile
+from stemlens_bridge.errors import StemlensError
+
+
+def freeze(file: JobFile) -> JobFile:
+    """The file with its size, time and SHA-256; raises `audio_missing` or `audio_unreadable`.
+
+    Only regular files are opened: a pipe or a device would wait forever.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe would already wait.
+        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        with os.fdopen(descriptor, "rb") as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise StemlensError("audio_unreadable", f"{file.path} is not a file.")
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise StemlensError(
+            "audio_missing", f"There is no file {file.path} for the stem {file.name!r}."
+        ) from error
+    except OSError as error:
+        raise StemlensError(
+            "audio_unreadable", f"{file.path} cannot be read: {error.strerror}."
+        ) from error
+    return replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest)
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def is_unchanged(frozen: JobFile) -> bool:
+    """Whether the file still is what it was; raises as `freeze` does."""
+    try:
+        status = os.stat(frozen.path)
+    except OSError:
+        status = None
+    if status and (status.st_size, status.st_mtime_ns) == (frozen.size, frozen.mtime_ns):
+        return True
+    return freeze(frozen).sha256 == frozen.sha256
+
+
+def require_unchanged(files: Iterable[JobFile]) -> None:
+    """Raises `files_changed` for the first file that is not what was submitted."""
+    for file in files:
+        if not is_unchanged(file):
+            raise StemlensError(
+                "files_changed",
+                f"{file.path} has changed since it was submitted. Submit the session again under "
+                "a new job id.",
+            )

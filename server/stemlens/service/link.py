@@ -1,0 +1,75 @@
+"""The server's end of the worker process: starts it, gives it jobs, hears it, replaces it.
+
+Both sides speak JSON, one object a line, over the worker's standard input and output. To the
+worker: `{"run": …}`, `{"cancel": job}`. From it: `{"event": "ready" | "progress" | "done" |
+"failed" | "cancelled", "job": …, …}`. When the server is gone its end of the pipe closes, and the
+worker ends at once; when the worker is gone the server hears of it by `on_death`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+MAX_LINE = 1 << 28  # a result with many stems has a few MB
+RESTART_PAUSE_S = 0.5
+
+
+class WorkerLink:
+    """One worker process, replaced whenever it dies, until `stop`."""
+
+    def __init__(
+        self,
+        device: str,
+        on_event: Callable[[dict[str, Any]], None],
+        on_death: Callable[[int], None],
+    ) -> None:
+        self._command = [sys.executable, "-m", "stemlens.service.worker", "--device", device]
+        self._on_event, self._on_death = on_event, on_death
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Keeps a worker alive; returns after `stop`."""
+        while not self._stopping:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=MAX_LINE,
+                # A Ctrl-C in the terminal is for the server alone, which then ends the worker.
+                start_new_session=sys.platform != "win32",
+            )
+            self._process = process
+            log.info("worker %d starts", process.pid)
+            assert process.stdout is not None
+            while line := await process.stdout.readline():
+                self._on_event(json.loads(line))
+            code = await process.wait()
+            self._process = None
+            if not self._stopping:
+                log.warning("worker %d ended with code %s", process.pid, code)
+                self._on_death(code)
+                await asyncio.sleep(RESTART_PAUSE_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process that can be given work."""
+        return self._process is not None
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Tells the worker something; lost where there is none."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    def stop(self) -> None:
+        """Ends the worker, whatever it does; `run` returns then."""
+        self._stopping = True
+        if self._process is not None:
+            self._process.kill()

@@ -1,0 +1,55 @@
+"""Which files the server may read: those below its allowed folders, after following links.
+
+By default these are the user's home, the folder for temporary files, the folder in which the
+server was started, and where the system mounts external drives. Anyone who can reach the server's
+port can name a path, so everything else needs `--allow`.
+"""
+
+from __future__ import annotations
+
+import os
+import string
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from stemlens_bridge.errors import StemlensError
+
+MOUNTS = {"darwin": ["/Volumes"], "linux": ["/media", "/mnt", "/run/media"]}
+
+
+def default_folders() -> list[Path]:
+    """The folders that are allowed without being asked for."""
+    folders = [Path.home(), Path(tempfile.gettempdir()), Path.cwd()]
+    if sys.platform == "win32":
+        folders += [Path(f"{letter}:\\") for letter in string.ascii_uppercase]
+    else:
+        folders += [Path(mount) for mount in MOUNTS.get(sys.platform, [])]
+    return folders
+
+
+class Places:
+    """The allowed folders of one server."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.folders = [Path(os.path.realpath(folder)) for folder in folders]
+
+    def check(self, path: str) -> Path:
+        """The file behind a path that a client named, with links followed; nothing is opened.
+
+        Raises `session_invalid` for a path that is not absolute, `path_not_allowed` for one that
+        leads outside the allowed folders.
+        """
+        if "\x00" in path or not os.path.isabs(path):
+            raise StemlensError(
+                "session_invalid", f"The path {path!r} is not absolute; send whole paths."
+            )
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(folder) for folder in self.folders):
+            raise StemlensError(
+                "path_not_allowed",
+                f"The server may not read {path}. To allow it, start the server with "
+                f"--allow '{real.parent}'.",
+            )
+        return real

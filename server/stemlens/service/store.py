@@ -1,0 +1,256 @@
+"""Jobs and results on disk: what is acknowledged is here first.
+
+One SQLite file in WAL mode. Every change is one transaction that has reached the disk when the
+method returns (`synchronous = FULL`), so that neither `kill -9` nor a power cut loses a job that
+was acknowledged. Used from one thread.
+
+States of a job are those of the protocol: open (stems arrive), queued, running, done, failed,
+cancelled. A job that was running when the server died is queued again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE jobs (
+    id          TEXT PRIMARY KEY,
+    daw         TEXT NOT NULL,
+    project     TEXT NOT NULL,
+    options     TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    reply_host  TEXT,
+    reply_port  INTEGER,
+    reply_fixed INTEGER NOT NULL DEFAULT 0,
+    error_code  TEXT,
+    error       TEXT,
+    crashes     INTEGER NOT NULL DEFAULT 0,
+    created     REAL NOT NULL,
+    submitted   REAL
+);
+CREATE INDEX jobs_by_state ON jobs (state, submitted);
+CREATE TABLE files (
+    job      TEXT NOT NULL REFERENCES jobs (id),
+    track    TEXT NOT NULL,
+    is_mix   INTEGER NOT NULL DEFAULT 0,
+    name     TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    gain_db  REAL NOT NULL,
+    facts    TEXT NOT NULL,
+    size     INTEGER,
+    mtime_ns INTEGER,
+    sha256   TEXT,
+    PRIMARY KEY (job, is_mix, track)
+);
+CREATE TABLE results (
+    job      TEXT NOT NULL REFERENCES jobs (id),
+    revision INTEGER NOT NULL,
+    path     TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (job, revision)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where answers go over UDP. `fixed`: the client named the port itself when it opened."""
+
+    host: str
+    port: int
+    fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A session on its way through the server."""
+
+    id: str
+    daw: str
+    project: str
+    options: str
+    state: str
+    reply: Reply | None
+    error_code: str | None
+    error: str | None
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A stem (or the mix, with track "") of a job; the last three are known after submit."""
+
+    track: str
+    name: str
+    path: str
+    gain_db: float
+    facts: str
+    is_mix: bool = False
+    size: int | None = None
+    mtime_ns: int | None = None
+    sha256: str | None = None
+
+
+class Store:
+    """The database; creates it where there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(
+                f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def job(self, job: str) -> Job | None:
+        row = self._db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        return None if row is None else _job(row)
+
+    def open(self, job: str, daw: str, project: str, options: str) -> None:
+        """Adds a job, or changes one that is still open."""
+        self._db.execute(
+            "INSERT INTO jobs (id, daw, project, options, state, created) "
+            "VALUES (?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET "
+            "daw = excluded.daw, project = excluded.project, options = excluded.options",
+            (job, daw, project, options, time.time()),
+        )
+
+    def set_reply(self, job: str, reply: Reply | None) -> None:
+        host, port, fixed = (
+            (None, None, False)
+            if reply is None
+            else (
+                reply.host,
+                reply.port,
+                reply.fixed,
+            )
+        )
+        self._db.execute(
+            "UPDATE jobs SET reply_host = ?, reply_port = ?, reply_fixed = ? WHERE id = ?",
+            (host, port, fixed, job),
+        )
+
+    def put_file(self, job: str, file: JobFile) -> None:
+        """Adds a stem or the mix; the same track again takes the place of the earlier one."""
+        self._db.execute(
+            "INSERT INTO files (job, track, is_mix, name, path, gain_db, facts) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, is_mix, track) DO UPDATE SET "
+            "name = excluded.name, path = excluded.path, gain_db = excluded.gain_db, "
+            "facts = excluded.facts",
+            (job, file.track, file.is_mix, file.name, file.path, file.gain_db, file.facts),
+        )
+
+    def files(self, job: str) -> list[JobFile]:
+        """The stems in the order in which they first came, then the mix."""
+        rows = self._db.execute(
+            "SELECT * FROM files WHERE job = ? ORDER BY is_mix, rowid", (job,)
+        ).fetchall()
+        return [
+            JobFile(
+                row["track"],
+                row["name"],
+                row["path"],
+                row["gain_db"],
+                row["facts"],
+                bool(row["is_mix"]),
+                row["size"],
+                row["mtime_ns"],
+                row["sha256"],
+            )
+            for row in rows
+        ]
+
+    def stem_count(self, job: str) -> int:
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM files WHERE job = ? AND NOT is_mix", (job,)
+        ).fetchone()
+        return int(count)
+
+    def queue(self, job: str, files: list[JobFile]) -> None:
+        """Fixes the job's files as they are now and puts it at the end of the queue."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            for file in files:
+                self._db.execute(
+                    "UPDATE files SET size = ?, mtime_ns = ?, sha256 = ? "
+                    "WHERE job = ? AND is_mix = ? AND track = ?",
+                    (file.size, file.mtime_ns, file.sha256, job, file.is_mix, file.track),
+                )
+            self._db.execute(
+                "UPDATE jobs SET state = 'queued', submitted = ? WHERE id = ?", (time.time(), job)
+            )
+
+    def set_state(self, job: str, state: str, error: tuple[str, str] | None = None) -> None:
+        code, message = error or (None, None)
+        self._db.execute(
+            "UPDATE jobs SET state = ?, error_code = ?, error = ? WHERE id = ?",
+            (state, code, message, job),
+        )
+
+    def count_crash(self, job: str) -> int:
+        """Notes that the worker died over this job; returns how often it has."""
+        (crashes,) = self._db.execute(
+            "UPDATE jobs SET crashes = crashes + 1 WHERE id = ? RETURNING crashes", (job,)
+        ).fetchone()
+        return int(crashes)
+
+    def next_queued(self) -> Job | None:
+        row = self._db.execute(
+            "SELECT * FROM jobs WHERE state = 'queued' ORDER BY submitted LIMIT 1"
+        ).fetchone()
+        return None if row is None else _job(row)
+
+    def requeue_running(self) -> list[str]:
+        """Queues again what was running when the last server ended; returns those jobs' ids."""
+        rows = self._db.execute(
+            "UPDATE jobs SET state = 'queued' WHERE state = 'running' RETURNING id"
+        ).fetchall()
+        return [row["id"] for row in rows]
+
+    def finish(self, job: str, document: dict[str, Any], path: Path) -> None:
+        """Keeps a result and ends the job in one step."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
+                (job, document["revision"], str(path), json.dumps(document)),
+            )
+            self._db.execute("UPDATE jobs SET state = 'done' WHERE id = ?", (job,))
+
+    def result(self, job: str) -> tuple[dict[str, Any], str] | None:
+        """The last revision of a job's result and the path of its file."""
+        row = self._db.execute(
+            "SELECT document, path FROM results WHERE job = ? ORDER BY revision DESC LIMIT 1",
+            (job,),
+        ).fetchone()
+        return None if row is None else (json.loads(row["document"]), row["path"])
+
+
+def _job(row: sqlite3.Row) -> Job:
+    reply = None
+    if row["reply_host"] is not None:
+        reply = Reply(row["reply_host"], row["reply_port"], bool(row["reply_fixed"]))
+    return Job(
+        row["id"],
+        row["daw"],
+        row["project"],
+        row["options"],
+        row["state"],
+        reply,
+        row["error_code"],
+        row["error"],
+        row["crashes"],
+    )

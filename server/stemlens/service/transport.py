@@ -1,0 +1,179 @@
+"""Packets from and to clients, over UDP and TCP on one port.
+
+A `Peer` is whoever can be answered: an address over UDP, a connection over TCP. Packets to a peer
+are paced over UDP, because a burst of thousands into a default socket loses a tenth or far more;
+over TCP the connection sees to that itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.framing import Framing, detect
+from stemlens_bridge.osc import MAX_PACKET
+
+log = logging.getLogger(__name__)
+
+BURST, PAUSE_S = 64, 0.02
+MAX_WAITING = 1 << 26  # bytes that a TCP client may leave unread before it is given up
+
+
+class Peer(Protocol):
+    """Whoever sent a packet, and can be answered."""
+
+    host: str
+
+    def send(self, packet: bytes) -> None:
+        """Queues a packet; returns at once."""
+
+
+Handler = Callable[[bytes, Peer], None]
+
+
+class UdpPeer:
+    """An address that datagrams came from, or that a client named on its own host."""
+
+    def __init__(self, endpoint: UdpEndpoint, host: str, port: int) -> None:
+        self._endpoint = endpoint
+        self.host, self.port = host, port
+
+    def send(self, packet: bytes) -> None:
+        self._endpoint.send(packet, (self.host, self.port))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UdpPeer) and (self.host, self.port) == (other.host, other.port)
+
+    def __hash__(self) -> int:
+        return hash((self.host, self.port))
+
+
+class UdpEndpoint(asyncio.DatagramProtocol):
+    """The UDP socket; each destination has its own paced queue."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._waiting: dict[tuple[str, int], deque[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Python 3.11's own datagram transport is no subclass of asyncio.DatagramTransport.
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        self._handler(data, UdpPeer(self, address[0], address[1]))
+
+    def error_received(self, error: Exception) -> None:
+        log.debug("a datagram could not be delivered: %s", error)
+
+    def send(self, packet: bytes, address: tuple[str, int]) -> None:
+        if address in self._waiting:
+            self._waiting[address].append(packet)
+            return
+        self._waiting[address] = deque([packet])
+        task = asyncio.get_running_loop().create_task(self._drain(address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, address: tuple[str, int]) -> None:
+        queue = self._waiting[address]
+        try:
+            while queue and self._transport is not None:
+                for _ in range(min(BURST, len(queue))):
+                    self._transport.sendto(queue.popleft(), address)
+                await asyncio.sleep(PAUSE_S)
+        finally:
+            del self._waiting[address]
+
+    async def close(self) -> None:
+        """Sends what is waiting, then closes."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.close()
+
+
+class TcpPeer:
+    """A connection; `closed` once nothing can be sent any more."""
+
+    def __init__(self, writer: asyncio.StreamWriter, framing: Framing) -> None:
+        self._writer, self._framing = writer, framing
+        self.host = str(writer.get_extra_info("peername")[0])
+        self.closed = False
+
+    def send(self, packet: bytes) -> None:
+        if self.closed:
+            return
+        if self._writer.transport.get_write_buffer_size() > MAX_WAITING:
+            log.warning("a client on %s reads nothing; its connection is closed", self.host)
+            self.closed = True
+            self._writer.transport.abort()
+            return
+        self._writer.write(self._framing.encode(packet))
+
+
+class Transport:
+    """Both sockets on one port."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._connections: set[asyncio.StreamWriter] = set()
+
+    async def listen(self, host: str, port: int) -> int:
+        """Binds both sockets (port 0: to a free one) and returns the port; raises `port_in_use`."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await asyncio.start_server(self._serve, host, port)
+            bound = int(self._server.sockets[0].getsockname()[1])
+            _, self.udp = await loop.create_datagram_endpoint(
+                lambda: UdpEndpoint(self._handler), local_addr=(host, bound)
+            )
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise StemlensError(
+                    "port_in_use", f"Cannot listen on {host}:{port}: {error.strerror or error}."
+                ) from error
+            raise StemlensError(
+                "port_in_use",
+                f"Port {port} on {host} is taken, perhaps by a Stemlens server that runs already "
+                "('stemlens-bridge ping' tells). Stop it, or choose another with --port.",
+            ) from error
+        return bound
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        peer = None
+        try:
+            first = await reader.read(1)
+            if not first:
+                return
+            framing = detect(first[0])
+            peer = TcpPeer(writer, framing)
+            data = first
+            while data:
+                for packet in framing.feed(data):
+                    self._handler(packet, peer)
+                data = await reader.read(MAX_PACKET)
+        except StemlensError as error:
+            log.warning(
+                "a connection from %s is closed: %s", writer.get_extra_info("peername"), error
+            )
+        except ConnectionError as error:
+            log.debug("a connection broke: %s", error)
+        finally:
+            if peer is not None:
+                peer.closed = True
+            self._connections.discard(writer)
+            writer.close()
+
+    async def close(self) -> None:
+        """Sends what is waiting and closes both sockets and all connections."""
+        self._server.close()
+        for writer in list(self._connections):
+            writer.close()
+        await self.udp.close()

@@ -1,0 +1,149 @@
+"""The worker process: the only one that imports torch, so that what breaks there breaks one job.
+
+Reads commands and writes events as `stemlens.service.link` describes. It does one job at a time; a
+thread listens meanwhile, so that a cancel takes effect between two batches, and so that the process
+ends at once when the server is gone. Whatever prints to standard output (native libraries do) is
+sent to standard error, to keep the events clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from stemlens import tagging
+from stemlens.analysis import open_game, revisions
+from stemlens.service.freezing import require_unchanged
+from stemlens.service.store import JobFile
+from stemlens.tagging.tagger import Tagger
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Options
+from stemlens_bridge.session import Session, Stem
+
+log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S = 0.1
+
+
+class Cancelled(Exception):
+    """The running job is not wanted any more."""
+
+
+class Worker:
+    """Does jobs one after the other and tells of them by events."""
+
+    def __init__(self, device: str, events: TextIO) -> None:
+        self._device = device
+        self._events = events
+        self._cancelled: set[str] = set()
+        self._jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._tagger: Tagger | None = None
+
+    def listen(self, commands: TextIO) -> None:
+        """Takes commands until the server's end closes; then ends the process."""
+        for line in commands:
+            command = json.loads(line)
+            if "run" in command:
+                self._jobs.put(command["run"])
+            elif "cancel" in command:
+                self._cancelled.add(command["cancel"])
+        os._exit(0)
+
+    def run(self) -> None:
+        """Does jobs forever."""
+        self._tell("ready")
+        while True:
+            spec = self._jobs.get()
+            job = spec["job"]
+            try:
+                self._tell("done", job, result=self._do(spec))
+            except Cancelled:
+                self._tell("cancelled", job)
+            except StemlensError as error:
+                self._tell("failed", job, code=error.code, message=error.message)
+            except MemoryError:
+                self._tell(
+                    "failed",
+                    job,
+                    code="worker_died",
+                    message="The memory was not enough for this session. Analyse fewer stems or a "
+                    "shorter passage.",
+                )
+            except Exception as error:  # anything else is a bug, and must not take the worker along
+                log.exception("job %s failed", job)
+                self._tell(
+                    "failed", job, code="internal", message=f"{type(error).__name__}: {error}"
+                )
+            self._cancelled.discard(job)
+
+    def _do(self, spec: dict[str, Any]) -> dict[str, Any]:
+        job = spec["job"]
+        told_at, told_stage = 0.0, ""
+
+        def on_progress(stage: str, fraction: float) -> None:
+            nonlocal told_at, told_stage
+            if job in self._cancelled:
+                raise Cancelled
+            now = time.monotonic()
+            if stage != told_stage or fraction >= 1 or now - told_at >= PROGRESS_EVERY_S:
+                told_at, told_stage = now, stage
+                self._tell("progress", job, stage=stage, fraction=fraction)
+
+        options = Options.from_json(spec["options"])
+        on_progress("loading the tagger", 0.0)
+        if self._tagger is None or self._tagger.name != options.tagger:
+            self._tagger = None
+            self._tagger = tagging.load(options.tagger, self._device)
+        require_unchanged(JobFile(**file) for file in spec["files"])
+        session = Session(
+            project=spec["project"],
+            daw=spec["daw"],
+            stems=tuple(_stem(file) for file in spec["files"] if not file["is_mix"]),
+            mix=next((Path(f["path"]) for f in spec["files"] if f["is_mix"]), None),
+        )
+        opened = open_game(
+            session, self._tagger, options, on_progress, max_duration_s=spec["max_duration_s"]
+        )
+        *_, analysis = revisions(opened, options, on_progress, session_id=job)
+        return analysis.with_npz(spec["npz"]).to_dict()
+
+    def _tell(self, event: str, job: str = "", **rest: Any) -> None:
+        print(json.dumps({"event": event, "job": job, **rest}), file=self._events, flush=True)
+
+
+def _stem(file: dict[str, Any]) -> Stem:
+    facts = json.loads(file["facts"])
+    return Stem(
+        id=file["track"],
+        name=file["name"],
+        path=Path(file["path"]),
+        gain_db=file["gain_db"],
+        kind=facts.pop("kind", None) or "track",
+        group=facts.pop("group", None),
+        facts=facts,
+    )
+
+
+def main() -> None:
+    """The process's entry point."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker: %(message)s")
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker(given.device, events)
+    threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Fixtures of the whole suite: one server that many tests use, and stems for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from support.server import ServerProcess
+from support.sounds import stem_folder
+
+from stemlens.tagging import weights
+
+# CI's cores are shared: a slow example is no failure.
+hypothesis.settings.register_profile("stemlens", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("stemlens")
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> None:
+    """The default tagger's weights, fetched if need be."""
+    weights.pull("msd-musicnn")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, real_weights: None) -> Iterator[ServerProcess]:
+    """A running server; tests that kill or fill one start their own."""
+    with ServerProcess(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def stems(tmp_path: Path) -> Path:
+    """A folder with two short stems."""
+    return stem_folder(tmp_path / "stems")

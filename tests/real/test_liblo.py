@@ -1,0 +1,109 @@
+"""A whole job by oscsend and oscdump of liblo, an OSC implementation that shares no code with ours."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.programs import needs
+from support.server import ServerProcess
+
+from stemlens_bridge.client import Client
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import JobSubmit
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Dump:
+    """oscdump on a port of its own; `until` reads what it prints."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._process = subprocess.Popen(
+            [needs("oscdump", "liblo-tools"), "-L", str(self.port)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._wait_until_bound()
+
+    def _wait_until_bound(self) -> None:
+        """Its port is bound when nobody else can bind it."""
+        while True:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.bind(("127.0.0.1", self.port))
+                except OSError:
+                    return
+
+    def until(self, text: str) -> list[str]:
+        """Lines (time, address, types, arguments) up to the first that has `text`."""
+        assert self._process.stdout is not None
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line.strip())
+            if text in line:
+                return lines
+        raise AssertionError(f"oscdump ended without {text!r}: {lines}")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def dump() -> Iterator[Dump]:
+    running = Dump()
+    yield running
+    running.close()
+
+
+def oscsend(server: ServerProcess, address: str, types: str = "", *arguments: object) -> None:
+    command = [needs("oscsend", "liblo-tools"), "127.0.0.1", str(server.port), address]
+    subprocess.run([*command, *([types] if types else []), *map(str, arguments)], check=True)
+
+
+def test_a_whole_job(server: ServerProcess, stems: Path, dump: Dump) -> None:
+    oscsend(server, "/stemlens/ping", "i", dump.port)
+    assert 'pong si "0.1.0" 1' in dump.until("pong")[-1]
+    job = ("/stemlens/job", "by liblo")
+    oscsend(server, f"{job[0]}/open", "sssis", job[1], "Live", "Söng", dump.port, '{"tags": 3}')
+    assert '"by liblo" "open" 0' in dump.until("/stemlens/job/state")[-1]
+    for number, path in enumerate(sorted(stems.glob("*.wav"))):
+        oscsend(server, f"{job[0]}/stem", "ssss", job[1], number, path.stem, path)
+        assert f'"open" {number + 1}' in dump.until("/stemlens/job/state")[-1]
+    oscsend(server, f"{job[0]}/submit", "si", job[1], 3)
+    assert "missing_stems" in dump.until("/stemlens/error")[-1]
+    oscsend(server, f"{job[0]}/submit", "si", job[1], 2)
+    lines = dump.until("/stemlens/job/done")
+    kinds = [line.split()[1] for line in lines]
+    assert kinds.count("/stemlens/tag") == kinds.count("/stemlens/attributions") == 3
+    assert "/stemlens/job/progress" in kinds
+    assert any('"by liblo" "done" 2' in line for line in lines)
+    shares = next(line for line in lines if "/stemlens/attributions" in line)
+    assert "siissfffffsfffff" in shares and '"0"' in shares and '"1"' in shares
+
+    oscsend(server, f"{job[0]}/results", "siii", job[1], 1, 2, 3)
+    again = dump.until("/stemlens/job/done")
+    numbers = [line.split()[4:6] for line in again if "/stemlens/job/" not in line]
+    assert [line for line in again if "/stemlens/attributions" in line] and len(numbers) >= 2
+    oscsend(server, f"{job[0]}/status", "s", "never heard of")
+    oscsend(server, "/stemlens/nonsense", "s", "?")
+
+
+def test_liblo_over_tcp(server: ServerProcess) -> None:
+    """liblo puts the length in front; the answer goes to its connection, so the job is proof."""
+    command = [needs("oscsend", "liblo-tools"), f"osc.tcp://127.0.0.1:{server.port}"]
+    subprocess.run(
+        [*command, "/stemlens/job/open", "sssi", "liblo tcp", "Live", "Song", "0"], check=True
+    )
+    with Client(server.address) as client, pytest.raises(StemlensError) as caught:
+        client._until_acknowledged("liblo tcp", JobSubmit("liblo tcp", 1), lambda state: True)
+    assert caught.value.code == "missing_stems"

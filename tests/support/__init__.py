@@ -1,0 +1,1 @@
+"""What several tests need: programs, sounds, servers, a bad network."""

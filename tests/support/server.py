@@ -1,0 +1,66 @@
+"""A real server in its own process, on a free port."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+START_LIMIT_S = 30.0
+READY = re.compile(r"listens on \S+:(\d+)")
+
+
+class ServerProcess:
+    """`stemlens serve` on 127.0.0.1 with its own data folder; its log is in that folder."""
+
+    def __init__(self, data: Path, *options: str, port: int = 0) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self.log = data / "log.txt"
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stemlens", "serve", "--port", str(port)]
+                + ["--data", str(data), "--device", "cpu", *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()  # comes when it listens, or ends when it cannot
+        found = READY.search(line)
+        if found is None:
+            raise RuntimeError(f"the server did not start: {line} {self.log.read_text()}")
+        self.port = int(found[1])
+        self.address = ("127.0.0.1", self.port)
+
+    @property
+    def worker(self) -> psutil.Process:
+        """The worker process there is now."""
+        (worker,) = psutil.Process(self.process.pid).children()
+        return worker
+
+    def kill(self) -> None:
+        """As by `kill -9`."""
+        self.process.kill()
+        self.process.wait(START_LIMIT_S)
+
+    def stop(self) -> int:
+        """As by SIGTERM; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(START_LIMIT_S)
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.stop()
