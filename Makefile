@@ -20,7 +20,8 @@ bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
 docs: $(STAMP)
-	$(BIN)/python -m stemlens_bridge.reference > docs/osc.md
+	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md
+	$(BIN)/python -m stemlens_bridge.reference session > docs/session.md
 
 clean:
 	rm -rf $(VENV) build

@@ -25,9 +25,12 @@ KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
 class AnnotationPolicy:
     """What is worth writing on a track.
 
-    `tags` at most are told per track, of the given `kinds`, each with a share of at least
-    `min_share` points and a score of at least `min_score` points. `colour` is by the strongest
-    "tag" or by the "sign" of its share. `markers`: whether peaks of the shares become markers.
+    tags: how many are told of a track at most.
+    kinds: which kinds of tags are told: genre, mood, instrument, voice, era, quality.
+    min_share: the least share that is told, points.
+    min_score: the least score of a tag that is told, points.
+    colour: by the strongest "tag", or by the "sign" of its share.
+    markers: whether the peaks of shares become markers.
     """
 
     tags: int = 3

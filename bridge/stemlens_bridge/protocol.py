@@ -412,13 +412,13 @@ class Options:
     """What a job, or an analysis without a server, can be asked for.
 
     tagger: a name of `stemlens models list`.
-    value: how shares are computed, one of `VALUES`.
+    value: how shares are computed, "shapley" or "banzhaf".
     tags: how many of the best tags are shown and sent; all are in the result file.
     session_loudness: the loudness in LUFS to which the sum is brought, or "off".
-    silence: below which power a stem counts as silent, in the tagger's own unit; None: its default.
+    silence: below which power a stem counts as silent, in the tagger's unit; null: its default.
     master: what is done about the master bus; so far "off".
     start_s: where the session starts in project time.
-    tempo: beats per minute, or None; kept in the result for whoever places it on a grid.
+    tempo: beats per minute, or null; kept in the result for whoever places it on a grid.
     annotations: which shares become annotations and markers.
     """
 

@@ -23,7 +23,9 @@ DATA = Path(__file__).parents[1] / "data"
 def tables(least: int = 1, most: int = 5) -> st.SearchStrategy[NDArray[np.float64]]:
     """Games of a few players with two tags each."""
     scores = st.floats(-1, 1, allow_nan=False, width=32)
-    return st.integers(least, most).flatmap(lambda n: arrays(np.float64, (2**n, 2), elements=scores))
+    return st.integers(least, most).flatmap(
+        lambda n: arrays(np.float64, (2**n, 2), elements=scores)
+    )
 
 
 def by_orders(table: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,9 +45,7 @@ def by_coalitions(table: NDArray[np.float64]) -> NDArray[np.float64]:
     n = len(table).bit_length() - 1
     return np.array(
         [
-            np.mean(
-                [table[m | 1 << i] - table[m] for m in range(2**n) if not m >> i & 1], axis=0
-            )
+            np.mean([table[m | 1 << i] - table[m] for m in range(2**n) if not m >> i & 1], axis=0)
             for i in range(n)
         ]
     )

@@ -39,9 +39,7 @@ def whole(results: Results) -> dict[str, Any]:
         assert score.score == pytest.approx(by_tag[score.tag]["score"], abs=1e-6)
     for message in results.of(Attributions):
         for share in message.shares:
-            kept = next(
-                s for s in by_tag[message.tag]["attributions"] if s["stem"] == share.track
-            )
+            kept = next(s for s in by_tag[message.tag]["attributions"] if s["stem"] == share.track)
             assert (share.value, share.mute, share.solo) == pytest.approx(
                 (kept["value"], kept["mute"], kept["solo"]), abs=1e-6
             )

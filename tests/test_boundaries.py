@@ -1,0 +1,36 @@
+"""What imports what: the bridge stays small, and the server process never has torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after running `code`."""
+    show = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_bridge_needs_nothing_but_python_osc() -> None:
+    bare = modules_after("pass")
+    loaded = modules_after("import stemlens_bridge.cli") - bare
+    foreign = loaded - set(sys.stdlib_module_names) - {"stemlens_bridge", "pythonosc"}
+    assert not foreign
+
+
+def test_the_server_process_never_has_torch() -> None:
+    loaded = modules_after("import stemlens.cli, stemlens.service.server, stemlens.tagging.weights")
+    assert "typer" in loaded and "torch" not in loaded
+
+
+def test_importing_stemlens_is_light() -> None:
+    assert not {"torch", "numpy"} & modules_after("from stemlens import Session, Options")
+
+
+def test_the_bridge_never_imports_the_server() -> None:
+    code = "import stemlens_bridge.client, stemlens_bridge.reference, stemlens_bridge.resources"
+    assert "stemlens" not in modules_after(code)
