@@ -17,7 +17,7 @@ test: $(STAMP)
 	$(BIN)/pytest
 
 bench: $(STAMP)
-	@$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks | tee docs/performance.md
 
 docs: $(STAMP)
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md

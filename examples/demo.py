@@ -40,10 +40,9 @@ def main() -> int:
         print(f"$ stemlens serve\n{ready}")
         result = WORK / "result.json"
         print(f"$ stemlens-bridge submit examples/demo --json {result.relative_to(HERE.parent)}")
-        return subprocess.run(
-            [sys.executable, "-m", "stemlens_bridge.cli", "submit", str(HERE / "demo")]
-            + ["--server", f"127.0.0.1:{port[1]}", "--json", str(result)]
-        ).returncode
+        where = ["--server", f"127.0.0.1:{port[1]}", "--json", str(result)]
+        bridge = [sys.executable, "-m", "stemlens_bridge.cli"]
+        return subprocess.run([*bridge, "submit", str(HERE / "demo"), *where]).returncode
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()

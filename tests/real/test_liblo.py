@@ -1,4 +1,4 @@
-"""A whole job by oscsend and oscdump of liblo, an OSC implementation that shares no code with ours."""
+"""A whole job by oscsend and oscdump of liblo, which shares no code with our OSC."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ class ServerProcess:
     def __init__(self, data: Path, *options: str, port: int = 0) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "log.txt"
+        where = ["--port", str(port), "--data", str(data), "--device", "cpu"]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stemlens", "serve", "--port", str(port)]
-                + ["--data", str(data), "--device", "cpu", *options],
+                [sys.executable, "-m", "stemlens", "serve", *where, *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
