@@ -119,7 +119,10 @@ def _arguments(kind: type[Any]) -> list[str]:
 
 def _options(cls: type[Any], defaults: Any) -> list[str]:
     """A table of a dataclass whose docstring has a line `name: meaning` for each field."""
-    said = dict(line.split(": ", 1) for line in inspect.getdoc(cls).splitlines() if ": " in line)
+    lines = (inspect.getdoc(cls) or "").splitlines()
+    said = {
+        name: meaning for name, colon, meaning in (line.partition(": ") for line in lines) if colon
+    }
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for spec in fields(cls):
         default = getattr(defaults, spec.name)

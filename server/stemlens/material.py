@@ -14,7 +14,7 @@ Conventions: waveforms are mono float32 `[stems, samples]`, ±1 full scale; dB a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,18 +93,19 @@ def prepare(
             duration_s,
             max_duration_s,
         )
-    total = np.zeros((round(duration_s * session_rate) + 1, 2), dtype=np.float32)
-    waveforms = np.zeros((len(paths), round(duration_s * rate) + 1), dtype=np.float32)
+    total = np.zeros((_samples(headers, offsets, session_rate), 2), dtype=np.float32)
+    waveforms = np.zeros((len(paths), _samples(headers, offsets, rate)), dtype=np.float32)
     facts = []
     files = len(paths) + (session.mix is not None)
     for number, (stem, offset) in enumerate(zip(session.stems, offsets, strict=True)):
         clip = audio.read(stem.path, max_duration_s=max_duration_s)
         samples = clip.samples * np.float32(10 ** (stem.gain_db / 20))
+        stereo = audio.to_stereo(samples)
         facts.append(
-            StemFacts(audio.loudness(samples, clip.sample_rate), audio.mono_loss_db(samples))
+            StemFacts(audio.loudness(stereo, clip.sample_rate), audio.mono_loss_db(samples))
         )
-        stereo = audio.resample(audio.to_stereo(samples), clip.sample_rate, session_rate)
-        audio.add_at(total, stereo, round(offset * session_rate))
+        played = audio.resample(stereo, clip.sample_rate, session_rate)
+        audio.add_at(total, played, round(offset * session_rate))
         mono = audio.resample(audio.to_mono(clip.samples), clip.sample_rate, rate)
         audio.add_at(waveforms[number], mono, round(offset * rate))
         on_read((number + 1) / files)
@@ -113,9 +114,10 @@ def prepare(
     warnings += _stem_warnings(session, facts)
     mix = None
     if session.mix is not None:
-        mix = _read_mix(
-            session, total, session_rate, rate, waveforms.shape[1], session_loudness, max_duration_s
-        )
+        clip = audio.read(session.mix, max_duration_s=max_duration_s)
+        origin = audio.offsets([*(h.time_reference_s for h in headers), clip.time_reference_s])
+        late_s = origin[-1] - min(origin[:-1])
+        mix = _mix(clip, late_s, total, session_rate, rate, waveforms.shape[1], session_loudness)
         warnings += _mix_warnings(mix)
         on_read(1.0)
     return Material(
@@ -162,22 +164,31 @@ def _stem_warnings(session: Session, facts: list[StemFacts]) -> list[tuple[str, 
     ]
 
 
-def _read_mix(
-    session: Session,
+def _samples(headers: Sequence[audio.Header], offsets: Sequence[float], rate: int) -> int:
+    """How many samples the session has at `rate`: up to the end of its last stem."""
+    return max(
+        round(offset * rate) + round(header.frames * rate / header.sample_rate)
+        for header, offset in zip(headers, offsets, strict=True)
+    )
+
+
+def _mix(
+    clip: audio.Clip,
+    late_s: float,
     total: NDArray[np.float32],
     session_rate: int,
     rate: int,
     samples: int,
     session_loudness: float | str,
-    max_duration_s: float,
 ) -> Mix:
-    assert session.mix is not None
-    clip = audio.read(session.mix, max_duration_s=max_duration_s)
-    stereo = audio.resample(audio.to_stereo(clip.samples), clip.sample_rate, session_rate)
+    """The mix beside the stems; by the time stamps in the files it starts `late_s` after them."""
+    stereo = np.zeros_like(total)
+    played = audio.resample(audio.to_stereo(clip.samples), clip.sample_rate, session_rate)
+    audio.add_at(stereo, played, round(late_s * session_rate))
     residual = audio.residual(stereo, total, session_rate)
     waveform = np.zeros(samples, dtype=np.float32)
     mono = audio.resample(audio.to_mono(clip.samples), clip.sample_rate, rate)
-    audio.add_at(waveform, mono, -round(residual.lag_s * rate))
+    audio.add_at(waveform, mono, round((late_s - residual.lag_s) * rate))
     gain_db, _ = _session_gain(stereo, session_rate, session_loudness)
     return Mix(waveform, gain_db, residual)
 

@@ -19,7 +19,7 @@ from stemlens.tagging.vocabulary import Tag
 # Segments that go through the network together. On a CPU one at a time (in each thread) stays in
 # the cache; on a GPU enough to keep it busy, at some 25 MB each.
 MICRO_BATCH = {"cpu": 1, "cuda": 64, "mps": 16}
-BATCH = {"cpu": 16, "cuda": 1024, "mps": 64}
+BATCH = {"cpu": 32, "cuda": 1024, "mps": 64}
 # Coalitions that are mixed together, for each of which 144 kB of float64 exist for a moment.
 MIXED_AT_ONCE = {"cpu": 64, "cuda": 1024}
 

@@ -177,7 +177,7 @@ class _TimbralBlock(nn.Module):
     cosines: Tensor
     sines: Tensor
 
-    TILE = 34  # filters at a time, so that on a CPU their Y stay in the cache
+    TILE = 17  # filters at a time, so that on a CPU their Y stay in the cache
 
     def __init__(self, weights: Weights, conv: str, norm: str) -> None:
         super().__init__()
