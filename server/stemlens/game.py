@@ -34,7 +34,7 @@ class Game:
     ) -> None:
         self.tagger = tagger
         levels_db = np.zeros(len(waveforms)) if gains_db is None else np.asarray(gains_db)
-        self.gains: NDArray[np.float64] = np.power(10.0, levels_db / 20)
+        self.gains = np.array(10.0 ** (levels_db / 20), dtype=np.float64)
         self._stems = tagger.open(waveforms)
         threshold = tagger.silence if silence is None else silence
         self.sounding: NDArray[np.bool_] = self._stems.power * self.gains**2 > threshold
