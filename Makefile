@@ -19,9 +19,10 @@ test: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks | tee docs/performance.md
 
-docs: $(STAMP)
+docs: demo
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md
 	$(BIN)/python -m stemlens_bridge.reference session > docs/session.md
+	$(BIN)/python examples/picture.py build/demo/result.json docs/demo.svg
 
 clean:
 	rm -rf $(VENV) build

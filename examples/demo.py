@@ -14,13 +14,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build" / "demo"
+TAGGER = "mtt-musicnn"  # knows instruments and voices, which the demo session is about
 
 
 def main() -> int:
     """Runs the demo; returns the bridge's exit code."""
     WORK.mkdir(parents=True, exist_ok=True)
     stemlens = [sys.executable, "-m", "stemlens"]
-    pull = subprocess.run([*stemlens, "models", "pull", "msd-musicnn"], stdout=subprocess.DEVNULL)
+    pull = subprocess.run([*stemlens, "models", "pull", TAGGER], stdout=subprocess.DEVNULL)
     if pull.returncode:
         return pull.returncode
     with (WORK / "server.log").open("w") as log:
@@ -39,8 +40,8 @@ def main() -> int:
             return 1
         print(f"$ stemlens serve\n{ready}")
         result = WORK / "result.json"
-        print(f"$ stemlens-bridge submit examples/demo --json {result.relative_to(HERE.parent)}")
-        where = ["--server", f"127.0.0.1:{port[1]}", "--json", str(result)]
+        print(f"$ stemlens-bridge submit examples/demo --tagger {TAGGER} --json result.json")
+        where = ["--server", f"127.0.0.1:{port[1]}", "--tagger", TAGGER, "--json", str(result)]
         bridge = [sys.executable, "-m", "stemlens_bridge.cli"]
         return subprocess.run([*bridge, "submit", str(HERE / "demo"), *where]).returncode
     finally:

@@ -34,11 +34,11 @@ class Game:
     ) -> None:
         self.tagger = tagger
         levels_db = np.zeros(len(waveforms)) if gains_db is None else np.asarray(gains_db)
-        self.gains = np.array(10.0 ** (levels_db / 20), dtype=np.float64)
+        self.gains = 10.0 ** (levels_db / 20)
         self._stems = tagger.open(waveforms)
         threshold = tagger.silence if silence is None else silence
         self.sounding: NDArray[np.bool_] = self._stems.power * self.gains**2 > threshold
-        self.start_s: NDArray[np.float64] = np.arange(self._stems.segments) * tagger.segment_s
+        self.start_s = np.arange(self._stems.segments, dtype=np.float64) * tagger.segment_s
 
     def scores(
         self,
