@@ -40,7 +40,7 @@ def instances(kind: type[Any]) -> st.SearchStrategy[Any]:
         hint = get_type_hints(kind)[spec.name]
         if get_origin(hint) is tuple:
             member = get_args(hint)[0]
-            element = BY_TYPE.get(member) or instances(member)
+            element = BY_TYPE[member] if member in BY_TYPE else instances(member)
             given[spec.name] = st.lists(element, max_size=4).map(tuple)
         else:
             given[spec.name] = BY_TYPE[hint]

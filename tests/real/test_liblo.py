@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -25,23 +26,17 @@ def free_port() -> int:
 class Dump:
     """oscdump on a port of its own; `until` reads what it prints."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: ServerProcess) -> None:
         self.port = free_port()
         self._process = subprocess.Popen(
             [needs("oscdump", "liblo-tools"), "-L", str(self.port)],
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._wait_until_bound()
-
-    def _wait_until_bound(self) -> None:
-        """Its port is bound when nobody else can bind it."""
-        while True:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.bind(("127.0.0.1", self.port))
-                except OSError:
-                    return
+        # It listens when a pong reaches it; until then pings are repeated.
+        while not select.select([self._process.stdout], [], [], 0.1)[0]:
+            assert self._process.poll() is None, "oscdump ended"
+            oscsend(server, "/stemlens/ping", "i", self.port)
 
     def until(self, text: str) -> list[str]:
         """Lines (time, address, types, arguments) up to the first that has `text`."""
@@ -59,8 +54,8 @@ class Dump:
 
 
 @pytest.fixture
-def dump() -> Iterator[Dump]:
-    running = Dump()
+def dump(server: ServerProcess) -> Iterator[Dump]:
+    running = Dump(server)
     yield running
     running.close()
 
@@ -71,7 +66,6 @@ def oscsend(server: ServerProcess, address: str, types: str = "", *arguments: ob
 
 
 def test_a_whole_job(server: ServerProcess, stems: Path, dump: Dump) -> None:
-    oscsend(server, "/stemlens/ping", "i", dump.port)
     assert 'pong si "0.1.0" 1' in dump.until("pong")[-1]
     job = ("/stemlens/job", "by liblo")
     oscsend(server, f"{job[0]}/open", "sssis", job[1], "Live", "Söng", dump.port, '{"tags": 3}')

@@ -1,0 +1,100 @@
+"""What is told of a track, in words a musician understands, and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemlens_bridge.annotations import PALETTE, AnnotationPolicy, annotate, marker, peak
+
+
+def share(stem: str, value: float, mute: float = 0.0, wide: float = 0.0) -> dict[str, Any]:
+    low, high = value - wide, value + wide
+    return {"stem": stem, "value": value, "low": low, "high": high, "mute": mute, "solo": 0.0}
+
+
+def tag(
+    name: str, score: float, *shares: dict[str, Any], kind: str = "genre", baseline: float = 0.0
+) -> dict[str, Any]:
+    return {
+        "tag": name, "kind": kind, "score": score, "baseline": baseline, "attributions": [*shares],
+    }  # fmt: skip
+
+
+def result(*tags: dict[str, Any]) -> dict[str, Any]:
+    stems = {s["stem"] for t in tags for s in t["attributions"]}
+    return {"session": {"stems": [{"id": own} for own in sorted(stems)]}, "tags": [*tags]}
+
+
+def told(*tags: dict[str, Any], **policy: Any) -> dict[str, str]:
+    found = annotate(result(*tags), AnnotationPolicy(**policy))
+    return {item["track"]: item["text"] for item in found}
+
+
+def test_the_wording() -> None:
+    """Points of what, and what muting does: a bare "+21" beside a fader reads as decibels."""
+    assert told(
+        tag("rock", 0.63, share("guitar", 0.21, mute=-0.09), share("bass", -0.04, 0.02))
+    ) == {
+        "guitar": "rock: 21 of 63 points (muting it: −9)",
+        "bass": "rock: −4 of 63 points (muting it: +2)",
+    }
+
+
+def test_at_most_three_tags_largest_first() -> None:
+    tags = [tag(name, 0.5, share("a", value)) for name, value in
+            (("one", 0.04), ("two", -0.3), ("three", 0.2), ("four", 0.1))]  # fmt: skip
+    names = [part.split(":")[0] for part in told(*tags)["a"].split("; ")]
+    assert names == ["two", "three", "four"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "one"),
+    [
+        ("the tag hardly scores", tag("rock", 0.09, share("a", 0.09))),
+        ("silence scores as much", tag("rock", 0.30, share("a", 0.2), baseline=0.31)),
+        ("the share is small", tag("rock", 0.5, share("a", 0.02))),
+        ("the interval has 0 in it", tag("rock", 0.5, share("a", 0.2, wide=0.21))),
+        ("instruments are told on request", tag("guitar", 0.5, share("a", 0.4), kind="instrument")),
+    ],
+)
+def test_what_is_not_told(reason: str, one: dict[str, Any]) -> None:
+    assert told(one) == {}, reason
+
+
+def test_instruments_on_request() -> None:
+    assert told(tag("guitar", 0.5, share("a", 0.4), kind="instrument"), kinds=("instrument",))
+
+
+def test_colours_are_by_tag_or_by_sign() -> None:
+    tags = [tag("rock", 0.5, share("a", 0.4), share("b", -0.3)), tag("pop", 0.4, share("c", 0.3))]
+    by_tag = {a["track"]: a["color"] for a in annotate(result(*tags), AnnotationPolicy())}
+    assert by_tag["a"] == by_tag["b"] != by_tag["c"] and set(by_tag.values()) <= set(PALETTE)
+    by_sign = annotate(result(*tags), AnnotationPolicy(colour="sign"))
+    colours = {a["track"]: a["color"] for a in by_sign}
+    assert colours["a"] == colours["c"] != colours["b"]
+
+
+def test_a_policy_that_makes_no_sense() -> None:
+    for wrong in ({"kinds": ("tempo",)}, {"colour": "rainbow"}, {"tags": -1}):
+        with pytest.raises(ValueError, match="|".join(wrong)):
+            AnnotationPolicy(**wrong)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
+def test_a_peak_holds_the_strongest_segment_and_keeps_its_sign(series: list[float]) -> None:
+    first, last = peak(series)
+    inside = series[first : last + 1]
+    strongest = max(series, key=abs)
+    assert strongest in inside
+    assert all(value * strongest >= 0 and abs(value) >= abs(strongest) / 2 for value in inside)
+
+
+def test_a_marker_spans_the_peak() -> None:
+    series = [0.0, 0.1, 0.3, 0.2, -0.1]
+    found = marker("id", "Guitar", {"tag": "metal"}, series, [60, 63, 66, 69, 72], 3)
+    assert (found["start_s"], found["end_s"]) == (66, 72)
+    assert found["text"] == "Guitar: +25 points of metal"

@@ -1,0 +1,85 @@
+"""The table fits its terminal, whatever the names, and its bars tell sign and size."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemlens_bridge.table import bars, table
+
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=90)
+
+
+def result(names: list[str], values: list[float], warning: str = "") -> dict[str, Any]:
+    shares = [
+        {"stem": str(i), "value": v, "low": v, "high": v, "mute": -v, "solo": v}
+        for i, v in enumerate(values)
+    ]
+    return {
+        "session": {
+            "project": "Song",
+            "duration_s": 61.0,
+            "stems": [{"id": str(i), "name": name} for i, name in enumerate(names)],
+        },
+        "tagger": {"name": "msd-musicnn"},
+        "tags": [
+            {
+                "tag": "rock",
+                "score": 0.63,
+                "baseline": 0.02,
+                "mix_score": 0.6,
+                "attributions": shares,
+            }
+        ],
+        "warnings": [{"code": "x", "message": warning}] if warning else [],
+    }
+
+
+def columns(line: str) -> int:
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in line)
+    return len(line) + wide - sum(bool(unicodedata.combining(c)) for c in line)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=20), st.integers(60, 200), st.data())
+def test_no_line_is_wider_than_the_terminal(
+    names: list[str], width: int, data: st.DataObject
+) -> None:
+    values = [data.draw(st.floats(-1, 1)) for _ in names]
+    for line in table(result(names, values, "word " * 60), width=width).splitlines():
+        assert columns(line) <= width
+
+
+def test_what_it_says() -> None:
+    shown = table(result(["Guitar", "Bass"], [0.31, -0.04]))
+    assert "Song: 2 stems, 1:01, heard by msd-musicnn" in shown
+    assert "rock  63 of 100  (silence 2, your mix 60)" in shown
+    guitar, bass = (next(x for x in shown.splitlines() if name in x) for name in ("Guitar", "Bass"))
+    assert "+31" in guitar and "muting it:  −31" in guitar and "│█" in guitar
+    assert "−4" in bass and "█│" in bass
+
+
+def test_tracks_of_one_name_are_told_apart() -> None:
+    shown = table(result(["Gtr", "Gtr"], [0.3, 0.2]))
+    assert "Gtr (0)" in shown and "Gtr (1)" in shown
+
+
+def test_many_stems_are_summed_up() -> None:
+    shown = table(result([f"t{i}" for i in range(30)], [0.01] * 30), stems=12)
+    assert "and 18 more stems: +18 together" in shown
+
+
+@given(st.floats(-1, 1), st.floats(0.01, 1))
+def test_a_bar_is_as_long_as_its_share(value: float, largest: float) -> None:
+    left, right = bars(value, largest, 40)
+    assert len(left) + len(right) == 40
+    filled = len((left + right).replace(" ", ""))
+    room = len(right) if value >= 0 else len(left)
+    assert abs(filled - room * min(abs(value) / largest, 1)) <= 1
+    assert not (left if value >= 0 else right).strip()
+
+
+def test_nothing_at_all_has_no_bar() -> None:
+    assert "".join(bars(0.0, 0.0, 40)).strip() == ""

@@ -1,0 +1,97 @@
+"""The commands as people type them: results on standard output, one sentence when it goes wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.sounds import RATE, sounds, stem_folder
+
+pytestmark = pytest.mark.usefixtures("real_weights")
+
+
+def stemlens(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "stemlens", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_analyze(tmp_path: Path) -> None:
+    folder = stem_folder(tmp_path / "Song", seconds=6.5, stems=3)
+    out, over_time = tmp_path / "r.json", tmp_path / "t.npz"
+    done = stemlens("analyze", folder, "--json", out, "--npz", over_time, "--device", "cpu")
+    assert "Song: 3 stems" in done.stdout and "kick" in done.stdout and not done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    result = json.loads(out.read_text())
+    assert result["schema"] == "stemlens.analysis/1" and result["method"]["exact"]
+    assert result["time"] == str(over_time) and over_time.exists()
+    for tag in result["tags"]:
+        total = sum(share["value"] for share in tag["attributions"])
+        assert total == pytest.approx(tag["score"] - tag["baseline"], abs=1e-5)
+
+
+def test_banzhaf_is_another_value(tmp_path: Path) -> None:
+    folder = stem_folder(tmp_path, stems=3)
+    found = []
+    for value in ("shapley", "banzhaf"):
+        stemlens("analyze", folder, "--value", value, "--json", tmp_path / "r.json")
+        result = json.loads((tmp_path / "r.json").read_text())
+        assert result["method"]["value"] == value
+        found.append([s["value"] for s in result["tags"][0]["attributions"]])
+    assert found[0] != found[1]
+
+
+def test_tag(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a b.wav", sounds(7.0).sum(axis=0), RATE)
+    out = tmp_path / "r.json"
+    done = stemlens("tag", tmp_path / "a b.wav", "--top", 3, "--json", out)
+    assert len(done.stdout.splitlines()) == 4
+    (found,) = json.loads(out.read_text())["files"]
+    assert set(found) == {"path", "tagger", "tags", "segment_s", "taggram", "mean"}
+    assert np.shape(found["taggram"]) == (2, 50) and len(found["tags"]) == 50
+    np.testing.assert_allclose(np.mean(found["taggram"], axis=0), found["mean"], atol=1e-6)
+
+
+def test_models(tmp_path: Path) -> None:
+    assert "msd-musicnn    here" in stemlens("models", "list").stdout
+    folder = Path(stemlens("models", "path").stdout.strip())
+    assert Path(stemlens("models", "pull", "msd-musicnn").stdout.strip()).parent == folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["analyze", "none.wav"], "audio_missing"),
+        (["analyze", "nowhere/"], "audio_missing"),
+        (["analyze", "empty"], "has no audio files"),
+        (["analyze", "stems", "--tagger", "msd-musicn"], "msd-musicnn"),
+        (["analyze", "stems", "--session-loudness", "loud"], "bad_options"),
+        (["analyze", "stems", "--silence", "-1"], "bad_options"),
+        (["analyze", "stems", "--value", "owen"], "bad_options"),
+        (["analyze", "stems", "--device", "cuda"], "device_unavailable"),
+        (["analyze", "stems", "--json", "none/r.json"], "output_failed"),
+        (["analyze", "stems", "--max-minutes", "0.1", "long.wav"], "one session at a time"),
+        (["tag", "long.wav", "--max-minutes", "0.1"], "audio_too_long"),
+        (["models", "pull", "nothing"], "tagger_unknown"),
+        (["serve", "--host", "0.0.0.0"], "remote_not_allowed"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stem_folder(tmp_path / "stems")
+    (tmp_path / "empty").mkdir()
+    soundfile.write(tmp_path / "long.wav", np.zeros(10 * RATE), RATE)
+    done = stemlens(*arguments, code=1)
+    assert says in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
