@@ -7,28 +7,32 @@ that is told in one sentence, 2 a command line that makes no sense, 130 stopped 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stemlens_bridge import __version__
+from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import PORT, Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.table import table
-from stemlens_bridge.writing import written
+from stemlens_bridge.writing import require_writable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no bars shows "?"
+            stream.reconfigure(errors="replace")
+    given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
     except StemlensError as error:
@@ -92,6 +96,7 @@ def _ping(given: argparse.Namespace) -> int:
 
 
 def _submit(given: argparse.Namespace) -> int:
+    require_writable(given.json)
     session = Session.read(*given.session, mix=given.mix)
     options = session.options(_options(given))
     job = given.job or new_job_id(session.project)
@@ -101,11 +106,10 @@ def _submit(given: argparse.Namespace) -> int:
             results = client.follow(job, _progress(sys.stderr))
         except KeyboardInterrupt:
             print(f"\nstemlens-bridge: cancelling {job} …", file=sys.stderr)
-            client.cancel(job)
+            with suppress(StemlensError):
+                client.cancel(job, patience_s=1.0)
             raise
     document = _document(results)
-    if given.json:
-        _write(given.json, document)
     if document["schema"] == "stemlens.analysis/1":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(table(document, width=shutil.get_terminal_size().columns, colour=colour))
@@ -113,6 +117,7 @@ def _submit(given: argparse.Namespace) -> int:
         print(f"{len(results.messages)} messages of the result arrived; it lies in {results.path} "
               "on the server's machine.")  # fmt: skip
     if given.json:
+        jsontext.write(given.json, document)
         print(f"The whole result is in {given.json}.", file=sys.stderr)
     return 0
 
@@ -132,11 +137,6 @@ def _document(results: Results) -> dict[str, Any]:
     except (OSError, ValueError):
         return results.to_dict()
     return document if isinstance(document, dict) else results.to_dict()
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    with written(path) as part:
-        part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _progress(stream: Any) -> Callable[[str, float], None]:

@@ -52,6 +52,7 @@ LOYALTY_S = 60.0  # for a server that has acknowledged the job and fell silent
 ASK_AFTER_S = 2.0  # silence after which the state is asked for: progress comes once a second
 SETTLE_S = 0.15  # silence after which what has not come is taken as lost
 SEQS_PER_REQUEST = 200
+MISSING_ROUNDS = 100  # how often all stems are sent again before something else must be wrong
 
 ResultMessage = TagScore | Attributions | Annotation | Marker
 Kind = TypeVar("Kind", bound=Message)
@@ -144,6 +145,9 @@ class Client:
 
         if state.state == "open":
             send_stems()
+        else:  # it was submitted before; the server says if it was another session
+            for message in [*stems, *mixes]:
+                self._until_acknowledged(job, message, lambda state: True)
         submission = JobSubmit(job, len(stems), len(mixes))
         return self._until_acknowledged(
             job, submission, lambda state: state.state != "open", on_missing=send_stems
@@ -155,10 +159,13 @@ class Client:
         request: Message,
         accept: Callable[[JobState], bool],
         on_missing: Callable[[], None] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> JobState:
         retry_s = FIRST_RETRY_S
         heard = None
+        rounds = 0
         started = time.monotonic()
+        self._link.receive(0)  # what came before can be no answer
         while True:
             self._link.send(request)
             until = time.monotonic() + retry_s
@@ -171,19 +178,25 @@ class Client:
                     if isinstance(message, JobState) and accept(message):
                         return message
                     if isinstance(message, Error):
-                        if message.code != "missing_stems" or on_missing is None:
-                            raise StemlensError(message.code, message.message)
+                        rounds += 1
+                        known = message.code == "missing_stems" and on_missing is not None
+                        if not known or rounds > MISSING_ROUNDS:
+                            raise StemlensError.told(message.code, message.message)
+                        assert on_missing is not None
                         on_missing()
                         until = 0.0  # and submit again at once
-            if heard is None and time.monotonic() - started > PATIENCE_S:
+            if heard is None and time.monotonic() - started > patience_s:
                 raise unreachable(self._server)
             if heard is not None and time.monotonic() - heard > LOYALTY_S:
                 raise _stopped(job)
 
-    def cancel(self, job: str) -> JobState:
+    def cancel(self, job: str, patience_s: float = PATIENCE_S) -> JobState:
         """Cancels a job; returns its final state."""
         return self._until_acknowledged(
-            job, JobCancel(job), lambda state: state.state in FINAL_STATES
+            job,
+            JobCancel(job),
+            lambda state: state.state in FINAL_STATES,
+            patience_s=patience_s,
         )
 
     def follow(
@@ -196,6 +209,7 @@ class Client:
         """
         results = Results(job)
         expected: int | None = None
+        done = False
         heard = time.monotonic()
         asked = heard
         self._link.send(JobStatus(job))
@@ -212,9 +226,10 @@ class Client:
                 ended = _collect(results, message, on_progress)
                 if ended is not None:
                     expected = ended
-                if isinstance(message, JobState) and message.state == "done" and expected is None:
-                    self._link.send(JobResults(job))
-                    asked = now
+                if isinstance(message, JobState) and message.state in FINAL_STATES and not done:
+                    done = message.state == "done"
+                    if not done:
+                        self._link.send(JobStatus(job))  # answered with the reason
             if now - heard > LOYALTY_S:
                 raise _stopped(job)
             if expected is not None and now - max(heard, asked) >= SETTLE_S:
@@ -223,6 +238,9 @@ class Client:
                     seqs = tuple(missing[start : start + SEQS_PER_REQUEST])
                     self._link.send(JobResults(job, results.revision, seqs))
                 asked = now
+            elif done and expected is None and now - heard >= SETTLE_S and now - asked >= SETTLE_S:
+                self._link.send(JobResults(job))
+                asked = now + FIRST_RETRY_S
             elif expected is None and now - max(heard, asked) >= ASK_AFTER_S:
                 self._link.send(JobStatus(job))
                 asked = now
@@ -239,7 +257,7 @@ def _collect(
         if message not in results.warnings:
             results.warnings.append(message)
     elif isinstance(message, Error):
-        raise StemlensError(message.code, message.message)
+        raise StemlensError.told(message.code, message.message)
     elif isinstance(message, JobDone):
         _turn_to(results, message.revision)
         results.path = message.path

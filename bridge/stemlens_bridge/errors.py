@@ -57,5 +57,10 @@ class StemlensError(Exception):
         self.code = code
         self.message = message
 
+    @classmethod
+    def told(cls, code: str, message: str) -> StemlensError:
+        """An error that came from elsewhere, perhaps from a version with more codes."""
+        return cls(code if code in CODES else "internal", message)
+
     def __reduce__(self) -> tuple[type[StemlensError], tuple[str, str]]:
         return (type(self), (self.code, self.message))

@@ -16,21 +16,23 @@ from typing import Protocol
 from stemlens_bridge import osc
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.framing import Slip
-from stemlens_bridge.protocol import Message, decode
+from stemlens_bridge.protocol import BURST, PAUSE_S, Message, decode
 
 log = logging.getLogger(__name__)
 
 # A full result of a large session is a few hundred datagrams; the usual 200 kB would do, but the
 # kernel counts each small datagram as several kB.
 RECEIVE_BUFFER = 4 << 20
-BURST, PAUSE_S = 64, 0.02
 
 
 class Link(Protocol):
     """What both links do."""
 
     def send(self, message: Message) -> None:
-        """Sends a message, if it can be sent at all; there is no promise that it arrives."""
+        """Sends a message, if there is a way at all; there is no promise that it arrives.
+
+        Raises `bad_message` for one that no packet can carry.
+        """
 
     def receive(self, timeout_s: float) -> list[Message]:
         """The messages that have come, after waiting up to `timeout_s` for the first."""
@@ -96,6 +98,7 @@ class UdpLink:
                 pass
             except OSError as error:
                 log.debug("nothing received: %s", error)
+                time.sleep(min(timeout_s, 0.05))  # a refusal comes at once, again and again
         return _decoded(packets)
 
     def close(self) -> None:

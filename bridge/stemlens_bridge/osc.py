@@ -20,7 +20,8 @@ from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
 
 from stemlens_bridge.errors import StemlensError
 
-MAX_PACKET = 65_536
+MAX_PACKET = 65_536  # of a TCP frame
+MAX_DATAGRAM = 65_507  # what UDP over IPv4 can carry
 MAX_BUNDLE_DEPTH = 2
 ARGUMENT_TYPES = frozenset("ifhdsTF")
 BUNDLE_START = b"#bundle\x00"
@@ -36,7 +37,7 @@ def encode(address: str, types: str, arguments: Sequence[Argument]) -> bytes:
     """One message as bytes; `types` has a letter (`i`, `f`, `s`) for each argument.
 
     Raises `bad_message` for text that has no UTF-8 form (a file name in another encoding) or holds
-    a NUL, and for integers beyond 32 bits.
+    a NUL, for numbers beyond 32 bits, and for a message that would fit no datagram.
     """
     builder = OscMessageBuilder(address)
     for kind, argument in zip(types, arguments, strict=True):
@@ -44,9 +45,12 @@ def encode(address: str, types: str, arguments: Sequence[Argument]) -> bytes:
             raise bad_message(f"the text {argument!r} holds a NUL character")
         builder.add_arg(argument, kind)
     try:
-        return bytes(builder.build().dgram)
-    except BuildError as error:
+        packet = bytes(builder.build().dgram)
+    except (BuildError, OverflowError) as error:
         raise bad_message(str(error)) from error
+    if len(packet) > MAX_DATAGRAM:
+        raise bad_message(f"{address} would have {len(packet)} bytes, more than {MAX_DATAGRAM}")
+    return packet
 
 
 def decode(message: bytes) -> tuple[str, list[Argument]]:

@@ -21,13 +21,18 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
-from stemlens_bridge import osc
+from stemlens_bridge import jsontext, osc
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.jsontext import is_number
 
 VERSION = 1
 PORT = 9420
 MAX_JOB_ID = 64
+MAX_TEXT = 512  # characters of a name or a track's id
+MAX_GAIN_DB = 200.0
+MAX_TIME_S = 1e7  # four months; float32 on the wire then still tells seconds
+BURST, PAUSE_S = 64, 0.02  # over UDP at most so many datagrams, then such a pause
 STATES = ("open", "queued", "running", "done", "failed", "cancelled")
 FINAL_STATES = ("done", "failed", "cancelled")
 KINDS = ("track", "bus", "return", "rest")
@@ -37,7 +42,7 @@ VALUES = ("shapley", "banzhaf")
 # usual Ethernet frame and is never fragmented.
 MAX_RESULT_BYTES = 1_400
 
-_LETTERS = {str: "s", int: "i", float: "f"}
+LETTERS = {str: "s", int: "i", float: "f"}
 _HINTS: dict[type[Any], dict[str, Any]] = {}
 TO_SERVER: dict[str, type[Message]] = {}
 TO_CLIENT: dict[str, type[Message]] = {}
@@ -87,7 +92,7 @@ def _flatten(item: Any) -> tuple[str, list[osc.Argument]]:
     for spec in fields(item):
         value = getattr(item, spec.name)
         if get_origin(hints[spec.name]) is not tuple:
-            types += _LETTERS[hints[spec.name]]
+            types += LETTERS[hints[spec.name]]
             arguments.append(value)
             continue
         member = get_args(hints[spec.name])[0]
@@ -437,20 +442,21 @@ class Options:
         _require(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
         _require(
             self.session_loudness == "off"
-            or (_is_number(self.session_loudness) and -70 <= float(self.session_loudness) <= 0),
+            or (is_number(self.session_loudness) and -70 <= float(self.session_loudness) <= 0),
             "session_loudness",
             self.session_loudness,
             "a loudness from -70 to 0 LUFS, or 'off'",
         )
         _require(
-            self.silence is None or (_is_number(self.silence) and self.silence >= 0),
+            self.silence is None or (is_number(self.silence) and self.silence >= 0),
             "silence",
             self.silence,
             "a power of 0 or more",
         )
+        _require(abs(self.start_s) <= MAX_TIME_S, "start_s", self.start_s, "a time in seconds")
         _require(self.master == "off", "master", self.master, "'off' (others are not built yet)")
         _require(
-            self.tempo is None or (_is_number(self.tempo) and self.tempo > 0),
+            self.tempo is None or (is_number(self.tempo) and self.tempo > 0),
             "tempo",
             self.tempo,
             "more than 0 beats per minute",
@@ -472,7 +478,7 @@ class Options:
     def from_json(cls, text: str) -> Options:
         """Options from their JSON form; raises `bad_options`."""
         try:
-            given = json.loads(text or "{}")
+            given = jsontext.read(text or "{}")
         except ValueError as error:
             raise StemlensError("bad_options", f"The options are not JSON: {error}.") from error
         if not isinstance(given, dict):
@@ -481,10 +487,6 @@ class Options:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _require(good: bool, key: str, value: Any, allowed: str) -> None:
@@ -501,7 +503,9 @@ def _build(cls: type[Any], given: Any, prefix: str) -> Any:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}."
-            raise StemlensError("bad_options", f"There is no option {prefix}{key}; {hint}")
+            raise StemlensError(
+                "bad_options", f"There is no option {(prefix + key)[:80]!a}; {hint}"
+            )
         _check_type(prefix + key, value, known[key])
     try:
         return cls(**given)
@@ -516,7 +520,7 @@ def _check_type(key: str, value: Any, default: Any) -> None:
     elif isinstance(default, int):
         _require(isinstance(value, int) and not isinstance(value, bool), key, value, "whole")
     elif isinstance(default, float) and key != "session_loudness":
-        _require(_is_number(value), key, value, "a number")
+        _require(is_number(value), key, value, "a number")
     elif isinstance(default, str):
         _require(isinstance(value, str), key, value, "a text")
     elif isinstance(default, tuple):

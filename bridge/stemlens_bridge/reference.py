@@ -15,10 +15,17 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import CODES
-from stemlens_bridge.protocol import PORT, TO_CLIENT, TO_SERVER, VERSION, Message, Options
+from stemlens_bridge.protocol import (
+    LETTERS,
+    PORT,
+    TO_CLIENT,
+    TO_SERVER,
+    VERSION,
+    Message,
+    Options,
+)
 from stemlens_bridge.session import SCHEMA, SESSION_KEYS, STEM_KEYS
 
-LETTERS = {str: "s", int: "i", float: "f"}
 GENERATED = "<!-- written by `make docs`; change the definitions, not this page -->"
 
 

@@ -14,16 +14,16 @@ Nothing is opened here but `session.json` itself; audio is the server's business
 from __future__ import annotations
 
 import difflib
-import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import KINDS, Options
+from stemlens_bridge.jsontext import is_number
+from stemlens_bridge.protocol import KINDS, MAX_GAIN_DB, MAX_TEXT, MAX_TIME_S, Options
 from stemlens_bridge.stemfolder import audio_files, split_mix, stem_ids
 
 SCHEMA = "stemlens.session/1"
@@ -48,7 +48,7 @@ STEM_KEYS: dict[str, tuple[str, bool, str]] = {
     "group": ("text", False, "the folder or bus that the track belongs to"),
     "fader_db": ("number", False, "the track's fader at the bounce, dB"),
     "pan": ("number", False, "the track's pan at the bounce, −1 (left) to 1 (right)"),
-    "sidechains": ("list", False, "ids of stems whose effects listen to this one"),
+    "sidechains": ("list of texts", False, "ids of stems whose effects listen to this one"),
 }
 
 
@@ -64,6 +64,17 @@ class Stem:
     group: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for text in (self.id, self.name, self.group or ""):
+            require_text(text, MAX_TEXT)
+        require_text(str(self.path))
+        if not abs(self.gain_db) <= MAX_GAIN_DB:
+            raise StemlensError(
+                "session_invalid",
+                f"The stem {self.name!r} has a gain of {self.gain_db:g} dB; up to "
+                f"{MAX_GAIN_DB:g} dB either way make sense.",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -77,6 +88,10 @@ class Session:
     tempo: float | None = None
 
     def __post_init__(self) -> None:
+        for text in (self.project, self.daw):
+            require_text(text, MAX_TEXT)
+        if not abs(self.start_s) <= MAX_TIME_S:
+            raise StemlensError("session_invalid", f"start_s is {self.start_s:g} s.")
         if not self.stems:
             raise StemlensError("session_invalid", f"The session {self.project} has no stems.")
         seen: set[str] = set()
@@ -149,7 +164,7 @@ def from_folder(folder: Path) -> Session:
 def from_json(path: Path) -> Session:
     """The session that a `session.json` describes."""
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = jsontext.read(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise StemlensError("audio_missing", f"There is no file {path}.") from error
     except OSError as error:
@@ -175,6 +190,20 @@ def from_json(path: Path) -> Session:
         start_s=float(given.get("start_s") or 0.0),
         tempo=float(given["tempo"]) if given.get("tempo") is not None else None,
     )
+
+
+def require_text(text: str, longest: int = 4096) -> None:
+    """Raises `session_invalid` for text that cannot be sent and written: one that is too long, has
+    a NUL in it or no UTF-8 form (a file name in another encoding)."""
+    plain = text.encode("utf-8", "replace").decode()
+    if len(text) > longest:
+        raise StemlensError(
+            "session_invalid", f"{plain[:40]!r}… has {len(text)} characters, more than {longest}."
+        )
+    if plain != text or "\x00" in text:
+        raise StemlensError(
+            "session_invalid", f"{plain!r} has characters that are no text; rename it."
+        )
 
 
 def stem_facts(facts: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -233,13 +262,12 @@ def _check(given: Any, allowed: Mapping[str, tuple[str, bool, str]], where: str,
             raise complain(f"lacks {key!r} ({meaning})")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 _FITS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str) and value != "",
-    "number": _is_number,
-    "positive number": lambda value: _is_number(value) and value > 0,
+    "number": is_number,
+    "positive number": lambda value: is_number(value) and value > 0,
     "list": lambda value: isinstance(value, list),
+    "list of texts": lambda value: (
+        isinstance(value, list) and all(isinstance(item, str) for item in value)
+    ),
 }

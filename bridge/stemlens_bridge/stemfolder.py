@@ -98,4 +98,4 @@ def _words(name: str) -> str:
 
 def _counting_order(path: Path) -> list[tuple[int, str]]:
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

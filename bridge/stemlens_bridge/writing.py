@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stemlens_bridge.errors import StemlensError
@@ -14,15 +14,46 @@ from stemlens_bridge.errors import StemlensError
 def written(path: Path) -> Iterator[Path]:
     """A path to write to; it becomes `path` when the block ends well, and is gone when it does not.
 
-    Raises `output_failed` with the system's reason, a full disk among them.
+    A link is followed, and what is no file (a terminal, a pipe) is written to directly. Raises
+    `output_failed` with the system's reason, a full disk among them.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = None
     try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        part = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
         yield part
-        part.replace(path)
-    except OSError as error:
-        raise StemlensError(
-            "output_failed", f"{path} cannot be written: {error.strerror or error}."
-        ) from error
+        part.replace(target)
+    except (OSError, ValueError) as error:
+        raise _failed(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Raises `output_failed` for a path that could not be written; to be asked before long work."""
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            if path.is_dir():
+                raise IsADirectoryError(None, "it is a folder")
+            if not path.exists():
+                with written(path.with_name(f"{path.name}.try")) as part:
+                    part.touch()
+                path.with_name(f"{path.name}.try").unlink()
+            elif not os.access(path, os.W_OK):
+                raise PermissionError(None, "it may not be written to")
+        except StemlensError as error:
+            raise _failed(path, error.__cause__ or error) from error
+        except (OSError, ValueError) as error:
+            raise _failed(path, error) from error
+
+
+def _failed(path: Path, error: BaseException) -> StemlensError:
+    reason = getattr(error, "strerror", None) or error
+    return StemlensError("output_failed", f"{path} cannot be written: {reason}.")

@@ -11,10 +11,22 @@ import sys
 
 from stemlens_bridge import __version__
 
-NEEDED = ("typer", "rich", "numpy", "torch")
+NEEDED = (
+    "filelock",
+    "numpy",
+    "platformdirs",
+    "pyloudnorm",
+    "rich",
+    "safetensors",
+    "soundfile",
+    "soxr",
+    "torch",
+    "typer",
+)
 HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
 
-Commands: analyze, tag, models, serve. They need the extra 'server', which is not installed:
+Commands: analyze, tag, models, serve. They need the extra 'server', which is not installed
+[extra_missing]:
 
     pip install 'stemlens[server]'
 

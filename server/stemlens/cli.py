@@ -8,7 +8,7 @@ user. torch is imported only by commands that tag something.
 from __future__ import annotations
 
 import asyncio
-import json
+import io
 import logging
 import os
 import shutil
@@ -24,13 +24,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from stemlens import audio
 from stemlens.audio import MAX_DURATION_S
-from stemlens_bridge import __version__
+from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import PORT, VALUES, Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.table import table
-from stemlens_bridge.writing import written
+from stemlens_bridge.writing import require_writable
 
 app = typer.Typer(
     add_completion=False,
@@ -53,6 +54,9 @@ MaxMinutes = Annotated[
 
 def run() -> None:
     """Runs the command line and exits with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no bars shows "?"
+            stream.reconfigure(errors="replace")
     try:
         app(standalone_mode=True)
     except StemlensError as error:
@@ -95,11 +99,6 @@ def _choice(value: str, allowed: tuple[str, ...], option: str) -> str:
     return value
 
 
-def _write(path: Path, data: Any) -> None:
-    with written(path) as part:
-        part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 @app.command()
 def analyze(
     places: Annotated[
@@ -128,6 +127,7 @@ def analyze(
     from stemlens.analysis import analyze as analyze_session
 
     _choice(device, DEVICES, "--device")
+    require_writable(json_file, npz_file)
     options = Options.from_dict(
         {
             "tagger": tagger,
@@ -141,13 +141,13 @@ def analyze(
         analysis = analyze_session(
             session, options, device=device, on_progress=show, max_duration_s=60 * max_minutes
         )
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size().columns
+    print(table(analysis.to_dict(), width=width, colour=colour))
     if npz_file is not None:
         analysis = analysis.with_npz(npz_file)
     if json_file is not None:
         analysis.write_json(json_file)
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size().columns
-    print(table(analysis.to_dict(), width=width, colour=colour))
 
 
 def _loudness(text: str) -> float | str:
@@ -173,24 +173,26 @@ def tag(
     from stemlens.taggram import taggram
 
     _choice(device, DEVICES, "--device")
-    with _progress() as show:
-        loaded = tagging.load(tagger, device)
-        found = [
-            taggram(
+    require_writable(json_file)
+    for path in files:
+        audio.probe(path, max_duration_s=60 * max_minutes)
+    loaded = tagging.load(tagger, device)
+    found = []
+    for path in files:
+        with _progress() as show:
+            one = taggram(
                 path,
                 loaded,
                 max_duration_s=60 * max_minutes,
                 on_progress=partial(show, path.name),
             )
-            for path in files
-        ]
-    for one in found:
+        found.append(one.to_dict(loaded))
         print(f"{one.path}  ({len(one.scores)} segments, {loaded.name})")
         mean = one.mean
         for k in sorted(range(len(mean)), key=lambda k: -mean[k])[:top]:
             print(f"  {loaded.tags[k].name:<20} {100 * mean[k]:3.0f} {'█' * round(50 * mean[k])}")
     if json_file is not None:
-        _write(json_file, {"files": [one.to_dict(loaded) for one in found]})
+        jsontext.write(json_file, {"files": found})
 
 
 @models.command("list")

@@ -82,6 +82,8 @@ def prepare(
     """
     paths = [stem.path for stem in session.stems]
     headers = [audio.probe(path, max_duration_s=max_duration_s) for path in paths]
+    if session.mix is not None:
+        audio.probe(session.mix, max_duration_s=max_duration_s)  # before long work
     session_rate = Counter(header.sample_rate for header in headers).most_common(1)[0][0]
     offsets = audio.offsets([header.time_reference_s for header in headers])
     duration_s = max(

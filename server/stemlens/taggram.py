@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Taggram:
 
     def to_dict(self, tagger: Tagger) -> dict[str, Any]:
         return {
-            "path": str(self.path),
+            "path": os.fsencode(self.path).decode("utf-8", "replace"),
             "tagger": tagger.name,
             "tags": [tag.name for tag in tagger.tags],
             "segment_s": tagger.segment_s,

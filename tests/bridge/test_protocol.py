@@ -123,7 +123,7 @@ def test_options_travel_as_json() -> None:
     ("given_options", "says"),
     [
         ({"tagz": 3}, "did you mean tags"),
-        ({"zzz": 3}, "no option zzz"),
+        ({"zzz": 3}, "no option 'zzz'"),
         ({"tags": 0}, "between 1 and 1000"),
         ({"tags": 2.5}, "whole"),
         ({"tags": True}, "whole"),

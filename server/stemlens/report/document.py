@@ -7,16 +7,14 @@ policy (`annotations`, `markers`) is in it too, so that whoever has the document
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemlens_bridge import __version__
+from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
-from stemlens_bridge.writing import written
 
 if TYPE_CHECKING:
     from stemlens.analysis import Analysis
@@ -62,9 +60,7 @@ def document(analysis: Analysis) -> dict[str, Any]:
 
 def write_json(analysis: Analysis, path: Path) -> None:
     """Writes the document, whole or not at all; raises `output_failed`."""
-    text = json.dumps(document(analysis), indent=1, ensure_ascii=False, allow_nan=False)
-    with written(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    jsontext.write(path, document(analysis))
 
 
 def _session(analysis: Analysis) -> dict[str, Any]:

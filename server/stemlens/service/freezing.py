@@ -10,17 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError
 
+BLOCK = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)
 
-def freeze(file: JobFile) -> JobFile:
+
+def freeze(file: JobFile, stop: threading.Event | None = None) -> JobFile:
     """The file with its size, time and SHA-256; raises `audio_missing` or `audio_unreadable`.
 
-    Only regular files are opened: a pipe or a device would wait forever.
+    Only regular files are opened: a pipe or a device would wait forever. Raises `cancelled` soon
+    after `stop` is set.
     """
     try:
         # Without O_NONBLOCK, opening a pipe would already wait.
@@ -29,7 +34,11 @@ def freeze(file: JobFile) -> JobFile:
             status = os.fstat(opened.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise StemlensError("audio_unreadable", f"{file.path} is not a file.")
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            while block := opened.read(BLOCK):
+                if stop is not None and stop.is_set():
+                    raise StemlensError("cancelled", "The job was cancelled.")
+                digest.update(block)
     except FileNotFoundError as error:
         raise StemlensError(
             "audio_missing", f"There is no file {file.path} for the stem {file.name!r}."
@@ -38,13 +47,12 @@ def freeze(file: JobFile) -> JobFile:
         raise StemlensError(
             "audio_unreadable", f"{file.path} cannot be read: {error.strerror}."
         ) from error
-    return replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest)
+    return replace(
+        file, size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest.hexdigest()
+    )
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
-
-
-def is_unchanged(frozen: JobFile) -> bool:
+def is_unchanged(frozen: JobFile, stop: threading.Event | None = None) -> bool:
     """Whether the file still is what it was; raises as `freeze` does."""
     try:
         status = os.stat(frozen.path)
@@ -52,7 +60,7 @@ def is_unchanged(frozen: JobFile) -> bool:
         status = None
     if status and (status.st_size, status.st_mtime_ns) == (frozen.size, frozen.mtime_ns):
         return True
-    return freeze(frozen).sha256 == frozen.sha256
+    return freeze(frozen, stop).sha256 == frozen.sha256
 
 
 def require_unchanged(files: Iterable[JobFile]) -> None:

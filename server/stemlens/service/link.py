@@ -22,18 +22,25 @@ RESTART_PAUSE_S = 0.5
 
 
 class WorkerLink:
-    """One worker process, replaced whenever it dies, until `stop`."""
+    """One worker process, replaced whenever it dies, until `stop`.
+
+    `on_event` is told what the worker says; `on_death` its exit code, and how many workers in a row
+    have died before they were ready.
+    """
 
     def __init__(
         self,
         device: str,
         on_event: Callable[[dict[str, Any]], None],
-        on_death: Callable[[int], None],
+        on_death: Callable[[int, int], None],
     ) -> None:
-        self._command = [sys.executable, "-m", "stemlens.service.worker", "--device", device]
+        self._command = [sys.executable, "-m", "stemlens.service.worker_process", device]
         self._on_event, self._on_death = on_event, on_death
         self._process: asyncio.subprocess.Process | None = None
+        self._failed_starts = 0
         self._stopping = False
+        self.ready = False
+        """Whether there is a process that has started and can be given work."""
 
     async def run(self) -> None:
         """Keeps a worker alive; returns after `stop`."""
@@ -47,21 +54,29 @@ class WorkerLink:
                 start_new_session=sys.platform != "win32",
             )
             self._process = process
+            if self._stopping:  # while it was being started
+                process.kill()
             log.info("worker %d starts", process.pid)
             assert process.stdout is not None
             while line := await process.stdout.readline():
-                self._on_event(json.loads(line))
+                self._hear(line)
             code = await process.wait()
             self._process = None
+            self._failed_starts = 0 if self.ready else self._failed_starts + 1
+            self.ready = False
             if not self._stopping:
                 log.warning("worker %d ended with code %s", process.pid, code)
-                self._on_death(code)
-                await asyncio.sleep(RESTART_PAUSE_S)
+                self._on_death(code, self._failed_starts)
+                await asyncio.sleep(RESTART_PAUSE_S * (1 + self._failed_starts))
 
-    @property
-    def alive(self) -> bool:
-        """Whether there is a process that can be given work."""
-        return self._process is not None
+    def _hear(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:  # cut off, because the worker died while it wrote
+            log.warning("the worker said something that cannot be understood: %r", line[:80])
+            return
+        self.ready = True
+        self._on_event(event)
 
     def send(self, command: dict[str, Any]) -> None:
         """Tells the worker something; lost where there is none."""

@@ -21,9 +21,13 @@ MOUNTS = {"darwin": ["/Volumes"], "linux": ["/media", "/mnt", "/run/media"]}
 
 def default_folders() -> list[Path]:
     """The folders that are allowed without being asked for."""
-    folders = [Path.home(), Path(tempfile.gettempdir()), Path.cwd()]
+    folders = [Path(os.path.expanduser("~")), Path(tempfile.gettempdir()), Path.cwd()]
+    # A service is often started in the root of the file system, or has it for a home.
+    folders = [folder for folder in folders if folder.is_absolute() and folder != folder.parent]
     if sys.platform == "win32":
-        folders += [Path(f"{letter}:\\") for letter in string.ascii_uppercase]
+        system = os.environ.get("SYSTEMDRIVE", "C:").upper()
+        drives = [f"{letter}:" for letter in string.ascii_uppercase]
+        folders += [Path(f"{drive}\\") for drive in drives if drive != system]
     else:
         folders += [Path(mount) for mount in MOUNTS.get(sys.platform, [])]
     return folders

@@ -15,12 +15,15 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import re
 import signal
+import sqlite3
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +38,12 @@ from stemlens.service.link import WorkerLink
 from stemlens.service.places import Places, default_folders
 from stemlens.service.store import Job, JobFile, Reply, Store
 from stemlens.service.transport import Peer, TcpPeer, Transport, UdpPeer
-from stemlens_bridge import osc
+from stemlens_bridge import jsontext, osc
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
     FINAL_STATES,
     MAX_JOB_ID,
+    MAX_TEXT,
     PORT,
     TO_CLIENT,
     VERSION,
@@ -61,15 +65,17 @@ from stemlens_bridge.protocol import (
     Subscribe,
     decode,
 )
-from stemlens_bridge.session import stem_facts
-from stemlens_bridge.writing import written
+from stemlens_bridge.session import Stem, require_text, stem_facts
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-PROGRESS_EVERY_S = 1.0
+PROGRESS_EVERY_S = 0.7  # so that at least one a second is heard
+RETRY_STORE_S = 1.0
 SUBSCRIPTION_S = 120.0  # subscribers renew each 60 s; one renewal may be lost
 MAX_CRASHES = 3
+MAX_FAILED_STARTS = 3
+MAX_KINDS_LOGGED = 100
 MAX_STEMS = 1_000
 
 
@@ -125,10 +131,11 @@ class Server:
                 "with --data.",
             ) from error
         self._store = Store(settings.data / "jobs.sqlite3")
-        self._transport = Transport(self._receive)
+        self._transport = Transport(self._receive, self._refuse)
         self._worker = WorkerLink(settings.device, self._on_event, self._on_death)
         self._running: Running | None = None
-        self._freezing: dict[str, asyncio.Task[None]] = {}
+        self._freezing: dict[str, threading.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._connections: dict[str, TcpPeer] = {}
         self._subscribers: dict[Peer, float] = {}
         self._misunderstood: Counter[str] = Counter()
@@ -164,16 +171,16 @@ class Server:
         finally:
             ticks.cancel()
             self._worker.stop()
-            for task in self._freezing.values():
-                task.cancel()
-            await asyncio.wait_for(self._transport.close(), timeout=1.0)
-            await asyncio.gather(work, return_exceptions=True)
+            for stop_freezing in self._freezing.values():
+                stop_freezing.set()
+            await self._transport.close()
+            await asyncio.gather(work, *self._tasks, return_exceptions=True)
             self._store.close()
             self._lock.release()
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(PROGRESS_EVERY_S / 4)
+            await asyncio.sleep(PROGRESS_EVERY_S / 3)
             now = time.monotonic()
             running = self._running
             if running is not None and now - running.told >= PROGRESS_EVERY_S:
@@ -199,18 +206,32 @@ class Server:
             # Never answered, or two servers could keep each other busy with errors.
             self._misunderstood[message.address] += 1
             return
+        job = getattr(message, "job", "")
         try:
             self._answers[type(message)](message, peer)
         except StemlensError as error:
-            job = getattr(message, "job", "")
-            self._send(self._reply_peer(job, peer), Error(job, error.code, error.message))
+            self._send_error(job, peer, error)
+        except sqlite3.OperationalError as error:
+            log.error("the database cannot be written: %s", error)
+            if not isinstance(message, JobStatus | JobResults):  # those are asked for again
+                self._send_error(job, peer, _store_failed(error))
+        except Exception as error:  # whatever it is, the loop goes on and the client hears of it
+            log.exception("%s could not be answered", message.address)
+            self._send_error(job, peer, _internal(error))
 
     def _misunderstand(self, error: StemlensError, peer: Peer) -> None:
-        kind = f"{error.code}: {re.sub(r'[0-9]+', '#', error.message)}"
-        if not self._misunderstood[kind]:
-            log.warning("from %s: %s (said once)", peer.host, error.message)
-        self._misunderstood[kind] += 1
-        self._send(peer, Error("", error.code, error.message))
+        self._refuse(error, peer.host, peer)
+
+    def _refuse(self, error: StemlensError, host: str, peer: Peer | None) -> None:
+        """Counts what cannot be understood, logs it once a kind, and answers where possible."""
+        what = "" if error.code == "unknown_address" else re.sub(r"[0-9]+", "#", error.message)
+        kind = f"{error.code} {what}"
+        if kind in self._misunderstood or len(self._misunderstood) < MAX_KINDS_LOGGED:
+            if kind not in self._misunderstood:
+                log.warning("from %s: %s (said once)", host, error.message)
+            self._misunderstood[kind] += 1
+        if peer is not None:
+            self._send(peer, Error("", error.code, error.message))
 
     def _ping(self, message: Ping, peer: Peer) -> None:
         self._send(self._named(peer, message.reply_port), Pong(__version__, VERSION))
@@ -218,34 +239,23 @@ class Server:
     def _open(self, message: JobOpen, peer: Peer) -> None:
         if not 1 <= len(message.job) <= MAX_JOB_ID:
             raise StemlensError("bad_message", f"A job id has 1 to {MAX_JOB_ID} characters.")
+        require_text(message.daw, MAX_TEXT)
+        require_text(message.project, MAX_TEXT)
         Options.from_json(message.options)
+        self._named(peer, message.reply_port)
         job = self._store.job(message.job)
         told = (message.daw, message.project, message.options)
-        if job is None or job.state == "open":
+        if job is None or (job.state == "open" and message.job not in self._freezing):
             self._store.open(message.job, *told)
         elif (job.daw, job.project, job.options) != told:
             raise _exists(message.job)
-        self._turn_to(message.job, peer, message.reply_port)
+        self._turn_to(message.job, peer, message.reply_port, opened=True)
         self._acknowledge(message.job)
 
     def _stem(self, message: JobStem, peer: Peer) -> None:
-        try:
-            facts = json.loads(message.facts or "{}")
-        except ValueError as error:
-            raise StemlensError(
-                "session_invalid", f"The facts of the stem {message.name!r} are not JSON."
-            ) from error
-        if not isinstance(facts, dict):
-            raise StemlensError(
-                "session_invalid", f"The facts of the stem {message.name!r} are no JSON object."
-            )
-        facts = stem_facts(
-            {key: value for key, value in facts.items() if value is not None},
-            f"stem {message.name!r}",
-        )
-        file = JobFile(
-            message.track, message.name, message.path, message.gain_db, json.dumps(facts)
-        )
+        stem = stem_of(message)
+        facts = {"kind": stem.kind, "group": stem.group, **stem.facts}
+        file = JobFile(stem.id, stem.name, str(stem.path), stem.gain_db, json.dumps(facts))
         self._put(message.job, file, peer)
 
     def _mix(self, message: JobMix, peer: Peer) -> None:
@@ -282,40 +292,52 @@ class Server:
                 f"{message.mix} were announced. Open the session under a new job id.",
             )
         if message.job not in self._freezing:
+            stop = self._freezing[message.job] = threading.Event()
             work = self._freeze if job.state == "open" else self._compare
-            task = asyncio.get_running_loop().create_task(work(message.job, files, peer))
-            self._freezing[message.job] = task
-            task.add_done_callback(lambda _: self._freezing.pop(message.job, None))
+            task = asyncio.get_running_loop().create_task(
+                self._fixed(message.job, work(message.job, files, stop), peer)
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         if job.state == "open":
             self._acknowledge(message.job, peer)
 
-    async def _freeze(self, job: str, files: list[JobFile], peer: Peer) -> None:
+    async def _fixed(self, job: str, work: Awaitable[None], peer: Peer) -> None:
+        """Does the part of a submit that takes long, and answers it."""
         try:
-            for file in files:
-                self._places.check(file.path)
-            frozen = await asyncio.to_thread(lambda: [freeze(file) for file in files])
+            await work
+            self._acknowledge(job, peer)
         except StemlensError as error:
-            self._send(self._reply_peer(job, peer), Error(job, error.code, error.message))
-            return
-        if self._known(job).state == "open":
+            if error.code != "cancelled":
+                self._send_error(job, peer, error)
+        except sqlite3.OperationalError as error:
+            log.error("the database cannot be written: %s", error)
+            self._send_error(job, peer, _store_failed(error))
+        except Exception as error:
+            log.exception("job %s could not be queued", job)
+            self._send_error(job, peer, _internal(error))
+        finally:
+            del self._freezing[job]
+        self._next()
+
+    async def _freeze(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
+        """A first submit: the files are fixed as they are now."""
+        for file in files:
+            self._places.check(file.path)
+        frozen = await asyncio.to_thread(lambda: [freeze(file, stop) for file in files])
+        if self._known(job).state == "open" and not self._stop.is_set():
             self._store.queue(job, frozen)
             self._announce(job)
-            self._next()
 
-    async def _compare(self, job: str, files: list[JobFile], peer: Peer) -> None:
-        """A submit that came before: harmless if the files are what they were then."""
-        try:
-            same = await asyncio.to_thread(lambda: all(is_unchanged(file) for file in files))
-            if not same:
-                raise _exists(job)
-        except StemlensError as error:
-            self._send(self._reply_peer(job, peer), Error(job, error.code, error.message))
-            return
-        self._acknowledge(job, peer)
+    async def _compare(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
+        """A submit that came before: harmless if the files that are still there are the same."""
+        there = [file for file in files if file.sha256 and os.path.exists(file.path)]
+        if not await asyncio.to_thread(lambda: all(is_unchanged(file, stop) for file in there)):
+            raise _exists(job)
 
     def _status(self, message: JobStatus, peer: Peer) -> None:
         job = self._known(message.job)
-        self._turn_to(message.job, peer, 0)
+        self._turn_to(message.job, peer)
         self._acknowledge(message.job)
         if job.error_code is not None:
             self._to_job(message.job, Error(job.id, job.error_code, job.error or ""))
@@ -323,19 +345,21 @@ class Server:
     def _cancel(self, message: JobCancel, peer: Peer) -> None:
         job = self._known(message.job)
         if job.state not in FINAL_STATES:
-            if message.job in self._freezing:
-                self._freezing[message.job].cancel()
-            self._worker.send({"cancel": message.job})
             self._store.set_state(message.job, "cancelled", ("cancelled", "The job was cancelled."))
+            if message.job in self._freezing:
+                self._freezing[message.job].set()
             if self._running is not None and self._running.job == message.job:
-                self._running.stage = "cancelling"
+                self._worker.send({"cancel": message.job})
             self._announce(message.job)
         self._acknowledge(message.job, peer)
 
     def _send_results(self, message: JobResults, peer: Peer) -> None:
         job = self._known(message.job)
-        self._turn_to(message.job, peer, 0)
+        self._turn_to(message.job, peer)
         self._acknowledge(message.job)
+        to = self._job_peer(message.job)
+        if to is None or to.busy:
+            return  # what was asked for before is still on its way; a client asks again
         found = self._store.result(message.job)
         if found is not None:
             self._deliver(job, *found, seqs=set(message.seqs))
@@ -347,7 +371,7 @@ class Server:
 
     def _next(self) -> None:
         """Gives the worker its next job, if it is free and there is one."""
-        if self._running is not None or not self._worker.alive:
+        if self._running is not None or not self._worker.ready:
             return
         job = self._store.next_queued()
         if job is None:
@@ -376,29 +400,47 @@ class Server:
         kind, job = event["event"], event["job"]
         if kind == "ready":
             self._next()
-            return
-        if self._running is None or self._running.job != job:
-            return
-        if kind == "progress":
-            self._running.stage, self._running.fraction = event["stage"], event["fraction"]
-            self._tell_progress(self._running)
-            return
-        self._running = None
-        if self._known(job).state == "running":
-            if kind == "done":
-                self._finish(job, event["result"])
-            elif kind == "failed":
-                self._fail(job, event["code"], event["message"])
-        self._next()
+        elif self._running is not None and self._running.job == job:
+            if kind == "progress":
+                self._running.stage, self._running.fraction = event["stage"], event["fraction"]
+                self._tell_progress(self._running)
+            else:
+                self._settle(job, event)
+
+    def _settle(self, job: str, event: dict[str, Any]) -> None:
+        """Ends the running job by what the worker said of it, and starts the next.
+
+        Whatever goes wrong here fails this job; only a store that is full or locked is waited for.
+        """
+        try:
+            if self._known(job).state == "running":
+                if event["event"] == "done":
+                    self._finish(job, event["result"])
+                elif event["event"] == "failed":
+                    self._fail(job, event["code"], event["message"])
+            self._running = None
+            self._next()
+        except sqlite3.OperationalError as error:
+            log.error("the database cannot be written (%s); trying again", error)
+            if not self._stop.is_set():
+                asyncio.get_running_loop().call_later(RETRY_STORE_S, self._settle, job, event)
+        except Exception as error:
+            log.exception("job %s could not be finished", job)
+            failure = _internal(error)
+            again = {"event": "failed", "code": failure.code, "message": failure.message}
+            if event["event"] == "done":
+                self._settle(job, again)
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
         path = self._result_path(job, ".json")
         try:
-            with written(path) as part:
-                part.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+            jsontext.write(path, result)
         except StemlensError as error:
             self._fail(job, error.code, error.message)
             return
+        tags = Options.from_json(self._known(job).options).tags
+        for message in result_messages(job, result, tags):
+            message.encode()  # what cannot be sent must not be kept as done
         self._store.finish(job, result, path)
         self._announce(job)
         self._deliver(self._known(job), result, str(path))
@@ -409,18 +451,32 @@ class Server:
         self._announce(job)
         self._to_job(job, Error(job, code, message), also_subscribers=True)
 
-    def _on_death(self, code: int) -> None:
-        running, self._running = self._running, None
-        if running is None or self._known(running.job).state != "running":
-            return
-        crashes = self._store.count_crash(running.job)
+    def _on_death(self, code: int, failed_starts: int) -> None:
+        running = self._running
+        try:
+            if running is not None and self._known(running.job).state == "running":
+                self._retry(running.job, code)
+            self._running = None
+            if failed_starts >= MAX_FAILED_STARTS:
+                while (job := self._store.next_queued()) is not None:
+                    why = f"The process that analyses cannot start (code {code}). The log says why."
+                    self._fail(job.id, "worker_died", why)
+        except sqlite3.OperationalError as error:
+            log.error("the database cannot be written (%s); trying again", error)
+            if not self._stop.is_set():
+                loop = asyncio.get_running_loop()
+                loop.call_later(RETRY_STORE_S, self._on_death, code, failed_starts)
+
+    def _retry(self, job: str, code: int) -> None:
+        """Queues a job again after a worker died over it, but not forever."""
+        crashes = self._store.count_crash(job)
         if crashes < MAX_CRASHES:
-            log.warning("job %s is tried again", running.job)
-            self._store.set_state(running.job, "queued")
-            self._announce(running.job)
+            log.warning("job %s is tried again", job)
+            self._store.set_state(job, "queued")
+            self._announce(job)
         else:
             self._fail(
-                running.job,
+                job,
                 "worker_died",
                 f"The process that analyses died {crashes} times over this session (code {code}), "
                 "most likely for want of memory. Analyse fewer stems or a shorter passage.",
@@ -437,6 +493,9 @@ class Server:
     def _send(self, peer: Peer, message: Message) -> None:
         peer.send(message.encode())
 
+    def _send_error(self, job: str, peer: Peer, error: StemlensError) -> None:
+        self._send(self._reply_peer(job, peer), Error(job, error.code, error.message))
+
     def _named(self, peer: Peer, reply_port: int) -> Peer:
         """The sender, or another port on the sender's host."""
         if not 0 <= reply_port < 65_536:
@@ -445,11 +504,11 @@ class Server:
             return UdpPeer(self._transport.udp, peer.host, reply_port)
         return peer
 
-    def _turn_to(self, job: str, peer: Peer, reply_port: int) -> None:
+    def _turn_to(self, job: str, peer: Peer, reply_port: int = 0, opened: bool = False) -> None:
         """From now on what concerns the job goes to this peer.
 
-        A client that named a port itself keeps it when it asks from other ports of its host (tools
-        that send each message from a new socket do).
+        A client that named a port when it opened the job keeps it when it asks from other ports of
+        its host (tools that send each message from a new socket do).
         """
         if isinstance(peer, TcpPeer):
             self._connections[job] = peer
@@ -459,7 +518,7 @@ class Server:
         named = self._named(peer, reply_port)
         assert isinstance(named, UdpPeer)
         known = self._known(job).reply
-        if not reply_port and known is not None and known.fixed and known.host == peer.host:
+        if not opened and known is not None and known.fixed and known.host == peer.host:
             return
         self._store.set_reply(job, Reply(named.host, named.port, fixed=bool(reply_port)))
 
@@ -525,6 +584,39 @@ class Server:
 
     def _state(self, job: str) -> JobState:
         return JobState(job, self._known(job).state, self._store.stem_count(job))
+
+
+def stem_of(message: JobStem) -> Stem:
+    """The stem that a message tells of, checked; raises `session_invalid`."""
+    try:
+        facts = jsontext.read(message.facts or "{}")
+    except ValueError as error:
+        raise StemlensError(
+            "session_invalid", f"The facts of the stem {message.name!r} are not JSON: {error}."
+        ) from error
+    if not isinstance(facts, dict):
+        raise StemlensError(
+            "session_invalid", f"The facts of the stem {message.name!r} are no JSON object."
+        )
+    known = {key: value for key, value in facts.items() if value is not None}
+    known = stem_facts(known, f"stem {message.name!r}")
+    kind, group = known.pop("kind", "track"), known.pop("group", None)
+    path = Path(message.path)
+    return Stem(message.track, message.name, path, message.gain_db, kind, group, known)
+
+
+def _internal(error: Exception) -> StemlensError:
+    return StemlensError(
+        "internal", f"{type(error).__name__}: {error}. This should not happen; the log says more."
+    )
+
+
+def _store_failed(error: sqlite3.Error) -> StemlensError:
+    return StemlensError(
+        "output_failed",
+        f"The server cannot write its database ({error}). Is the disk full? Nothing was promised; "
+        "submit again when that is mended.",
+    )
 
 
 def _exists(job: str) -> StemlensError:

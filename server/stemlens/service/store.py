@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stemlens_bridge.errors import StemlensError
+
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE jobs (
@@ -98,18 +100,35 @@ class JobFile:
 
 
 class Store:
-    """The database; creates it where there is none."""
+    """The database; creates it where there is none.
+
+    Raises `output_failed` for one that is damaged or of another version. Later on `sqlite3.Error`
+    comes through, when the disk is full or another program keeps the database locked.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._db.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.executescript(
+                    f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
+        except sqlite3.Error as error:
+            raise StemlensError(
+                "output_failed",
+                f"{path} cannot be used as the database of jobs: {error}. Move it away, or choose "
+                "another folder with --data.",
+            ) from error
+        if version not in (0, SCHEMA_VERSION):
+            raise StemlensError(
+                "output_failed",
+                f"{path} was written by another version of Stemlens (its schema is {version}, "
+                f"this version's {SCHEMA_VERSION}). Choose another folder with --data.",
             )
 
     def close(self) -> None:
@@ -128,19 +147,10 @@ class Store:
             (job, daw, project, options, time.time()),
         )
 
-    def set_reply(self, job: str, reply: Reply | None) -> None:
-        host, port, fixed = (
-            (None, None, False)
-            if reply is None
-            else (
-                reply.host,
-                reply.port,
-                reply.fixed,
-            )
-        )
+    def set_reply(self, job: str, reply: Reply) -> None:
         self._db.execute(
             "UPDATE jobs SET reply_host = ?, reply_port = ?, reply_fixed = ? WHERE id = ?",
-            (host, port, fixed, job),
+            (reply.host, reply.port, reply.fixed, job),
         )
 
     def put_file(self, job: str, file: JobFile) -> None:

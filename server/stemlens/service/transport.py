@@ -12,15 +12,17 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, cast
 
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.framing import Framing, detect
 from stemlens_bridge.osc import MAX_PACKET
+from stemlens_bridge.protocol import BURST, PAUSE_S
 
 log = logging.getLogger(__name__)
 
-BURST, PAUSE_S = 64, 0.02
+BUSY_PACKETS, BUSY_BYTES = 256, 1 << 20
 MAX_WAITING = 1 << 26  # bytes that a TCP client may leave unread before it is given up
 
 
@@ -32,8 +34,13 @@ class Peer(Protocol):
     def send(self, packet: bytes) -> None:
         """Queues a packet; returns at once."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether much that was sent still waits to go out."""
+
 
 Handler = Callable[[bytes, Peer], None]
+Refusal = Callable[[StemlensError, str, Peer | None], None]
 
 
 class UdpPeer:
@@ -45,6 +52,10 @@ class UdpPeer:
 
     def send(self, packet: bytes) -> None:
         self._endpoint.send(packet, (self.host, self.port))
+
+    @property
+    def busy(self) -> bool:
+        return self._endpoint.waiting((self.host, self.port)) > BUSY_PACKETS
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UdpPeer) and (self.host, self.port) == (other.host, other.port)
@@ -66,11 +77,17 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         # Python 3.11's own datagram transport is no subclass of asyncio.DatagramTransport.
         self._transport = cast(asyncio.DatagramTransport, transport)
 
-    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, address: tuple[str, int] | None) -> None:
+        if address is None:  # on Windows, when an earlier datagram could not be delivered
+            return
         self._handler(data, UdpPeer(self, address[0], address[1]))
 
     def error_received(self, error: Exception) -> None:
         log.debug("a datagram could not be delivered: %s", error)
+
+    def waiting(self, address: tuple[str, int]) -> int:
+        """How many packets wait to be sent to an address."""
+        return len(self._waiting.get(address, ()))
 
     def send(self, packet: bytes, address: tuple[str, int]) -> None:
         if address in self._waiting:
@@ -91,11 +108,13 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         finally:
             del self._waiting[address]
 
-    async def close(self) -> None:
-        """Sends what is waiting, then closes."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def close(self, patience_s: float) -> None:
+        """Sends what is waiting, for so long, then closes."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
         if self._transport is not None:
             self._transport.close()
+            self._transport = None
 
 
 class TcpPeer:
@@ -116,12 +135,21 @@ class TcpPeer:
             return
         self._writer.write(self._framing.encode(packet))
 
+    @property
+    def busy(self) -> bool:
+        return self._writer.transport.get_write_buffer_size() > BUSY_BYTES
+
 
 class Transport:
-    """Both sockets on one port."""
+    """Both sockets on one port.
 
-    def __init__(self, handler: Handler) -> None:
+    `handler` gets each packet and who sent it; `on_refusal` why a connection is closed, its host,
+    and the peer if it can still be answered.
+    """
+
+    def __init__(self, handler: Handler, on_refusal: Refusal) -> None:
         self._handler = handler
+        self._on_refusal = on_refusal
         self._connections: set[asyncio.StreamWriter] = set()
 
     async def listen(self, host: str, port: int) -> int:
@@ -134,7 +162,7 @@ class Transport:
                 lambda: UdpEndpoint(self._handler), local_addr=(host, bound)
             )
         except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            if error.errno != errno.EADDRINUSE:
                 raise StemlensError(
                     "port_in_use", f"Cannot listen on {host}:{port}: {error.strerror or error}."
                 ) from error
@@ -160,9 +188,7 @@ class Transport:
                     self._handler(packet, peer)
                 data = await reader.read(MAX_PACKET)
         except StemlensError as error:
-            log.warning(
-                "a connection from %s is closed: %s", writer.get_extra_info("peername"), error
-            )
+            self._on_refusal(error, str(writer.get_extra_info("peername")[0]), peer)
         except ConnectionError as error:
             log.debug("a connection broke: %s", error)
         finally:
@@ -171,9 +197,16 @@ class Transport:
             self._connections.discard(writer)
             writer.close()
 
-    async def close(self) -> None:
-        """Sends what is waiting and closes both sockets and all connections."""
+    async def close(self, patience_s: float = 1.0) -> None:
+        """Sends what is waiting, for so long, and closes both sockets and all connections."""
         self._server.close()
-        for writer in list(self._connections):
-            writer.close()
-        await self.udp.close()
+        closing = [asyncio.ensure_future(_closed(writer)) for writer in self._connections]
+        await self.udp.close(patience_s)
+        if closing:
+            await asyncio.wait(closing, timeout=patience_s)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

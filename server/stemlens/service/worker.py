@@ -2,13 +2,12 @@
 
 Reads commands and writes events as `stemlens.service.link` describes. It does one job at a time; a
 thread listens meanwhile, so that a cancel takes effect between two batches, and so that the process
-ends at once when the server is gone. Whatever prints to standard output (native libraries do) is
-sent to standard error, to keep the events clean.
+ends at once when the server is gone. Whatever prints to standard output (native libraries do, some
+of them when they are imported) is sent to standard error first, to keep the events clean.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -132,18 +131,9 @@ def _stem(file: dict[str, Any]) -> Stem:
     )
 
 
-def main() -> None:
-    """The process's entry point."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="auto")
-    given = parser.parse_args()
+def main(device: str, events: TextIO) -> None:
+    """Works for the server at the other end of standard input."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker: %(message)s")
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    worker = Worker(given.device, events)
+    worker = Worker(device, events)
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
     worker.run()
-
-
-if __name__ == "__main__":
-    main()

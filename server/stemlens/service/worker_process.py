@@ -1,0 +1,19 @@
+"""Starts the worker: sees to its standard output before anything else is imported.
+
+Native libraries print when they like, some of them when they are imported; from here on all that
+goes to standard error, and only the worker's events to where standard output went.
+`python -m stemlens.service.worker_process DEVICE`
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    from stemlens.service.worker import main
+
+    main(sys.argv[1], events)
