@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from stemlens.tagging import weights
-from stemlens.tagging.musicnn_network import Musicnn, Vgg
+from stemlens.tagging.musicnn_network import Musicnn, Vgg, distinct_windows
 
 
 @pytest.fixture(params=["msd-musicnn", "mtt-musicnn"])
@@ -46,7 +46,7 @@ def test_front_end_is_that_of_the_paper(musicnn_weights):
 
     spectrum = _spectrum(single)
     pads = [(3, 3), (3, 3), (63, 64), (31, 32), (15, 16)]
-    found = [block(spectrum, 2) for block in network.timbral]
+    found = [block(spectrum).view(-1, 2, 187).transpose(0, 1) for block in network.timbral]
     found += [block(single) for block in network.temporal]
     for n, (block, padding) in enumerate(zip(found, pads, strict=True)):
         conv = f"conv2d_{n}" if n else "conv2d"
@@ -76,3 +76,39 @@ def test_a_segments_scores_do_not_depend_on_its_company(name, network):
         together = net(x)
         alone = torch.cat([net(one) for one in x.split(1)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+
+
+def sparse_batch():
+    """Coalitions of two stems, one of which is silent half of the time."""
+    random = np.random.RandomState(0)
+    one, two = random.rand(2, 187, 96).astype(np.float32)
+    two[60:150] = 0
+    return torch.from_numpy(np.stack([np.zeros_like(one), one, two, one + two]))
+
+
+def test_windows_that_are_the_same_are_found_and_no_others():
+    x = sparse_batch()
+    which, examples = distinct_windows(x)
+    padded = functional.pad(x + 1, (0, 0, 3, 3))  # + 1: silence is not what lies outside
+    windows = padded.unfold(1, 7, 1).reshape(4 * 187, -1)
+    same = (windows[:, None] == windows[None]).all(2)
+    assert torch.equal(which.flatten()[:, None] == which.flatten()[None], same)
+    assert torch.equal(which.flatten()[examples], torch.arange(len(examples)))
+    # all of `one` and `one + two`; but 84 windows of `two` are inside the silence
+    assert len(examples) == 187 + (187 - 84) * 2 + len(torch.unique(which[0]))
+
+
+def test_one_bit_makes_another_window():
+    x = sparse_batch()
+    before = len(distinct_windows(x)[1])
+    x.view(torch.int32)[0, 100, 50] ^= 1
+    assert len(distinct_windows(x)[1]) == before + 7
+
+
+def test_computing_each_window_once_changes_nothing(musicnn_weights):
+    network = Musicnn(musicnn_weights).eval()
+    x = sparse_batch()
+    with torch.inference_mode():
+        score = network.scorer(x, lambda function, numbers: [function(n) for n in numbers])
+        found = torch.cat([score(slice(n, n + 1)) for n in range(4)])
+        torch.testing.assert_close(found, network(x), rtol=0, atol=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -19,11 +19,22 @@ from stemlens.tagging.vocabulary import Tag
 # Segments that go through the network together. On a CPU one at a time (in each thread) stays in
 # the cache; on a GPU enough to keep it busy, at some 25 MB each.
 MICRO_BATCH = {"cpu": 1, "cuda": 64, "mps": 16}
-BATCH = {"cpu": 32, "cuda": 1024, "mps": 64}
+BATCH = {"cpu": 64, "cuda": 1024, "mps": 64}
 # Coalitions that are mixed together, for each of which 144 kB of float64 exist for a moment.
 MIXED_AT_ONCE = {"cpu": 64, "cuda": 1024}
 
 _switches = threading.Lock()
+
+Each = Callable[[Callable[[int], None], Iterable[int]], object]
+"""Calls a function for each number, on as many cores as there are."""
+
+
+class LogMelNetwork(nn.Module):
+    """A network `[batch, 187, 96]` → `[batch, tags]`."""
+
+    def scorer(self, log_mel: Tensor, each: Each) -> Callable[[slice], Tensor]:
+        """How to score parts of a batch; what its segments have in common is done here, once."""
+        return lambda some: self(log_mel[some])
 
 
 class MelTagger(Tagger):
@@ -39,7 +50,9 @@ class MelTagger(Tagger):
     segment_s = mel.SEGMENT_S
     silence = 0.01
 
-    def __init__(self, name: str, tags: tuple[Tag, ...], network: nn.Module, device: str) -> None:
+    def __init__(
+        self, name: str, tags: tuple[Tag, ...], network: LogMelNetwork, device: str
+    ) -> None:
         self.name = name
         self.tags = tags
         threads = torch.get_num_threads() if device == "cpu" else 1
@@ -60,13 +73,19 @@ class MelTagger(Tagger):
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
 
-        def fill(at: int) -> None:
-            some = slice(at, at + self._micro_batch)
-            with torch.inference_mode():
-                scores[some] = self._network(inputs[some])
+        def each(function: Callable[[int], None], numbers: Iterable[int]) -> None:
+            list(self._workers.map(function, numbers))
 
         with _plain_float32():
-            list(self._workers.map(fill, range(0, len(inputs), self._micro_batch)))
+            with torch.inference_mode():
+                scorer = self._network.scorer(inputs, each)
+
+            def fill(at: int) -> None:
+                some = slice(at, at + self._micro_batch)
+                with torch.inference_mode():
+                    scores[some] = scorer(some)
+
+            each(fill, range(0, len(inputs), self._micro_batch))
         return scores.cpu().numpy()
 
 
