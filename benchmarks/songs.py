@@ -35,13 +35,27 @@ def bounced() -> Path:
     folder = CACHE / "CapDan-ReggaeTry"
     if not folder.exists():
         rendering = folder.with_name("rendering")
-        shutil.rmtree(rendering, ignore_errors=True)
-        rendering.mkdir(parents=True)
-        subprocess.run(
-            ["lmms", "--allowroot", "rendertracks", LMMS_SONG, "-o", rendering, "-f", "wav"],
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-            check=True,
-            capture_output=True,
-        )
+        bounce(LMMS_SONG, rendering)
         rendering.rename(folder)
     return folder
+
+
+def bounce(song: Path, folder: Path) -> None:
+    """Has LMMS render each track of a song into a folder, which is made anew.
+
+    LMMS 1.2 crashes now and then while it renders, on its own demo songs too; then it is asked
+    again. Raises CalledProcessError when it crashes every time.
+    """
+    command = ["lmms", "--allowroot", "rendertracks", str(song), "-o", str(folder), "-f", "wav"]
+    for last in (False, False, False, True):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        done = subprocess.run(
+            command,
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True,
+            timeout=120,
+            check=last,
+        )
+        if done.returncode == 0:
+            return

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import benchmarks.songs
 import pytest
 from support.badnet import BadNet
 from support.programs import needs
@@ -17,23 +16,15 @@ from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.protocol import Attributions, Options
 from stemlens_bridge.session import Session
 
-SONG = Path("/usr/share/lmms/projects/demos/CapDan/CapDan-ReggaeTry.mmpz")
 BASS_DRUM = "5_BD 03"
 
 
 @pytest.fixture(scope="module")
 def bounce(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Nine stems of 44 s, one for each track of the song."""
-    lmms = needs("lmms", "lmms")
-    folder = tmp_path_factory.mktemp("CapDan")
-    command = [lmms, "--allowroot", "rendertracks", str(SONG), "-o", str(folder), "-f", "wav"]
-    subprocess.run(
-        command,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    needs("lmms", "lmms")
+    folder = tmp_path_factory.mktemp("lmms") / "CapDan"
+    benchmarks.songs.bounce(benchmarks.songs.LMMS_SONG, folder)
     assert len(list(folder.glob("*.wav"))) == 9
     return folder
 
