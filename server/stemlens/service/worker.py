@@ -15,6 +15,7 @@ import queue
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,7 +23,7 @@ from stemlens import tagging
 from stemlens.analysis import open_game, revisions
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.store import JobFile
-from stemlens.tagging.tagger import Tagger
+from stemlens.tagging import Tagger, weights
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session, Stem
@@ -97,6 +98,8 @@ class Worker:
                 self._tell("progress", job, stage=stage, fraction=fraction)
 
         options = Options.from_json(spec["options"])
+        if options.tagger in weights.MODELS and not weights.is_there(options.tagger):
+            weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
         on_progress("loading the tagger", 0.0)
         if self._tagger is None or self._tagger.name != options.tagger:
             self._tagger = None
