@@ -138,6 +138,13 @@ class Store:
         row = self._db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
         return None if row is None else _job(row)
 
+    def known(self, job: str) -> Job:
+        """The job with that id; raises `job_unknown`."""
+        found = self.job(job)
+        if found is None:
+            raise StemlensError("job_unknown", f"There is no job {job[:64]!r}; open it first.")
+        return found
+
     def open(self, job: str, daw: str, project: str, options: str) -> None:
         """Adds a job, or changes one that is still open."""
         self._db.execute(

@@ -1,0 +1,210 @@
+"""Jobs on their way through the worker: queued → running → done, failed or cancelled.
+
+The worker has one job at a time. Its result is kept before anyone is told; a worker that dies over
+a job is replaced and the job tried again, but not forever. Whatever goes wrong ends that job and
+nothing else; only a database that is full or locked is waited for, since nothing may be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stemlens.service.delivery import result_messages
+from stemlens.service.link import WorkerLink
+from stemlens.service.replies import Replies
+from stemlens.service.store import JobFile, Store
+from stemlens_bridge import jsontext
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Error, JobProgress, Options
+
+log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S = 0.7  # so that at least one a second is heard
+RETRY_STORE_S = 1.0
+MAX_CRASHES = 3
+MAX_FAILED_STARTS = 3
+
+
+@dataclass(slots=True)
+class Running:
+    """The job that the worker has, and what was last said of it."""
+
+    job: str
+    stage: str = "starting"
+    fraction: float = 0.0
+    told: float = field(default_factory=time.monotonic)
+
+
+class Runner:
+    """Gives the worker its jobs and ends them by what it says; results go to the folder `results`.
+
+    `device` and `max_duration_s` are the worker's (see `analysis.analyze`).
+    """
+
+    def __init__(
+        self, store: Store, replies: Replies, results: Path, device: str, max_duration_s: float
+    ) -> None:
+        self._store = store
+        self._replies = replies
+        self._results = results
+        self._max_duration_s = max_duration_s
+        self._link = WorkerLink(device, self._on_event, self._on_death)
+        self._running: Running | None = None
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Keeps a worker alive; returns after `stop`."""
+        await self._link.run()
+
+    def stop(self) -> None:
+        """Ends the worker, whatever it does."""
+        self._stopped = True
+        self._link.stop()
+
+    def start_next(self) -> None:
+        """Gives the worker its next job, if it is free and there is one."""
+        if self._running is not None or not self._link.ready or self._stopped:
+            return
+        job = self._store.next_queued()
+        if job is None:
+            return
+        self._store.set_state(job.id, "running")
+        self._running = Running(job.id)
+        files = self._store.files(job.id)
+        self._link.send(
+            {
+                "run": {
+                    "job": job.id,
+                    "daw": job.daw,
+                    "project": job.project,
+                    "options": job.options,
+                    "files": [
+                        {name: getattr(file, name) for name in JobFile.__slots__} for file in files
+                    ],
+                    "npz": str(self._path(job.id, ".npz")),
+                    "max_duration_s": self._max_duration_s,
+                }
+            }
+        )
+        self._replies.tell_state(job.id, subscribers=True)
+
+    def cancel(self, job: str) -> None:
+        """Makes the worker give the job up, if it has it."""
+        if self._running is not None and self._running.job == job:
+            self._link.send({"cancel": job})
+
+    def tick(self) -> None:
+        """Repeats the progress when nothing was said for a while."""
+        running = self._running
+        if running is not None and time.monotonic() - running.told >= PROGRESS_EVERY_S:
+            self._tell_progress(running)
+
+    def _tell_progress(self, running: Running) -> None:
+        running.told = time.monotonic()
+        progress = JobProgress(running.job, running.stage, running.fraction)
+        self._replies.tell(running.job, progress, subscribers=True)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        kind, job = event["event"], event["job"]
+        if kind == "ready":
+            self._start_next_or_later()
+        elif self._running is not None and self._running.job == job:
+            if kind == "progress":
+                self._running.stage, self._running.fraction = event["stage"], event["fraction"]
+                self._tell_progress(self._running)
+            else:
+                self._settle(job, event)
+
+    def _start_next_or_later(self) -> None:
+        try:
+            self.start_next()
+        except sqlite3.OperationalError as error:
+            self._later(error, self._start_next_or_later)
+
+    def _settle(self, job: str, event: dict[str, Any]) -> None:
+        """Ends the running job by what the worker said of it, and starts the next."""
+        if self._running is None or self._running.job != job:
+            return
+        try:
+            if self._store.known(job).state == "running":
+                if event["event"] == "done":
+                    self._finish(job, event["result"])
+                elif event["event"] == "failed":
+                    self._fail(job, event["code"], event["message"])
+        except sqlite3.OperationalError as error:
+            self._later(error, self._settle, job, event)
+            return
+        except Exception as error:
+            log.exception("job %s could not be finished", job)
+            if event["event"] == "done":
+                why = f"The result could not be kept ({error!a}). The server's log says more."
+                self._settle(job, {"event": "failed", "code": "internal", "message": why})
+                return
+        self._running = None
+        self._start_next_or_later()
+
+    def _finish(self, job: str, result: dict[str, Any]) -> None:
+        path = self._path(job, ".json")
+        try:
+            jsontext.write(path, result)
+        except StemlensError as error:
+            self._fail(job, error.code, error.message)
+            return
+        tags = Options.from_json(self._store.known(job).options).tags
+        for message in result_messages(job, result, tags):
+            message.encode()  # what cannot be sent must not be kept as done
+        self._store.finish(job, result, path)
+        self._replies.tell_state(job, subscribers=True)
+        self._replies.deliver(job, result, str(path))
+
+    def _fail(self, job: str, code: str, message: str) -> None:
+        log.warning("job %s failed: %s", job, message)
+        self._store.set_state(job, "failed", (code, message))
+        self._replies.tell_state(job, subscribers=True)
+        self._replies.tell(job, Error(job, code, message), subscribers=True)
+
+    def _on_death(self, code: int, failed_starts: int) -> None:
+        try:
+            running = self._running
+            if running is not None and self._store.known(running.job).state == "running":
+                self._try_again(running.job, code)
+            self._running = None
+            if failed_starts >= MAX_FAILED_STARTS:
+                while (job := self._store.next_queued()) is not None:
+                    why = f"The process that analyses cannot start (code {code}). The log says why."
+                    self._fail(job.id, "worker_died", why)
+        except sqlite3.OperationalError as error:
+            self._later(error, self._on_death, code, failed_starts)
+
+    def _try_again(self, job: str, code: int) -> None:
+        crashes = self._store.count_crash(job)
+        if crashes < MAX_CRASHES:
+            log.warning("job %s is tried again", job)
+            self._store.set_state(job, "queued")
+            self._replies.tell_state(job, subscribers=True)
+        else:
+            self._fail(
+                job,
+                "worker_died",
+                f"The process that analyses died {crashes} times over this session (code {code}), "
+                "most likely for want of memory. Analyse fewer stems or a shorter passage.",
+            )
+
+    def _later(self, error: sqlite3.Error, function: Any, *arguments: Any) -> None:
+        log.error("the database cannot be written (%s); trying again", error)
+        if not self._stopped:
+            asyncio.get_running_loop().call_later(RETRY_STORE_S, function, *arguments)
+
+    def _path(self, job: str, ending: str) -> Path:
+        """A file for a job's result; job ids are clients' text and may be no file names."""
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", job).strip("-")[:40]
+        digest = hashlib.sha256(job.encode()).hexdigest()[:12]
+        return self._results / f"{plain or 'job'}-{digest}{ending}"
