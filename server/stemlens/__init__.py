@@ -6,8 +6,9 @@
 
 The way through, in the order of the imports: `tagging` (a tagger's linear half adds stems up, its
 network scores sums), `audio` and `material` (files made ready for a tagger), `game` (the score of
-any coalition), `attribution` (values of a game), `analysis` (where the stages meet), `report` (what
-people and programs read), `service` (jobs over OSC), `cli`. Definitions that a DAW side shares
+any coalition), `attribution` (values of a game), `opening` (a session ready to be analysed),
+`result` (an Analysis and its plain form), `analysis` (where the stages meet), `service` (jobs over
+OSC), `cli`. Definitions that a DAW side shares
 (sessions, options, messages, errors) are in `stemlens_bridge`.
 
 Importing this package does not import torch; the names below are loaded when they are used.

@@ -15,6 +15,7 @@ import pytest
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
+from stemlens.service.link import WorkerLink
 from stemlens_bridge import osc
 from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.errors import StemlensError
@@ -208,3 +209,13 @@ def test_results_asked_for_a_hundred_times(server: ServerProcess, stems: Path) -
         client.ping()
         assert time.monotonic() - started < 2
     greedy.close()
+
+
+def test_a_worker_that_dies_while_it_speaks() -> None:
+    """Half a line is no event, and no reason to end."""
+    heard: list[dict[str, Any]] = []
+    half = WorkerLink("cpu", heard.append, lambda code, failed_starts: None)
+    half._hear(b'{"event": "done", "job": "a", "resu')
+    assert not heard and not half.ready
+    half._hear(b'{"event": "ready", "job": ""}\n')
+    assert heard and half.ready

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stemlens import tagging
-from stemlens.analysis import open_game, revisions
+from stemlens.analysis import revisions
+from stemlens.opening import open_game
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.store import JobFile
 from stemlens.tagging import Tagger, weights

@@ -1,31 +1,86 @@
-"""An Analysis as plain data: the schema `stemlens.analysis/1` that every other program reads.
+"""An Analysis, and its form as plain data that every other program reads.
 
-Every tag is in it, best score first, with every stem's share, interval, mute and solo effect, in
-scores (0 to 1). An exact share has low = high = value. What is told of tracks by the annotation
-policy (`annotations`, `markers`) is in it too, so that whoever has the document needs no arrays.
+Shares are kept per segment; what is shown for the session is their mean, which for linear values is
+the share of the session's score. As plain data (`Analysis.to_dict`, schema `stemlens.analysis/1`,
+documented in `docs/result.md`) every tag is there, best score first, with every stem's share,
+interval, mute and solo effect, in scores (0 to 1); an exact share has low = high = value. What the
+annotation policy tells of tracks is in it too, so that whoever has it needs no arrays.
 """
 
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stemlens.attribution.exact import ExactShares
+from stemlens.opening import OpenedSession
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
-
-if TYPE_CHECKING:
-    from stemlens.analysis import Analysis
+from stemlens_bridge.protocol import Options
+from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.analysis/1"
 SCORE_DIGITS = 7  # what a float32 knows
 WORTH_A_WARNING_S = 0.1
 
 
-def document(analysis: Analysis) -> dict[str, Any]:
-    """The result as JSON's dict, with nothing in it that JSON does not know."""
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One complete revision of what the stems of a session contribute to its tags."""
+
+    opened: OpenedSession
+    options: Options
+    shares: ExactShares
+    timings_s: dict[str, float]
+    session_id: str
+    revision: int = 1
+    npz: Path | None = None
+
+    @property
+    def attributions(self) -> NDArray[np.float64]:
+        """The session's shares, scores 0 to 1: `[stems, tags]`."""
+        mean: NDArray[np.float64] = self.shares.attributions.mean(axis=0)
+        return mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """The analysis as plain data, schema `stemlens.analysis/1`."""
+        return _plain(self)
+
+    def write_json(self, path: str | PathLike[str]) -> None:
+        """Writes `to_dict` as JSON, whole or not at all; raises `output_failed`."""
+        jsontext.write(Path(path), self.to_dict())
+
+    def with_npz(self, path: str | PathLike[str]) -> Analysis:
+        """Writes the shares over time to an .npz file and returns this Analysis naming it.
+
+        Arrays: attributions, mute, solo `[segments, stems, tags]`; scores, baseline
+        `[segments, tags]`; start_s `[segments]` in project time; stems, tags: names of the axes.
+        Raises `output_failed`.
+        """
+        shares, game = self.shares, self.opened.game
+        with written(Path(path)) as part, part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                attributions=shares.attributions,
+                mute=shares.mute,
+                solo=shares.solo,
+                scores=shares.scores,
+                baseline=shares.baseline,
+                start_s=self.options.start_s + game.start_s,
+                stems=np.array([stem.id for stem in self.opened.material.session.stems]),
+                tags=np.array([tag.name for tag in game.tagger.tags]),
+            )
+        return replace(self, npz=Path(path).absolute())
+
+
+def _plain(analysis: Analysis) -> dict[str, Any]:
+    """The analysis as JSON's dict, with nothing in it that JSON does not know."""
     game = analysis.opened.game
     result: dict[str, Any] = {
         "schema": SCHEMA,
@@ -56,11 +111,6 @@ def document(analysis: Analysis) -> dict[str, Any]:
     result["annotations"] = annotate(result, analysis.options.annotations)
     result["markers"] = _markers(analysis, result)
     return result
-
-
-def write_json(analysis: Analysis, path: Path) -> None:
-    """Writes the document, whole or not at all; raises `output_failed`."""
-    jsontext.write(path, document(analysis))
 
 
 def _session(analysis: Analysis) -> dict[str, Any]:

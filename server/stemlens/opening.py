@@ -1,0 +1,66 @@
+"""A session read and opened for a tagger: everything is ready, and nothing is analysed yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlens.game import Game
+from stemlens.material import Material, prepare
+from stemlens.tagging.tagger import Tagger
+from stemlens_bridge.protocol import Options
+from stemlens_bridge.session import Session
+
+Progress = Callable[[str, float], None]
+"""Is told a stage of the work and its fraction, 0 to 1; what it raises ends the work."""
+
+
+def no_progress(stage: str, fraction: float) -> None:
+    """For those who do not want to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session ready to be analysed: its material, the game, and the mix's own scores.
+
+    mix_scores: `[tags]`, or None without a mix.
+    """
+
+    material: Material
+    game: Game
+    mix_scores: NDArray[np.float64] | None
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+
+def open_game(
+    session: Session,
+    tagger: Tagger,
+    options: Options,
+    on_progress: Progress = no_progress,
+    *,
+    max_duration_s: float | None = None,
+) -> OpenedSession:
+    """Reads a session and opens it for a tagger; raises the errors of `audio.read`."""
+    started = time.perf_counter()
+    limit = {} if max_duration_s is None else {"max_duration_s": max_duration_s}
+    material = prepare(
+        session,
+        tagger.sample_rate,
+        options.session_loudness,
+        on_read=lambda fraction: on_progress("reading stems", fraction),
+        **limit,
+    )
+    read = time.perf_counter()
+    game = Game(tagger, material.waveforms, material.gains_db, options.silence)
+    mix_scores = None
+    if material.mix is not None:
+        mix = material.mix
+        heard = Game(tagger, mix.waveform[None], [mix.gain_db], options.silence)
+        alone = [heard.scores(t, [2 ** int(s.sum()) - 1])[0] for t, s in enumerate(heard.sounding)]
+        mix_scores = np.mean(np.asarray(alone, dtype=np.float64), axis=0)
+    timings = {"read": read - started, "open": time.perf_counter() - read}
+    return OpenedSession(material, game, mix_scores, timings)
