@@ -14,10 +14,12 @@ from typing import Any
 
 from stemlens_bridge.annotations import points, signed
 
-EXPLANATION = (
-    "Points of 100. The shares of a tag add up to its score less what silence scores; what muting "
-    "a stem does was measured by itself and need not match its share."
-)
+EXPLANATIONS = {
+    "shapley": "Points of 100. The shares of a tag add up to its score less what silence scores; "
+    "what muting a stem does was measured by itself and need not match its share.",
+    "banzhaf": "Points of 100. Banzhaf values: what a stem adds on average over all combinations of "
+    "the others. They need not add up to the tag's score.",
+}
 BLOCKS = " ▏▎▍▌▋▊▉█"
 BOLD, DIM, FOR, AGAINST, PLAIN = "\033[1m", "\033[2m", "\033[34m", "\033[33m", "\033[0m"
 
@@ -62,7 +64,7 @@ def table(
                 style(DIM, _fit(f"  and {len(hidden)} more stems: {rest} together", width))
             )
         lines.append("")
-    for line in textwrap.wrap(EXPLANATION, width):
+    for line in textwrap.wrap(EXPLANATIONS[result["method"]["value"]], width):
         lines.append(style(DIM, line))
     for warning in result["warnings"]:
         lines += textwrap.wrap(f"Note: {warning['message']}", width, subsequent_indent="      ")

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemlens_bridge.table import bars, table
+from stemlens_bridge.protocol import VALUES
+from stemlens_bridge.table import EXPLANATIONS, bars, table
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=90)
 
@@ -25,6 +26,7 @@ def result(names: list[str], values: list[float], warning: str = "") -> dict[str
             "stems": [{"id": str(i), "name": name} for i, name in enumerate(names)],
         },
         "tagger": {"name": "msd-musicnn"},
+        "method": {"value": "shapley"},
         "tags": [
             {
                 "tag": "rock",
@@ -59,6 +61,17 @@ def test_what_it_says() -> None:
     guitar, bass = (next(x for x in shown.splitlines() if name in x) for name in ("Guitar", "Bass"))
     assert "+31" in guitar and "muting it:  −31" in guitar and "│█" in guitar
     assert "−4" in bass and "█│" in bass
+
+
+def test_only_what_adds_up_is_said_to_add_up() -> None:
+    one = result(["Guitar"], [0.3])
+    assert " add up to its score" in table(one) and "need not add up" not in table(one)
+    other = one | {"method": {"value": "banzhaf"}}
+    assert "need not add up" in table(other).replace("\n", " ")
+
+
+def test_every_value_is_explained() -> None:
+    assert set(EXPLANATIONS) == set(VALUES)
 
 
 def test_tracks_of_one_name_are_told_apart() -> None:
