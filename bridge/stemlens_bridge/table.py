@@ -17,8 +17,8 @@ from stemlens_bridge.annotations import points, signed
 EXPLANATIONS = {
     "shapley": "Points of 100. The shares of a tag add up to its score less what silence scores; "
     "what muting a stem does was measured by itself and need not match its share.",
-    "banzhaf": "Points of 100. Banzhaf values: what a stem adds on average over all combinations of "
-    "the others. They need not add up to the tag's score.",
+    "banzhaf": "Points of 100. Banzhaf values: what a stem adds on average over all combinations "
+    "of the others. They need not add up to the tag's score.",
 }
 BLOCKS = " ▏▎▍▌▋▊▉█"
 BOLD, DIM, FOR, AGAINST, PLAIN = "\033[1m", "\033[2m", "\033[34m", "\033[33m", "\033[0m"
