@@ -7,10 +7,7 @@ that is told in one sentence, 2 a command line that makes no sense, 130 stopped 
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,20 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stemlens_bridge import __version__, jsontext
+from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import PORT, Options
 from stemlens_bridge.session import Session
-from stemlens_bridge.table import table
 from stemlens_bridge.writing import require_writable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no bars shows "?"
-            stream.reconfigure(errors="replace")
+    terminal.prepare()
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
@@ -111,8 +105,7 @@ def _submit(given: argparse.Namespace) -> int:
             raise
     document = _document(results)
     if document["schema"] == "stemlens.analysis/1":
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        print(table(document, width=shutil.get_terminal_size().columns, colour=colour))
+        terminal.show(document)
     else:
         print(f"{len(results.messages)} messages of the result arrived; it lies in {results.path} "
               "on the server's machine.")  # fmt: skip

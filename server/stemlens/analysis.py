@@ -13,6 +13,7 @@ from os import PathLike
 
 from stemlens import tagging
 from stemlens.attribution.exact import cost, exact
+from stemlens.audio import MAX_DURATION_S
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis
 from stemlens.tagging.tagger import Tagger
@@ -55,7 +56,7 @@ def analyze(
     device: str = "auto",
     tagger: Tagger | None = None,
     on_progress: Progress = no_progress,
-    max_duration_s: float | None = None,
+    max_duration_s: float = MAX_DURATION_S,
 ) -> Analysis:
     """What each stem of a session contributes to each tag, in full.
 

@@ -8,10 +8,7 @@ user. torch is imported only by commands that tag something.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,11 +24,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from stemlens import audio, tagging
 from stemlens.audio import MAX_DURATION_S
 from stemlens.tagging import Tagger, weights
-from stemlens_bridge import __version__, jsontext
+from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import PORT, VALUES, Options
 from stemlens_bridge.session import Session
-from stemlens_bridge.table import table
 from stemlens_bridge.writing import require_writable
 
 app = typer.Typer(
@@ -55,9 +51,7 @@ MaxMinutes = Annotated[
 
 def run() -> None:
     """Runs the command line and exits with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no bars shows "?"
-            stream.reconfigure(errors="replace")
+    terminal.prepare()
     try:
         app(standalone_mode=True)
     except StemlensError as error:
@@ -153,9 +147,7 @@ def analyze(
         analysis = analyze_session(
             session, options, tagger=loaded, on_progress=show, max_duration_s=60 * max_minutes
         )
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size().columns
-    print(table(analysis.to_dict(), width=width, colour=colour))
+    terminal.show(analysis.to_dict())
     if npz_file is not None:
         analysis = analysis.with_npz(npz_file)
     if json_file is not None:

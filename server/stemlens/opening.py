@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlens.audio import MAX_DURATION_S
 from stemlens.game import Game
 from stemlens.material import Material, prepare
 from stemlens.tagging.tagger import Tagger
@@ -42,17 +43,16 @@ def open_game(
     options: Options,
     on_progress: Progress = no_progress,
     *,
-    max_duration_s: float | None = None,
+    max_duration_s: float = MAX_DURATION_S,
 ) -> OpenedSession:
     """Reads a session and opens it for a tagger; raises the errors of `audio.read`."""
     started = time.perf_counter()
-    limit = {} if max_duration_s is None else {"max_duration_s": max_duration_s}
     material = prepare(
         session,
         tagger.sample_rate,
         options.session_loudness,
         on_read=lambda fraction: on_progress("reading stems", fraction),
-        **limit,
+        max_duration_s=max_duration_s,
     )
     read = time.perf_counter()
     game = Game(tagger, material.waveforms, material.gains_db, options.silence)

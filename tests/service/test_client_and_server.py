@@ -16,9 +16,9 @@ from support.badnet import BadNet
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
-from stemlens_bridge.client import Client, Results, new_job_id
+from stemlens_bridge.client import Client, Results, _collect, new_job_id
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import Attributions, JobState, Options, TagScore
+from stemlens_bridge.protocol import Attributions, Error, JobState, Options, TagScore
 from stemlens_bridge.session import Session
 
 
@@ -148,6 +148,14 @@ def test_unknown_jobs_and_options(server: ServerProcess, stems: Path) -> None:
             client.submit(Session.read(stems), Options(tagger="msd-musicn"), job := new_job_id("t"))
             client.follow(job)
         assert caught.value.code == "tagger_unknown"
+
+
+def test_a_late_complaint_about_stems_is_no_failure() -> None:
+    """A copy that was overtaken by the submit which mended it; anything else still is one."""
+    results = Results("j")
+    _collect(results, Error("j", "missing_stems", "0 of 2"), lambda stage, fraction: None)
+    with pytest.raises(StemlensError, match="gone"):
+        _collect(results, Error("j", "files_changed", "gone"), lambda stage, fraction: None)
 
 
 def test_no_server() -> None:

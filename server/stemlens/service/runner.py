@@ -71,14 +71,20 @@ class Runner:
 
     def start_next(self) -> None:
         """Gives the worker its next job, if it is free and there is one."""
+        try:
+            self._start_next()
+        except sqlite3.OperationalError as error:
+            self._later(error, self.start_next)
+
+    def _start_next(self) -> None:
         if self._running is not None or not self._link.ready or self._stopped:
             return
         job = self._store.next_queued()
         if job is None:
             return
+        files = self._store.files(job.id)
         self._store.set_state(job.id, "running")
         self._running = Running(job.id)
-        files = self._store.files(job.id)
         self._link.send(
             {
                 "run": {
@@ -115,19 +121,13 @@ class Runner:
     def _on_event(self, event: dict[str, Any]) -> None:
         kind, job = event["event"], event["job"]
         if kind == "ready":
-            self._start_next_or_later()
+            self.start_next()
         elif self._running is not None and self._running.job == job:
             if kind == "progress":
                 self._running.stage, self._running.fraction = event["stage"], event["fraction"]
                 self._tell_progress(self._running)
             else:
                 self._settle(job, event)
-
-    def _start_next_or_later(self) -> None:
-        try:
-            self.start_next()
-        except sqlite3.OperationalError as error:
-            self._later(error, self._start_next_or_later)
 
     def _settle(self, job: str, event: dict[str, Any]) -> None:
         """Ends the running job by what the worker said of it, and starts the next."""
@@ -149,7 +149,7 @@ class Runner:
                 self._settle(job, {"event": "failed", "code": "internal", "message": why})
                 return
         self._running = None
-        self._start_next_or_later()
+        self.start_next()
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
         path = self._path(job, ".json")

@@ -216,7 +216,7 @@ class Server:
         require_text(message.daw, MAX_TEXT)
         require_text(message.project, MAX_TEXT)
         Options.from_json(message.options)
-        self._replies.named(peer, message.reply_port)
+        self._replies.named(peer, message.reply_port)  # all that can be wrong is said before
         job = self._store.job(message.job)
         told = (message.daw, message.project, message.options)
         if job is None or (job.state == "open" and message.job not in self._freezing):
@@ -292,10 +292,7 @@ class Server:
             self._replies.error(job, peer, _internal(error))
         finally:
             del self._freezing[job]
-        try:
-            self._runner.start_next()
-        except sqlite3.OperationalError as error:
-            log.error("the database cannot be written: %s", error)  # the next event tries again
+        self._runner.start_next()
 
     async def _freeze(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
         """A first submit: the files are fixed as they are now."""
