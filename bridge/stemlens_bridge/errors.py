@@ -37,6 +37,16 @@ CODES: dict[str, str] = {
     "cancelled": "the job was cancelled",
     "worker_died": "the process that does the analysis died",
     "internal": "something that should not happen did; the log says more",
+    # DAWs, their projects and exports
+    "daw_unreachable": "the DAW, or the part of it that must listen, does not answer",
+    "daw_failed": "the DAW answered that it could not do something",
+    "project_invalid": "a DAW's project file cannot be read or is not what it seems",
+    "result_invalid": "a result file is not a Stemlens result",
+    "export_incomplete": "an export is not finished, or lacks stems",
+    "tracks_unmatched": "stems and tracks could not be told apart or found",
+    "nothing_to_analyse": "no track sounds, or none is selected",
+    "bounce_failed": "the DAW did not render what it was asked for",
+    "disk_full": "there is too little free space for what would be written",
     # the server and the way to it
     "server_unreachable": "no server answers at that address",
     "server_stopped": "the server went away and did not come back",

@@ -1,0 +1,50 @@
+"""How Stemlens' own words are told from the user's in comments, notes, names and markers.
+
+What a DAW keeps for its user is never overwritten. In a text (a track's comment, its notes, its
+info text) ours stand in a block of their own at the end, and taking the block out gives back the
+user's text to the letter:
+
+    the user's words
+    [Stemlens] rock: 21 of 63 points (muting it: −9) [/Stemlens]
+
+A track's name gets its label in braces, "Guitar {rock 21 of 63 points}": characters that every file
+system takes, because DAWs make file names of track names. Every marker that is ours has a name that
+begins with `MARKER_PREFIX`.
+"""
+
+from __future__ import annotations
+
+import re
+
+MARKER_PREFIX = "stemlens: "
+BEGIN, END = "[Stemlens] ", " [/Stemlens]"
+_BLOCK = re.compile(r"\n?\[Stemlens\] (.*?) \[/Stemlens\]", re.DOTALL)
+_LABEL = re.compile(r" \{[^{}]* -?\d+ of \d+ points\}$")
+
+
+def put(text: str, ours: str) -> str:
+    """`text` with `ours` in our block at its end, in the place of a former one."""
+    own = taken_out(text)
+    words = ours.replace(BEGIN.strip(), "").replace(END.strip(), "")
+    return f"{own}\n{BEGIN}{words}{END}" if own else f"{BEGIN}{words}{END}"
+
+
+def taken_out(text: str) -> str:
+    """`text` without our block: what the user wrote, before or since."""
+    return _BLOCK.sub("", text)
+
+
+def ours(text: str) -> str | None:
+    """What our block in `text` says; None without one."""
+    found = _BLOCK.search(text)
+    return found[1] if found else None
+
+
+def with_label(name: str, label: str) -> str:
+    """A track's name with a label ("rock 21 of 63 points") behind it, in the place of a former."""
+    return f"{without_label(name)} {{{label}}}"
+
+
+def without_label(name: str) -> str:
+    """A track's name as its user wrote it."""
+    return _LABEL.sub("", name)
