@@ -17,7 +17,7 @@ def modules_after(code: str) -> set[str]:
 
 def test_the_bridge_needs_nothing_but_python_osc() -> None:
     bare = modules_after("pass")
-    loaded = modules_after("import stemlens_bridge.cli") - bare
+    loaded = modules_after("import stemlens_bridge.cli as cli; cli._parser()") - bare
     foreign = loaded - set(sys.stdlib_module_names) - {"stemlens_bridge", "pythonosc"}
     assert not foreign
 

@@ -19,6 +19,7 @@ from typing import Any
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 FOR, AGAINST = "#0072B2", "#D55E00"
 KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
+FIRST = ("genre", "mood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,16 @@ def sentence(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
     return f"{tag['tag']}: {own} of {whole} points (muting it: {muted})"
 
 
+def label(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
+    """One tag on one track in few plain characters, for names: "rock 21 of 63 points"."""
+    return f"{tag['tag']} {points(share['value'])} of {points(tag['score'])} points"
+
+
 def told(
     result: Mapping[str, Any], policy: AnnotationPolicy
 ) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
-    """For each stem id the (tag, share) pairs worth telling, largest share first."""
+    """For each stem id the (tag, share) pairs worth telling: genres and moods first, and within
+    each the largest share first."""
     chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
         stem["id"]: [] for stem in result["session"]["stems"]
     }
@@ -85,13 +92,14 @@ def told(
             if certain and 100 * abs(share["value"]) >= policy.min_share:
                 chosen[share["stem"]].append((tag, share))
     for pairs in chosen.values():
-        pairs.sort(key=lambda pair: -abs(pair[1]["value"]))
+        pairs.sort(key=lambda pair: (pair[0]["kind"] not in FIRST, -abs(pair[1]["value"])))
         del pairs[policy.tags :]
     return chosen
 
 
 def annotate(result: Mapping[str, Any], policy: AnnotationPolicy) -> list[dict[str, str]]:
-    """The annotations `{"track", "text", "color"}` of a result, one for each stem with any."""
+    """The annotations `{"track", "text", "label", "color"}` of a result, one for each stem with
+    any."""
     colours: dict[str, str] = {}
     for tag in result["tags"]:
         if tag["kind"] in policy.kinds:
@@ -106,6 +114,7 @@ def annotate(result: Mapping[str, Any], policy: AnnotationPolicy) -> list[dict[s
             {
                 "track": track,
                 "text": "; ".join(sentence(tag, share) for tag, share in pairs),
+                "label": label(strongest, share),
                 "color": colours[strongest["tag"]] if policy.colour == "tag" else by_sign,
             }
         )

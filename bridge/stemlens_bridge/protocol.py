@@ -17,14 +17,17 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from stemlens_bridge import jsontext, osc
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
+from stemlens_bridge.tempo import TempoMap
 
 VERSION = 1
 PORT = 9420
@@ -344,7 +347,11 @@ class Attributions(Message):
 @_to_client("/stemlens/annotation")
 @dataclass(frozen=True, slots=True)
 class Annotation(Message):
-    """What to write on a track, and its colour as `#RRGGBB`."""
+    """What to write on a track, and its colour as `#RRGGBB`.
+
+    `label` is the strongest of it in a few plain characters ("rock 21 of 63 points"), for DAWs that
+    can show no more than a name.
+    """
 
     job: str
     revision: int
@@ -352,6 +359,7 @@ class Annotation(Message):
     track: str
     text: str
     color: str
+    label: str = ""
 
 
 @_to_client("/stemlens/marker")
@@ -423,7 +431,8 @@ class Options:
     silence: below which power a stem counts as silent, in the tagger's unit; null: its default.
     master: what is done about the master bus; so far "off".
     start_s: where the session starts in project time.
-    tempo: beats per minute, or null; kept in the result for whoever places it on a grid.
+    tempo: beats per minute, or a list of tempo changes as in docs/session.md; kept in the result.
+    mix_bypassed: the mix was bounced with the master's effects off, so the stems must add up to it.
     annotations: which shares become annotations and markers.
     """
 
@@ -434,7 +443,8 @@ class Options:
     silence: float | None = None
     master: str = "off"
     start_s: float = 0.0
-    tempo: float | None = None
+    tempo: TempoMap | None = None
+    mix_bypassed: bool = False
     annotations: AnnotationPolicy = field(default_factory=AnnotationPolicy)
 
     def __post_init__(self) -> None:
@@ -455,22 +465,18 @@ class Options:
         )
         _require(abs(self.start_s) <= MAX_TIME_S, "start_s", self.start_s, "a time in seconds")
         _require(self.master == "off", "master", self.master, "'off' (others are not built yet)")
-        _require(
-            self.tempo is None or (is_number(self.tempo) and self.tempo > 0),
-            "tempo",
-            self.tempo,
-            "more than 0 beats per minute",
-        )
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Options:
         """Options from JSON's dict; raises `bad_options` for unknown keys and impossible values."""
         values = dict(given)
+        try:
+            values["tempo"] = TempoMap.from_plain(values.get("tempo"))
+        except ValueError as error:
+            raise StemlensError("bad_options", f"The option tempo cannot be: {error}.") from error
         policy = values.pop("annotations", None)
         if policy is not None:
-            if isinstance(policy, Mapping) and isinstance(policy.get("kinds"), list):
-                policy = {**policy, "kinds": tuple(policy["kinds"])}
-            values["annotations"] = _build(AnnotationPolicy, policy, "annotations.")
+            values["annotations"] = policy_from(policy)
         options: Options = _build(cls, values, "")
         return options
 
@@ -485,8 +491,38 @@ class Options:
             raise StemlensError("bad_options", "The options must be a JSON object.")
         return cls.from_dict(given)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The options as JSON's dict, from which `from_dict` makes them again."""
+        tempo = None if self.tempo is None else self.tempo.to_plain()
+        return {**asdict(self), "tempo": tempo}
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+
+def policy_from(given: Any) -> AnnotationPolicy:
+    """An annotation policy from JSON's or TOML's dict; raises `bad_options`."""
+    if isinstance(given, Mapping) and isinstance(given.get("kinds"), list):
+        given = {**given, "kinds": tuple(given["kinds"])}
+    policy: AnnotationPolicy = _build(AnnotationPolicy, given, "annotations.")
+    return policy
+
+
+def read_policy(path: Path) -> AnnotationPolicy:
+    """An annotation policy from a TOML file; raises `bad_options` naming the file.
+
+    The keys are those of `AnnotationPolicy`, at the top or in a table `[annotations]`.
+    """
+    try:
+        with path.open("rb") as file:
+            given = tomllib.load(file)
+        return policy_from(given.get("annotations", given))
+    except OSError as error:
+        raise StemlensError("bad_options", f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise StemlensError("bad_options", f"{path} is not TOML: {error}.") from error
+    except StemlensError as error:
+        raise StemlensError("bad_options", f"{path}: {error}") from error
 
 
 def _require(good: bool, key: str, value: Any, allowed: str) -> None:

@@ -25,6 +25,7 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.protocol import KINDS, MAX_GAIN_DB, MAX_TEXT, MAX_TIME_S, Options
 from stemlens_bridge.stemfolder import audio_files, split_mix, stem_ids
+from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.session/1"
 FILE_NAME = "session.json"
@@ -34,10 +35,20 @@ SESSION_KEYS: dict[str, tuple[str, bool, str]] = {
     "schema": ("text", False, f'"{SCHEMA}"'),
     "project": ("text", False, "the project's name; the folder's name without it"),
     "daw": ("text", False, "the program that wrote the session"),
-    "tempo": ("positive number", False, "beats per minute"),
+    "tempo": (
+        "tempo",
+        False,
+        'beats per minute, or a list of changes `{"start_s", "bpm", "numerator", "denominator"}` '
+        "in the order of time; bpm counts quarter notes",
+    ),
     "start_s": ("number", False, "where the bounce starts in project time, seconds"),
     "stems": ("list", True, "the stems, at least one"),
     "mix": ("text", False, "the bounce of the master; relative to this file"),
+    "mix_bypassed": (
+        "flag",
+        False,
+        "the master's effects were off, so the stems must add up to it",
+    ),
 }
 STEM_KEYS: dict[str, tuple[str, bool, str]] = {
     "path": ("text", True, "the audio file; relative to session.json"),
@@ -49,6 +60,8 @@ STEM_KEYS: dict[str, tuple[str, bool, str]] = {
     "fader_db": ("number", False, "the track's fader at the bounce, dB"),
     "pan": ("number", False, "the track's pan at the bounce, −1 (left) to 1 (right)"),
     "sidechains": ("list of texts", False, "ids of stems whose effects listen to this one"),
+    "feeds": ("list of texts", False, "ids of returns that this stem feeds by sends"),
+    "inside": ("list of texts", False, "ids of the tracks that are part of this bus"),
 }
 
 
@@ -85,7 +98,8 @@ class Session:
     stems: tuple[Stem, ...]
     mix: Path | None = None
     start_s: float = 0.0
-    tempo: float | None = None
+    tempo: TempoMap | None = None
+    mix_bypassed: bool = False
 
     def __post_init__(self) -> None:
         for text in (self.project, self.daw):
@@ -116,12 +130,42 @@ class Session:
         return session if mix is None else replace(session, mix=Path(mix).absolute())
 
     def options(self, options: Options) -> Options:
-        """`options` with the facts that the session itself knows (its start and tempo)."""
+        """`options` with the facts that the session itself knows: its start, its tempo, its mix."""
         return replace(
             options,
             start_s=self.start_s or options.start_s,
             tempo=options.tempo if self.tempo is None else self.tempo,
+            mix_bypassed=self.mix_bypassed or options.mix_bypassed,
         )
+
+    def write(self, path: Path) -> None:
+        """Writes the session as a `session.json` that reads back as itself, with absolute paths.
+
+        Raises `output_failed`.
+        """
+        stems = [
+            {
+                "path": str(stem.path.absolute()),
+                "id": stem.id,
+                "name": stem.name,
+                "gain_db": stem.gain_db,
+                "kind": stem.kind,
+                "group": stem.group,
+                **stem.facts,
+            }
+            for stem in self.stems
+        ]
+        given = {
+            "schema": SCHEMA,
+            "project": self.project,
+            "daw": self.daw,
+            "tempo": None if self.tempo is None else self.tempo.to_plain(),
+            "start_s": self.start_s,
+            "mix": None if self.mix is None else str(self.mix.absolute()),
+            "mix_bypassed": self.mix_bypassed,
+            "stems": stems,
+        }
+        jsontext.write(path, given)
 
 
 def _read(places: Sequence[Path]) -> Session:
@@ -188,7 +232,8 @@ def from_json(path: Path) -> Session:
         stems=stems,
         mix=folder / given["mix"] if given.get("mix") else None,
         start_s=float(given.get("start_s") or 0.0),
-        tempo=float(given["tempo"]) if given.get("tempo") is not None else None,
+        tempo=TempoMap.from_plain(given.get("tempo")),
+        mix_bypassed=bool(given.get("mix_bypassed")),
     )
 
 
@@ -212,9 +257,7 @@ def stem_facts(facts: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises `session_invalid`, with `where` in the sentence.
     """
     allowed = {
-        key: spec
-        for key, spec in STEM_KEYS.items()
-        if key in ("kind", "group", "fader_db", "pan", "sidechains")
+        key: spec for key, spec in STEM_KEYS.items() if key not in ("path", "id", "name", "gain_db")
     }
     _check(facts, allowed, where, "the stem's facts")
     if facts.get("kind") not in (None, *KINDS):
@@ -262,10 +305,18 @@ def _check(given: Any, allowed: Mapping[str, tuple[str, bool, str]], where: str,
             raise complain(f"lacks {key!r} ({meaning})")
 
 
+def _is_tempo(value: Any) -> bool:
+    try:
+        return TempoMap.from_plain(value) is not None
+    except ValueError:
+        return False
+
+
 _FITS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str) and value != "",
     "number": is_number,
-    "positive number": lambda value: is_number(value) and value > 0,
+    "flag": lambda value: isinstance(value, bool),
+    "tempo": lambda value: _is_tempo(value),
     "list": lambda value: isinstance(value, list),
     "list of texts": lambda value: (
         isinstance(value, list) and all(isinstance(item, str) for item in value)

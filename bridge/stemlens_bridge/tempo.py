@@ -105,7 +105,6 @@ class TempoMap:
 def _beats_at(changes: tuple[TempoChange, ...]) -> tuple[float, ...]:
     """Quarter notes from the first change to each."""
     spans = (
-        (later.start_s - earlier.start_s) * earlier.bpm / 60
-        for earlier, later in pairwise(changes)
+        (later.start_s - earlier.start_s) * earlier.bpm / 60 for earlier, later in pairwise(changes)
     )
     return tuple(accumulate(spans, initial=0.0))

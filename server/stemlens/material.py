@@ -26,6 +26,8 @@ from stemlens_bridge.session import Session
 # More than this and something else than a whole mix was measured (a bounce of silence, say).
 MAX_SESSION_GAIN_DB = 40.0
 NULLS_DB, BUS_DB = -60.0, -20.0
+ADDS_UP_DB = -40.0  # what stems must reach against a master whose effects are off
+SAME_GAIN_DB = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,11 @@ def prepare(
     *,
     max_duration_s: float = audio.MAX_DURATION_S,
     on_read: Callable[[float], None] = lambda fraction: None,
+    mix_bypassed: bool = False,
 ) -> Material:
     """Reads a session for a tagger that listens at `rate` Hz.
 
+    `mix_bypassed`: the mix was bounced with the master's effects off, so the stems must add up.
     `on_read` is told the fraction of files that are done; what it raises ends the work. Raises the
     errors of `audio.read`.
     """
@@ -120,7 +124,7 @@ def prepare(
         origin = audio.offsets([*(h.time_reference_s for h in headers), clip.time_reference_s])
         late_s = origin[-1] - min(origin[:-1])
         mix = _mix(clip, late_s, total, session_rate, rate, waveforms.shape[1], session_loudness)
-        warnings += _mix_warnings(mix)
+        warnings += _cut_warnings(mix) if mix_bypassed else _mix_warnings(mix)
         on_read(1.0)
     return Material(
         session,
@@ -193,6 +197,25 @@ def _mix(
     audio.add_at(waveform, mono, round((late_s - residual.lag_s) * rate))
     gain_db, _ = _session_gain(stereo, session_rate, session_loudness)
     return Mix(waveform, gain_db, residual)
+
+
+def _cut_warnings(mix: Mix) -> list[tuple[str, str]]:
+    """For a mix with the master's effects off: whether the stems are a cut of the routing."""
+    residual = mix.residual
+    if residual.residual_db > ADDS_UP_DB:
+        what = f"what is left is at {residual.residual_db:.0f} dB"
+    elif abs(residual.gain_db) > SAME_GAIN_DB:
+        what = f"the mix is {residual.gain_db:+.1f} dB louder"
+    else:
+        return []
+    return [
+        (
+            "stems_do_not_add_up",
+            f"The stems do not add up to the mix ({what}), although the master's effects were off: "
+            "a stem is missing, counted twice, or different at each bounce. Shares explain the "
+            "sum of the stems, not your mix.",
+        )
+    ]
 
 
 def _mix_warnings(mix: Mix) -> list[tuple[str, str]]:

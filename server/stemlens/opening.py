@@ -53,6 +53,7 @@ def open_game(
         options.session_loudness,
         on_read=lambda fraction: on_progress("reading stems", fraction),
         max_duration_s=max_duration_s,
+        mix_bypassed=options.mix_bypassed,
     )
     read = time.perf_counter()
     game = Game(tagger, material.waveforms, material.gains_db, options.silence)

@@ -140,6 +140,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
             "residual_db": round(residual.residual_db, 2),
             "lag_s": round(residual.lag_s, 6),
             "gain_db": round(residual.gain_db, 4),
+            "bypassed": options.mix_bypassed,
         }
     return {
         "id": analysis.session_id,
@@ -149,7 +150,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
         "sample_rate": material.sample_rate,
         "duration_s": round(material.duration_s, 6),
         "start_s": options.start_s,
-        "tempo": options.tempo,
+        "tempo": None if options.tempo is None else options.tempo.to_plain(),
         "session_gain_db": round(material.session_gain_db, 4),
         "stems": stems,
         "mix": mix,

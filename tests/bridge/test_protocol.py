@@ -132,7 +132,7 @@ def test_options_travel_as_json() -> None:
         ({"session_loudness": None}, "LUFS"),
         ({"silence": -1}, "0 or more"),
         ({"start_s": "1"}, "a number"),
-        ({"tempo": 0}, "more than 0"),
+        ({"tempo": 0}, "bpm is 0"),
         ({"annotations": {"kinds": ["tempo"]}}, "there are genre"),
         ({"annotations": {"tag": 1}}, "annotations.tag"),
         ({"annotations": 3}, "must be an object"),

@@ -11,6 +11,7 @@ import pytest
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
+from stemlens_bridge.tempo import TempoChange, TempoMap
 
 
 def touched(folder: Path, *names: str) -> list[Path]:
@@ -93,7 +94,11 @@ def test_a_session_file(tmp_path: Path) -> None:
     for place in (path, tmp_path):
         session = Session.read(place)
         drums, bass = session.stems
-        assert (session.project, session.daw, session.tempo) == ("Song", "reaper", 120.0)
+        assert (session.project, session.daw, session.tempo) == (
+            "Song",
+            "reaper",
+            TempoMap((TempoChange(0.0, 120.0),)),
+        )
         assert (drums.id, drums.name, drums.path) == ("{A}", "Drums", tmp_path / "d.wav")
         assert (drums.kind, drums.facts) == ("bus", {"fader_db": -3})
         assert (bass.id, bass.gain_db, bass.group) == ("bass", -6.0, "rhythm")
@@ -120,7 +125,7 @@ def test_two_tracks_may_share_a_name_but_not_an_id(tmp_path: Path) -> None:
         ({"stems": [{"path": "a.wav", "gain_db": "loud"}]}, "must be a number"),
         ({"stems": [{"path": "a.wav", "gain_db": True}]}, "must be a number"),
         ({"stems": [{"path": "a.wav", "kind": "folder"}]}, "must be one of track"),
-        ({"stems": [{"path": "a.wav"}], "tempo": 0}, "positive number"),
+        ({"stems": [{"path": "a.wav"}], "tempo": 0}, "must be a tempo"),
         ({"stems": ["a.wav"]}, "must be a JSON object"),
         ({"stems": [{"path": "a.wav"}], "schema": "stemlens.session/2"}, "reads"),
         ([], "must be a JSON object"),

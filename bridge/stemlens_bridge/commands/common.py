@@ -1,0 +1,119 @@
+"""What several commands share: where the server is, a job's options, its progress, its result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from stemlens_bridge import terminal
+from stemlens_bridge.client import Client, Results, new_job_id
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.findings import RESULT_SCHEMA, Findings
+from stemlens_bridge.protocol import PORT, Options, read_policy
+from stemlens_bridge.session import Session
+
+# What argparse hands to `add` functions; its class is private.
+Commands = Any
+
+
+def server_arguments(parser: argparse.ArgumentParser) -> None:
+    """--server and --transport."""
+    parser.add_argument(
+        "--server",
+        type=address,
+        default=("127.0.0.1", PORT),
+        metavar="HOST:PORT",
+        help=f"where the Stemlens server listens (127.0.0.1:{PORT})",
+    )
+    parser.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+
+
+def option_arguments(parser: argparse.ArgumentParser) -> None:
+    """--options, --tagger, --value and --policy."""
+    parser.add_argument(
+        "--options", default="{}", metavar="JSON", help="options of the job, e.g. '{\"tags\": 5}'"
+    )
+    parser.add_argument("--tagger", help="short for the option tagger")
+    parser.add_argument("--value", help="short for the option value")
+    parser.add_argument(
+        "--policy", type=Path, metavar="TOML", help="what is told of tracks, and how"
+    )
+
+
+def address(text: str) -> tuple[str, int]:
+    """HOST:PORT as a pair, for argparse."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def options_from(given: argparse.Namespace) -> Options:
+    """The options of a job as the command line gives them; raises `bad_options`."""
+    options = Options.from_json(given.options)
+    named = {key: getattr(given, key) for key in ("tagger", "value") if getattr(given, key)}
+    options = Options.from_dict({**options.to_dict(), **named})
+    if given.policy is not None:
+        options = replace(options, annotations=read_policy(given.policy))
+    return options
+
+
+def results_of(
+    session: Session, options: Options, given: argparse.Namespace, job: str | None = None
+) -> Results:
+    """Has the server analyse a session, with progress on standard error; Ctrl-C cancels the job."""
+    job = job or new_job_id(session.project)
+    with Client(given.server, given.transport) as client:
+        try:
+            client.submit(session, session.options(options), job)
+            return client.follow(job, progress(sys.stderr))
+        except KeyboardInterrupt:
+            print(f"\nstemlens-bridge: cancelling {job} …", file=sys.stderr)
+            with suppress(StemlensError):
+                client.cancel(job, patience_s=1.0)
+            raise
+
+
+def analyse(session: Session, given: argparse.Namespace) -> Findings:
+    """Has the server analyse a session, shows the result, and returns what was found."""
+    results = results_of(session, options_from(given), given)
+    document = document_of(results)
+    if document is None:
+        return Findings.from_results(results, session)
+    terminal.show(document)
+    return Findings.from_document(document)
+
+
+def document_of(results: Results) -> dict[str, Any] | None:
+    """The server's result file; None where it cannot be read from here."""
+    try:
+        document = json.loads(Path(results.path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(document, dict) and document.get("schema") == RESULT_SCHEMA
+    return document if known else None
+
+
+def progress(stream: TextIO) -> Callable[[str, float], None]:
+    """A line that is drawn over itself on a terminal, and one line a stage elsewhere."""
+    last = ""
+
+    def show(stage: str, fraction: float) -> None:
+        nonlocal last
+        if stream.isatty():
+            bar = "█" * round(30 * fraction)
+            print(f"\r{stage:<24} {bar:<30} {100 * fraction:3.0f} %", end="", file=stream)
+            if fraction >= 1:
+                print("\r" + " " * 62 + "\r", end="", file=stream)
+            stream.flush()
+        elif stage != last:
+            print(stage, file=stream, flush=True)
+        last = stage
+
+    return show

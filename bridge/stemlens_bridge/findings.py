@@ -1,0 +1,183 @@
+"""What an analysis found, as a DAW side writes it, whether it came over OSC or from a file.
+
+Scores, shares and effects are 0 to 1, times are seconds of project time. As plain data (schema
+`stemlens.findings/1`) it is what REAPER's scripts are handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stemlens_bridge import jsontext
+from stemlens_bridge.client import Results
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Annotation, Attributions, Marker, TagScore
+from stemlens_bridge.session import Session
+from stemlens_bridge.tempo import TempoMap
+
+SCHEMA = "stemlens.findings/1"
+RESULT_SCHEMA = "stemlens.analysis/1"
+
+
+@dataclass(frozen=True, slots=True)
+class StemName:
+    """A stem: the DAW's id and name of its track, and its kind."""
+
+    id: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class StemShare:
+    """A stem's share of a tag with its interval, and what muting or soloing it does."""
+
+    stem: str
+    value: float
+    low: float
+    high: float
+    mute: float
+    solo: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagFinding:
+    """A tag that was shown: its score, the score of silence, and every stem's share."""
+
+    tag: str
+    kind: str
+    score: float
+    baseline: float
+    shares: tuple[StemShare, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackNote:
+    """What to write on a track: in words, as a short label, as a colour (`#RRGGBB`)."""
+
+    track: str
+    text: str
+    label: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeNote:
+    """A named span of project time that belongs to a track."""
+
+    track: str
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in one job: tags best first, notes for tracks, markers, warnings.
+
+    `kind` of a tag is "" where it came over OSC alone; warnings are (code, sentence).
+    """
+
+    job: str
+    project: str
+    daw: str
+    start_s: float
+    tempo: TempoMap | None
+    stems: tuple[StemName, ...]
+    tags: tuple[TagFinding, ...]
+    notes: tuple[TrackNote, ...]
+    markers: tuple[TimeNote, ...]
+    warnings: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Findings:
+        """The findings in a result file (`stemlens.analysis/1`); raises `result_invalid`."""
+        try:
+            document = jsontext.read(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise _invalid(path, f"cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise _invalid(path, f"is not JSON: {error}") from error
+        if not isinstance(document, Mapping) or document.get("schema") != RESULT_SCHEMA:
+            raise _invalid(path, f"is not a result of Stemlens (schema {RESULT_SCHEMA})")
+        try:
+            return cls.from_document(document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _invalid(path, f"is incomplete or damaged ({error!r})") from error
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Findings:
+        """The findings in a result's JSON; raises KeyError, TypeError or ValueError."""
+        session = document["session"]
+        return cls(
+            job=session["id"],
+            project=session["project"],
+            daw=session["daw"],
+            start_s=float(session["start_s"]),
+            tempo=TempoMap.from_plain(session["tempo"]),
+            stems=tuple(StemName(s["id"], s["name"], s["kind"]) for s in session["stems"]),
+            tags=tuple(
+                TagFinding(
+                    tag["tag"],
+                    tag["kind"],
+                    float(tag["score"]),
+                    float(tag["baseline"]),
+                    tuple(StemShare(**share) for share in tag["attributions"]),
+                )
+                for tag in document["tags"]
+            ),
+            notes=tuple(
+                TrackNote(a["track"], a["text"], a["label"], a["color"])
+                for a in document["annotations"]
+            ),
+            markers=tuple(
+                TimeNote(m["track"], float(m["start_s"]), float(m["end_s"]), m["text"])
+                for m in document["markers"]
+            ),
+            warnings=tuple((w["code"], w["message"]) for w in document["warnings"]),
+        )
+
+    @classmethod
+    def from_results(cls, results: Results, session: Session) -> Findings:
+        """The findings in what came over OSC for a session."""
+        shares: dict[str, list[StemShare]] = {}
+        for part in results.of(Attributions):
+            shares.setdefault(part.tag, []).extend(
+                StemShare(s.track, s.value, s.low, s.high, s.mute, s.solo) for s in part.shares
+            )
+        return cls(
+            job=results.job,
+            project=session.project,
+            daw=session.daw,
+            start_s=session.start_s,
+            tempo=session.tempo,
+            stems=tuple(StemName(stem.id, stem.name, stem.kind) for stem in session.stems),
+            tags=tuple(
+                TagFinding(tag.tag, "", tag.score, tag.baseline, tuple(shares.get(tag.tag, ())))
+                for tag in results.of(TagScore)
+            ),
+            notes=tuple(
+                TrackNote(a.track, a.text, a.label, a.color) for a in results.of(Annotation)
+            ),
+            markers=tuple(
+                TimeNote(m.track, m.start_s, m.end_s, m.text) for m in results.of(Marker)
+            ),
+            warnings=tuple((w.code, w.message) for w in results.warnings),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The findings as plain data, schema `stemlens.findings/1`."""
+        tempo = None if self.tempo is None else self.tempo.to_plain()
+        warnings = [{"code": code, "message": message} for code, message in self.warnings]
+        return {"schema": SCHEMA, **asdict(self), "tempo": tempo, "warnings": warnings}
+
+
+def _invalid(path: Path, why: str) -> StemlensError:
+    return StemlensError(
+        "result_invalid",
+        f"{path} {why}. Results are written by 'stemlens analyze … --json FILE' and "
+        "'stemlens-bridge submit … --json FILE'.",
+    )
