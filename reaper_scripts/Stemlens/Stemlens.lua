@@ -1,0 +1,16 @@
+-- @description Stemlens: which track makes the mix sound like that?
+-- @version 0.1.0
+-- @author Stemlens
+-- @about
+--   # Stemlens
+--
+--   Bounces the stems of a project, asks Stemlens which of them makes the mix sound like "rock",
+--   "techno" or "sad", and writes the answers on the tracks. Works in a stock REAPER 6.80 or
+--   later; track notes need the SWS extension.
+--
+--   The actions need `stemlens-bridge` on this machine: `pip install stemlens`, then
+--   `stemlens-bridge reaper install`, which also tells the actions where the bridge is.
+-- @metapackage
+-- @provides
+--   [main] Stemlens_*.lua
+--   [nomain] lib/*.lua
