@@ -24,7 +24,7 @@ from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.protocol import KINDS, MAX_GAIN_DB, MAX_TEXT, MAX_TIME_S, Options
-from stemlens_bridge.stemfolder import audio_files, split_mix, stem_ids
+from stemlens_bridge.stemfolder import audio_files, sorted_out, stem_ids
 from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.session/1"
@@ -195,14 +195,17 @@ def from_files(files: Sequence[Path]) -> Session:
 
 def from_folder(folder: Path) -> Session:
     """A session whose stems are the audio files in a folder."""
-    files, mix = split_mix(audio_files(folder))
-    if not files:
+    export = sorted_out(audio_files(folder))
+    if not export.stems:
+        mix = export.mix.name if export.mix else ""
         raise StemlensError(
-            "session_invalid",
-            f"The folder {folder} has a mix ({mix.name if mix else ''}) but no stems beside it.",
+            "session_invalid", f"The folder {folder} has a mix ({mix}) but no stems beside it."
         )
-    found = from_files(files)
-    return Session(project=folder.name, daw="files", stems=found.stems, mix=mix)
+    stems = tuple(
+        Stem(id=own, name=name, path=path)
+        for own, name, path in zip(stem_ids(export.stems), export.names, export.stems, strict=True)
+    )
+    return Session(project=folder.name, daw="files", stems=stems, mix=export.mix)
 
 
 def from_json(path: Path) -> Session:

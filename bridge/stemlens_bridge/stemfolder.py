@@ -1,19 +1,23 @@
-"""Which files of a folder are one session, and which file is which track.
+"""Which files of a folder are one session, and whether an export into it is finished.
 
-A folder of exported stems is a session: each audio file is a stem whose id and name are the file's
-name without its ending. A file whose whole name says that it is the mix ("mix", "master",
-"mixdown" …) is the mix and never a stem, because it would count everything twice. Hidden files,
-and what macOS and DAWs leave beside their exports, are passed over.
+A folder of exported stems is a session: each audio file is a stem whose id is the file's name
+without its ending, and whose name is what `stemnames` makes of it. A file that is the mix by its
+name ("mix", "master", "mixdown", Cubase's "Stereo Out" …) is never a stem, because it would count
+everything twice; nor is what FL Studio writes of the track that happens to be selected. Hidden
+files, and what macOS and DAWs leave beside their exports, are passed over.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.stemnames import track_names
 
 AUDIO_ENDINGS = (
     ".wav",
@@ -28,8 +32,24 @@ AUDIO_ENDINGS = (
     ".mp3",
 )
 MIX_NAMES = frozenset(
-    {"mix", "mixdown", "master", "mix master", "full mix", "stereo mix", "final mix", "2mix"}
+    {
+        *("mix", "mixdown", "master", "main", "mix master", "full mix", "stereo mix", "final mix"),
+        *("2mix", "stereo out", "master out", "main out", "main mix", "bounce"),
+    }
 )
+CURRENT = "current"  # FL Studio's extra file of the selected mixer track
+SETTLE_S = 2.0
+UNKNOWN_SIZE = 0xFFFFFFFF  # of a RIFF file that was streamed
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The files of one session: stems with their readable names, the mix, what was passed over."""
+
+    stems: tuple[Path, ...]
+    names: tuple[str, ...]
+    mix: Path | None
+    passed_over: tuple[Path, ...] = ()
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -58,17 +78,27 @@ def audio_files(folder: Path) -> list[Path]:
     return sorted(found, key=_counting_order)
 
 
-def split_mix(files: Sequence[Path]) -> tuple[list[Path], Path | None]:
-    """The stems among `files`, and the mix if one of them is named as such."""
-    mixes = [path for path in files if _words(path.stem) in MIX_NAMES]
+def sorted_out(files: Sequence[Path]) -> Export:
+    """Stems, names and mix among the files of one export.
+
+    Raises `session_invalid` where several files are named like a mix.
+    """
+    names = dict(zip(files, track_names(files), strict=True))
+    mixes = [path for path in files if {_words(path.stem), _words(names[path])} & MIX_NAMES]
     if len(mixes) > 1:
-        names = ", ".join(path.name for path in mixes)
+        told = ", ".join(path.name for path in mixes)
         raise StemlensError(
             "session_invalid",
-            f"More than one file is named like a mix: {names}. Leave one of them.",
+            f"More than one file is named like a mix: {told}. Leave one of them.",
         )
-    stems = [path for path in files if path not in mixes]
-    return stems, mixes[0] if mixes else None
+    extra = [path for path in files if mixes and _words(names[path]) == CURRENT]
+    stems = [path for path in files if path not in (*mixes, *extra)]
+    return Export(
+        tuple(stems),
+        tuple(names[path] for path in stems),
+        mixes[0] if mixes else None,
+        tuple(extra),
+    )
 
 
 def stem_ids(files: Sequence[Path]) -> list[str]:
@@ -90,6 +120,65 @@ def stem_ids(files: Sequence[Path]) -> list[str]:
             "Leave one of them, or rename one.",
         )
     return ids
+
+
+class Settling:
+    """Watches an export grow: it is finished when every file is complete and all have been quiet
+    for a while.
+
+    `since_s` is the time before which files count as old, so that a former export in the same
+    folder is not taken for a new one; None takes whatever is there.
+    """
+
+    def __init__(
+        self, folder: Path, settle_s: float = SETTLE_S, since_s: float | None = None
+    ) -> None:
+        self._folder, self._settle_s, self._since_s = folder, settle_s, since_s
+        self._seen: dict[Path, tuple[int, float]] = {}
+        self._quiet_since: float | None = None
+
+    def look(self, now_s: float) -> list[Path] | None:
+        """The files of a finished export, or None while there is none.
+
+        `now_s` is any steadily rising time in seconds. Raises `audio_missing`.
+        """
+        seen = {}
+        try:
+            files = audio_files(self._folder)
+        except StemlensError as error:
+            if error.code == "audio_missing":
+                raise
+            files = []
+        for path in files:
+            try:
+                state = path.stat()
+            except OSError:  # renamed or removed while the DAW writes
+                continue
+            if self._since_s is None or state.st_mtime >= self._since_s:
+                seen[path] = (state.st_size, state.st_mtime)
+        if seen != self._seen or self._quiet_since is None:
+            self._seen, self._quiet_since = seen, now_s
+        if not seen or now_s - self._quiet_since < self._settle_s:
+            return None
+        return list(seen) if all(map(complete, seen)) else None
+
+
+def complete(path: Path) -> bool:
+    """Whether a file has all that its header announces, as far as the first bytes tell."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            size = path.stat().st_size
+    except OSError:
+        return False
+    if len(head) < 12:
+        return False
+    if head[:4] == b"RIFF":
+        announced = struct.unpack("<I", head[4:8])[0]
+        return announced == UNKNOWN_SIZE or 0 < announced <= size - 8
+    if head[:4] == b"FORM":
+        return size >= struct.unpack(">I", head[4:8])[0] + 8
+    return True
 
 
 def _words(name: str) -> str:

@@ -32,7 +32,7 @@ def test_a_folder_is_counted_as_people_count(tmp_path: Path) -> None:
     touched(tmp_path, "10_Pad.wav", "2_Bass Slap 02.wav", "1_Drums.flac", "notes.txt", "._1_D.wav")
     session = Session.read(tmp_path)
     assert [stem.id for stem in session.stems] == ["1_Drums", "2_Bass Slap 02", "10_Pad"]
-    assert [stem.name for stem in session.stems] == [stem.id for stem in session.stems]
+    assert [stem.name for stem in session.stems] == ["Drums", "Bass Slap 02", "Pad"]
     assert session.project == tmp_path.name and session.mix is None
 
 

@@ -1,0 +1,72 @@
+"""What a DAW side is handed, from a file and from messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stemlens_bridge import luatext
+from stemlens_bridge.client import Results
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.findings import Findings
+from stemlens_bridge.protocol import Annotation, Attributions, Marker, Share, TagScore
+from stemlens_bridge.session import Session, Stem
+
+RESULT: dict[str, Any] = {
+    "schema": "stemlens.analysis/1",
+    "session": {
+        "id": "j", "project": "Song", "daw": "reaper", "start_s": 4.0, "tempo": 120.0,
+        "stems": [{"id": "{A}", "name": "Gtr", "kind": "track"}],
+    },
+    "tags": [
+        {
+            "tag": "rock", "kind": "genre", "score": 0.63, "baseline": 0.01, "mix_score": None,
+            "attributions": [
+                {"stem": "{A}", "value": 0.2, "low": 0.2, "high": 0.2, "mute": -0.1, "solo": 0.3}
+            ],
+        }
+    ],
+    "annotations": [{"track": "{A}", "text": "rock …", "label": "rock 20", "color": "#E69F00"}],
+    "markers": [{"track": "{A}", "tag": "rock", "start_s": 4.0, "end_s": 7.0, "text": "Gtr: …"}],
+    "warnings": [{"code": "end_dropped", "message": "The last …"}],
+}  # fmt: skip
+
+
+def test_a_file_and_the_messages_say_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(RESULT))
+    read = Findings.read(path)
+    session = Session("Song", "reaper", (Stem("{A}", "Gtr", path),), start_s=4.0, tempo=read.tempo)
+    results = Results("j", revision=1)
+    results.messages = {
+        1: TagScore("j", 1, 1, "rock", 0.63, 0.01, -1.0),
+        2: Attributions("j", 1, 2, "rock", (Share("{A}", 0.2, 0.2, 0.2, -0.1, 0.3),)),
+        3: Annotation("j", 1, 3, "{A}", "rock …", "#E69F00", "rock 20"),
+        4: Marker("j", 1, 4, "{A}", 4.0, 7.0, "Gtr: …"),
+    }
+    heard = Findings.from_results(results, session)
+    assert (heard.notes, heard.markers, heard.stems) == (read.notes, read.markers, read.stems)
+    assert heard.tags[0].shares == read.tags[0].shares
+    assert "stemlens.findings/1" in luatext.dumps(read.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is not JSON"),
+        ("[]", "is not a result"),
+        ('{"schema": "stemlens.analysis/1"}', "incomplete"),
+        (json.dumps({**RESULT, "tags": 3}), "damaged"),
+    ],
+)
+def test_what_is_no_result_is_told(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(StemlensError, match=why) as caught:
+        Findings.read(path)
+    assert caught.value.code == "result_invalid"
+    with pytest.raises(StemlensError, match="cannot be read"):
+        Findings.read(tmp_path / "none.json")

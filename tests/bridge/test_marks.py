@@ -1,0 +1,37 @@
+"""Stemlens' own words stay apart from the user's."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemlens_bridge import marks
+
+TEXTS = st.text().filter(lambda text: "[Stemlens]" not in text)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_what_the_user_wrote_comes_back_to_the_letter(own: str, first: str, second: str) -> None:
+    once = marks.put(own, first)
+    again = marks.put(once, second)
+    assert again == marks.put(own, second), "running again replaces, and never piles up"
+    assert marks.taken_out(again) == own
+    assert marks.taken_out(own) == own
+
+
+def test_words_that_the_user_adds_later_stay() -> None:
+    text = marks.put("loud!", "rock: 3 of 9 points") + "\nnew take on Monday"
+    assert marks.taken_out(text) == "loud!\nnew take on Monday"
+    assert marks.ours(text) == "rock: 3 of 9 points"
+    assert marks.ours("loud!") is None
+
+
+@pytest.mark.parametrize("label", ["rock 21 of 63 points", "80s -4 of 20 points"])
+@pytest.mark.parametrize("name", ["Guitar", "Gtr {take 2}", "", "{x}", "  spaces  "])
+def test_a_name_with_a_label_and_back(name: str, label: str) -> None:
+    labelled = marks.with_label(name, label)
+    assert marks.without_label(labelled) == name
+    assert marks.with_label(labelled, label) == labelled
+    assert not set(labelled) & set('/\\:*?"<>|'), "file systems take it"
+    assert marks.without_label(name) == name
