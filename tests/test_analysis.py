@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,26 @@ def test_a_missing_stem_is_noticed(tmp_path: Path) -> None:
     soundfile.write(folder / "mix.wav", summed, RATE, "FLOAT")
     (folder / "lead.wav").unlink()
     assert "stem_missing" in codes(heard(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda mix, stem: mix, False),
+        (lambda mix, stem: mix + 0.03 * stem, True),  # a little of a stem is missing
+        (lambda mix, stem: mix - stem, True),  # a stem is counted twice
+        (lambda mix, stem: 0.5 * mix, True),  # the bounce is at another level
+    ],
+)
+def test_a_cut_that_is_wrong_shows_against_a_master_without_effects(
+    tmp_path: Path, change: Any, told: bool
+) -> None:
+    folder = stem_folder(tmp_path, seconds=3.0, stems=4)
+    lead, _ = soundfile.read(folder / "lead.wav")
+    summed = sum(soundfile.read(path)[0] for path in folder.glob("*.wav"))
+    soundfile.write(folder / "mix.wav", change(summed, lead), RATE, "FLOAT")
+    session = replace(Session.read(folder), mix_bypassed=True)
+    assert ("stems_do_not_add_up" in codes(heard(session))) is told
 
 
 def test_stems_of_different_rates_lengths_and_channels(tmp_path: Path) -> None:

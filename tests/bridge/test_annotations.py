@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemlens_bridge.annotations import PALETTE, AnnotationPolicy, annotate, marker, peak
+from stemlens_bridge.annotations import (
+    KINDS,
+    PALETTE,
+    AnnotationPolicy,
+    annotate,
+    marker,
+    peak,
+)
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import read_policy
 
 
 def share(stem: str, value: float, mute: float = 0.0, wide: float = 0.0) -> dict[str, Any]:
@@ -67,6 +77,51 @@ def test_what_is_not_told(reason: str, one: dict[str, Any]) -> None:
 
 def test_instruments_on_request() -> None:
     assert told(tag("guitar", 0.5, share("a", 0.4), kind="instrument"), kinds=("instrument",))
+
+
+def test_genres_and_moods_come_before_instruments() -> None:
+    tags = [
+        tag("guitar", 0.8, share("a", 0.7), kind="instrument"),
+        tag("rock", 0.6, share("a", 0.2)),
+        tag("sad", 0.6, share("a", -0.3), kind="mood"),
+    ]
+    (note,) = annotate(result(*tags), AnnotationPolicy(kinds=KINDS))
+    assert [part.split(":")[0] for part in note["text"].split("; ")] == ["sad", "rock", "guitar"]
+
+
+def test_the_label_is_the_strongest_in_plain_characters() -> None:
+    (note,) = annotate(
+        result(tag("rock", 0.63, share("a", -0.21)), tag("sad", 0.2, share("a", 0.1))),
+        AnnotationPolicy(),
+    )
+    assert note["label"] == "rock -21 of 63 points" and note["label"].isascii()
+
+
+def test_a_policy_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.toml"
+    path.write_text('[annotations]\ntags = 1\nkinds = ["instrument"]\nmarkers = false\n')
+    assert read_policy(path) == AnnotationPolicy(tags=1, kinds=("instrument",), markers=False)
+    path.write_text("tags = 2\n")
+    assert read_policy(path) == AnnotationPolicy(tags=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("tag = 2", "did you mean annotations.tags"),
+        ('kinds = ["genres"]', "genres"),
+        ("tags = ", "is not TOML"),
+        ("annotations = 3", "must be an object"),
+    ],
+)
+def test_a_policy_file_that_is_wrong_is_named(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "notes.toml"
+    path.write_text(text)
+    with pytest.raises(StemlensError, match=why) as caught:
+        read_policy(path)
+    assert caught.value.code == "bad_options" and "notes.toml" in str(caught.value)
+    with pytest.raises(StemlensError, match="cannot be read"):
+        read_policy(tmp_path / "none.toml")
 
 
 def test_colours_are_by_tag_or_by_sign() -> None:

@@ -10,15 +10,25 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 from support.badnet import BadNet
 from support.server import ServerProcess
-from support.sounds import stem_folder
+from support.sounds import NAMES, RATE, sounds, stem_folder
 
+from stemlens_bridge.annotations import KINDS, AnnotationPolicy
 from stemlens_bridge.client import Client, Results, _collect, new_job_id
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import Attributions, Error, JobState, Options, TagScore
+from stemlens_bridge.protocol import (
+    Annotation,
+    Attributions,
+    Error,
+    JobState,
+    Marker,
+    Options,
+    TagScore,
+)
 from stemlens_bridge.session import Session
 
 
@@ -62,6 +72,28 @@ def test_a_network_that_loses_doubles_and_reorders(server: ServerProcess, stems:
     with BadNet(server.address, loss=0.3, seed=1) as net:
         whole(run(net.address, stems, tags=50))
         assert net.lost and net.reordered and net.doubled
+
+
+def test_no_annotation_is_lost_at_a_third_of_all_datagrams(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    """24 tracks, of which four sound at a time: a note and a marker for each that has any share."""
+    four = sounds(3.0)
+    for i in range(24):
+        track = np.zeros(18 * RATE, np.float32)
+        start = i // 4 * 3 * RATE
+        track[start : start + 3 * RATE] = four[i % 4] * (0.5 + i / 48)
+        soundfile.write(tmp_path / f"{NAMES[i % 4]} in part {i // 4}.flac", track, RATE)
+    policy = AnnotationPolicy(kinds=KINDS, min_share=0.0, min_score=0.0)
+    with BadNet(server.address, loss=0.3, seed=2) as net:
+        results = run(net.address, tmp_path, tags=1, annotations=policy)
+    document = whole(results)
+    notes = [{k: getattr(m, k) for k in ("track", "text", "label", "color")}
+             for m in results.of(Annotation)]  # fmt: skip
+    assert notes == document["annotations"] and len(notes) > 16
+    assert [(m.track, m.text) for m in results.of(Marker)] == [
+        (marker["track"], marker["text"]) for marker in document["markers"]
+    ]
 
 
 def test_the_same_job_again_is_harmless_and_another_under_its_id_is_not(
