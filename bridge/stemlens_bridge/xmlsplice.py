@@ -27,9 +27,9 @@ from xml.parsers import expat
 
 from stemlens_bridge.errors import StemlensError
 
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 256
-MAX_ELEMENTS = 8_000_000
+MAX_ELEMENTS = 4_000_000
 
 BOM = b"\xef\xbb\xbf"
 _START_TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
@@ -169,6 +169,7 @@ class Document:
         self._texts: dict[Element, str] = {}
         self._inserts: list[tuple[Element, int, bytes]] = []
         self._removed: dict[Element, bool] = {}
+        self._emptied: set[Element] = set()
 
     @classmethod
     def parse(cls, data: bytes, what: str = "The document") -> Document:
@@ -234,6 +235,10 @@ class Document:
             raise ValueError("the root cannot be removed")
         self._removed[element] = space_before
 
+    def empty(self, element: Element) -> None:
+        """Takes out all that an element holds and writes it as `<a/>`."""
+        self._emptied.add(element)
+
     def space_before(self, element: Element) -> bytes:
         """The white space between an element and what comes before it: its indentation."""
         start = element.start
@@ -244,9 +249,9 @@ class Document:
     def edited(self) -> bytes:
         """The document with all edits; without any, the very same bytes.
 
-        An edit inside an element that is removed is dropped. An element that was written as
-        `<a/>` and gets text or children is written with an end tag, and one from which all is
-        removed keeps the end tag it had.
+        An edit inside an element that is removed or emptied is dropped. An element that was written
+        as `<a/>` and gets text or children is written with an end tag; one whose children are all
+        removed keeps its end tag.
         """
         splices = [*self._removals(), *self._splices()]
         splices.sort(key=lambda splice: (splice.start, splice.end, splice.order))
@@ -262,12 +267,16 @@ class Document:
         for element, space in self._removed.items():
             start = element.start - (len(self.space_before(element)) if space else 0)
             yield _Splice(start, element.end, -1, b"")
+        for element in self._emptied:
+            if self._stays(element) and not element.self_closing:
+                yield _Splice(element.start_end - 1, element.end, -1, b"/>")
 
     def _stays(self, element: Element | None) -> bool:
+        inside: Element | None = None
         while element is not None:
-            if element in self._removed:
+            if element in self._removed or (inside and element in self._emptied):
                 return False
-            element = element.parent
+            element, inside = element.parent, element
         return True
 
     def _splices(self) -> Iterator[_Splice]:
@@ -278,7 +287,7 @@ class Document:
             if self._stays(element):
                 yield from self._attribute_splices(element, changes)
         for element, text in self._texts.items():
-            if not self._stays(element):
+            if not self._stays(element) or element in self._emptied:
                 continue
             if element.self_closing:
                 opened.add(element)
@@ -288,7 +297,7 @@ class Document:
                     element.start_end, element.end_start, order := order + 1, escaped(text).encode()
                 )
         for parent, position, xml in self._inserts:
-            if not self._stays(parent):
+            if not self._stays(parent) or parent in self._emptied:
                 continue
             if parent.self_closing:
                 opened.add(parent)

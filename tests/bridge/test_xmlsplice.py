@@ -118,6 +118,17 @@ def test_removing_with_its_indentation() -> None:
     assert document.edited() == b'<a><e/><f/>\r\n\t<d x="kept"/>\r\n</a>'
 
 
+def test_emptying() -> None:
+    document = Document.parse(b"<a><b x='1' ><c/>\n</b><d/><e></e></a>")
+    b, d, e = document.root.children
+    for element in (b, d, e):
+        document.empty(element)
+    document.set_attribute(b, "y", "2")
+    document.remove(b.children[0], space_before=True)
+    document.insert(b, b"<dropped/>")
+    assert document.edited() == b"<a><b x='1' y=\"2\" /><d/><e/></a>"
+
+
 def test_text() -> None:
     document = Document.parse(b"<a><b/><c>old</c><d><e/></d></a>")
     b, c, d = document.root.children
