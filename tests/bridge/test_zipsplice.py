@@ -108,7 +108,7 @@ def test_archives_that_need_long_positions(tmp_path: Path, monkeypatch: pytest.M
             assert archive.read(info) == expected
     monkeypatch.undo()
     short = tmp_path / "c.zip"
-    short.write_bytes(spliced(copy, "project.xml"))
+    short.write_bytes(spliced(copy, "project.xml", b"other"))
     assert b"PK\6\6" not in short.read_bytes()
     check(short, tmp_path, "project.xml")
 
