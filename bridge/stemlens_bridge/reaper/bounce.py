@@ -25,6 +25,7 @@ class _Audio:
     stem: Stem
     start: int
     size: int
+    float_samples: bool = False
 
 
 def check(session: Session) -> list[tuple[str, str]]:
@@ -72,16 +73,20 @@ def _audio(stem: Stem) -> _Audio:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
             return _Audio(stem, 0, whole)
-        long_size = 0
+        long_size, float_samples = 0, False
         while len(chunk := file.read(8)) == 8:
             name, size = chunk[:4], int.from_bytes(chunk[4:], "little")
             start = file.tell()
             if name == b"ds64":
                 file.read(8)
                 long_size = int.from_bytes(file.read(8), "little")
+            elif name == b"fmt ":
+                form = file.read(26)
+                kind = form[24:26] if form[:2] == b"\xfe\xff" else form[:2]
+                float_samples = kind == b"\x03\x00"
             elif name == b"data":
                 size = long_size if size == 0xFFFFFFFF and long_size else size
-                return _Audio(stem, start, min(size, whole - start))
+                return _Audio(stem, start, min(size, whole - start), float_samples)
             file.seek(start + size + size % 2)
     return _Audio(stem, 0, whole)
 
@@ -112,4 +117,5 @@ def _block(audio: _Audio, at: int) -> bytes:
 
 
 def _silent(audio: _Audio) -> bool:
-    return not any(_block(audio, at).strip(b"\0") for at in range(0, audio.size, BLOCK))
+    zeros = b"\0\x80" if audio.float_samples else b"\0"  # a float zero may be negative
+    return not any(_block(audio, at).strip(zeros) for at in range(0, audio.size, BLOCK))
