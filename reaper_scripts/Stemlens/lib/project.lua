@@ -163,7 +163,7 @@ end
 local function place(proj)
   local path = project.path(proj)
   local key = path ~= "" and path or tostring(proj)
-  return "project " .. key, path ~= ""
+  return "project:" .. record.escape(key), path ~= ""
 end
 
 -- What we last did with a project: {job =, folder = of the bounce, asked = the list of stems that

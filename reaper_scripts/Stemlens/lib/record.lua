@@ -10,9 +10,12 @@ local function escaped(char)
   return ("%%%02X"):format(char:byte())
 end
 
-local function escape(text)
+-- Text as letters, digits, "-", ".", "_" and %XX alone.
+function record.escape(text)
   return (text:gsub("[^%w%-%._]", escaped))
 end
+
+local escape = record.escape
 
 local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))

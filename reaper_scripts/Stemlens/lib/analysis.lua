@@ -1,0 +1,348 @@
+-- @noindex
+-- One analysis: what is asked, the plan, the bounce, the wait, and what is written.
+
+local annotate = require("annotate")
+local bounce = require("bounce")
+local failure = require("failure")
+local files = require("files")
+local fingerprint = require("fingerprint")
+local json = require("json")
+local mailbox = require("mailbox")
+local project = require("project")
+local record = require("record")
+local results = require("results")
+local routing = require("routing")
+local settings = require("settings")
+
+local analysis = {}
+
+-- ------------------------------------------------------------------------------ what is asked
+
+local function selected_ids(proj)
+  local ids = {}
+  for index = 0, reaper.CountSelectedTracks(proj) - 1 do
+    ids[#ids + 1] = reaper.GetTrackGUID(reaper.GetSelectedTrack(proj, index))
+  end
+  return ids
+end
+
+-- What an action asks for: {what =, from_s =, to_s =, only = ids or nil, former = the mark of the
+-- bounce to build on, or nil}.
+local function wanted(proj, what, choices)
+  if reaper.CountTracks(proj) == 0 then
+    failure.raise("There are no tracks in this project, so there is nothing to analyse.")
+  end
+  local it = { what = what, from_s = 0, to_s = reaper.GetProjectLength(proj) }
+  if what == "again" then
+    local memory = project.memory(proj)
+    it.former = memory.folder and bounce.read(files.join(bounce.home(proj), memory.folder))
+    if it.former then
+      it.what = it.former.bounce.what
+      it.only = it.former.bounce.only and record.split(it.former.bounce.only)
+      if it.what == "time selection" then
+        it.from_s = tonumber(it.former.bounce.from_s)
+        it.to_s = tonumber(it.former.bounce.to_s)
+      end
+    else
+      it.what = "session"
+    end
+  elseif what == "time selection" then
+    it.from_s, it.to_s = reaper.GetSet_LoopTimeRange2(proj, false, false, 0, 0, false)
+    if it.to_s <= it.from_s then
+      failure.raise("There is no time selection. Drag one in the ruler first.")
+    end
+  elseif what == "selected tracks" then
+    it.only = selected_ids(proj)
+    if #it.only == 0 then
+      failure.raise("No tracks are selected. Select those to analyse first.")
+    end
+  end
+  if it.to_s <= it.from_s then
+    failure.raise("The project is empty, so there is nothing to analyse.")
+  end
+  it.with_mix = it.only == nil
+  it.returns = choices.returns
+  it.tempo = project.tempo(proj)
+  it.tempo_hash = fingerprint.hash(json.write(json.list(it.tempo)))
+  return it
+end
+
+local function set_of(ids)
+  local set = {}
+  for _, id in ipairs(ids or {}) do
+    set[id] = true
+  end
+  return set
+end
+
+-- --------------------------------------------------------------------------------- the plan
+
+local function plan_stems(proj, box, it)
+  local reply = box:ask("plan", {
+    tracks = routing.tracks(proj, it.from_s, it.to_s),
+    choices = routing.choices(proj, it.only and set_of(it.only)),
+    returns = it.returns,
+  })
+  if #reply.stems == 0 then
+    failure.raise("There is nothing to analyse: %s.", reply.sentence)
+  end
+  return reply
+end
+
+-- The stems of a plan with their tracks; raises where a track went meanwhile.
+local function with_tracks(proj, plan)
+  local present = project.tracks_by_id(proj)
+  for _, stem in ipairs(plan.stems) do
+    local entry = present[stem.id]
+    if not entry then
+      failure.raise('"%s" was deleted before the bounce. Run the analysis again.', stem.name)
+    end
+    local parent = reaper.GetParentTrack(entry.track)
+    stem.track, stem.number = entry.track, entry.number
+    stem.volume = reaper.GetMediaTrackInfo_Value(entry.track, "D_VOL")
+    stem.pan = reaper.GetMediaTrackInfo_Value(entry.track, "D_PAN")
+    stem.parent = parent and reaper.GetTrackGUID(parent) or ""
+  end
+end
+
+-- How each stem sounds, as hashes: `sound` whole, `still` without the stems' own faders and mutes.
+local function with_fingerprints(proj, run, plan)
+  local tracks = fingerprint.tracks(proj, run.pause)
+  local feeders = fingerprint.feeders(proj)
+  local loose = {}
+  for _, stem in ipairs(plan.stems) do
+    loose[stem.id] = true
+  end
+  for _, stem in ipairs(plan.stems) do
+    stem.sound = fingerprint.stem(stem.id, tracks, feeders)
+    stem.still = fingerprint.stem(stem.id, tracks, feeders, loose)
+  end
+  return tracks
+end
+
+-- Gives each stem that sounds as in the former bounce its former file; returns the others.
+local function to_render(proj, plan, it)
+  local former = it.former
+  local same = former and former.bounce.returns == it.returns
+    and former.bounce.tempo == it.tempo_hash
+    and former.bounce.from_s == tostring(it.from_s) and former.bounce.to_s == tostring(it.to_s)
+  local changed = {}
+  for _, stem in ipairs(plan.stems) do
+    local then_ = same and former.stems[stem.id]
+    local path = then_ and files.join(bounce.home(proj), then_.folder, then_.file)
+    if then_ and then_.sound == stem.sound and (files.size(path) or 0) > 0 then
+      stem.folder, stem.file = then_.folder, then_.file
+    else
+      changed[#changed + 1] = stem
+    end
+  end
+  return changed
+end
+
+-- The user sees the list before the first bounce, and whenever it has changed.
+local function agree(proj, plan, estimate)
+  local ids = {}
+  for index, stem in ipairs(plan.stems) do
+    ids[index] = stem.id .. stem.kind .. table.concat(stem.inside or {})
+  end
+  for _, track in ipairs(plan.skipped or {}) do
+    ids[#ids + 1] = track.id
+  end
+  local asked = fingerprint.hash(table.concat(ids, "\n"))
+  if project.memory(proj).asked == asked then
+    return
+  end
+  local solo = reaper.AnyTrackSolo(proj)
+    and "\n\nSolo is switched off during the bounce and on again after it." or ""
+  local answer = reaper.MB(plan.sentence .. ".\n\n" .. bounce.told(estimate) .. solo
+    .. "\n\nTo treat tracks in another way, cancel, select them, and run one of the actions "
+    .. '"Stemlens: Treat selected tracks…".', "Stemlens: bounce these stems?", 1)
+  if answer ~= 1 then
+    error(failure.new("Nothing was bounced.", "cancelled"), 0)
+  end
+  project.remember(proj, { asked = asked })
+end
+
+-- -------------------------------------------------------------------------------- the bounce
+
+local function session_json(proj, plan, it, folder, mix)
+  local stems = json.list()
+  for index, stem in ipairs(plan.stems) do
+    local path = stem.file
+    if stem.folder ~= folder then
+      path = "../" .. stem.folder .. "/" .. stem.file
+    end
+    stems[index] = {
+      path = path, id = stem.id, name = stem.name, kind = stem.kind, group = stem.group,
+      fader_db = project.decibels(stem.volume), pan = stem.pan, gain_db = 0.0,
+      sidechains = json.list(stem.sidechains), feeds = json.list(stem.feeds),
+      inside = json.list(stem.inside),
+    }
+  end
+  return json.write({
+    schema = "stemlens.session/1",
+    project = project.name(proj),
+    daw = "REAPER " .. reaper.GetAppVersion(),
+    start_s = it.from_s,
+    tempo = json.list(it.tempo),
+    stems = stems,
+    mix = mix and files.name(mix) or nil,
+    mix_bypassed = mix and true or nil,
+  })
+end
+
+local function mark(proj, plan, it, job, tracks, names)
+  local stems, all = {}, {}
+  for index, stem in ipairs(plan.stems) do
+    stems[index] = {
+      id = stem.id, name = stem.name, file = stem.file, folder = stem.folder, sound = stem.sound,
+      still = stem.still, parent = stem.parent, inside = record.join(stem.inside or {}),
+      feeds = record.join(stem.feeds or {}),
+    }
+  end
+  for id, state in pairs(tracks) do
+    all[#all + 1] = { id = id, volume = ("%.9g"):format(state.volume), muted = state.muted }
+  end
+  bounce.mark(files.join(bounce.home(proj), job), {
+    project = project.name(proj), job = job, made = os.date("!%Y-%m-%d %H:%M:%S"), what = it.what,
+    from_s = it.from_s, to_s = it.to_s, returns = it.returns, tempo = it.tempo_hash,
+    only = it.only and record.join(it.only) or nil,
+  }, names, stems, all)
+end
+
+local function render(proj, plan, it, changed, folder)
+  local path = files.join(bounce.home(proj), folder)
+  local by_id, mix = bounce.run(proj, {
+    stems = changed, from_s = it.from_s, to_s = it.to_s, with_mix = it.with_mix,
+    via_master = it.returns == "with source", folder = path,
+  })
+  local names = { "session.json" }
+  for _, stem in ipairs(changed) do
+    stem.folder, stem.file = folder, files.name(by_id[stem.id])
+    names[#names + 1] = stem.file
+  end
+  if mix then
+    names[#names + 1] = files.name(mix)
+  end
+  local session = files.join(path, "session.json")
+  files.write(session, session_json(proj, plan, it, folder, mix))
+  return session, names
+end
+
+local function require_front(proj)
+  if not project.is_open(proj) then
+    failure.raise("The project was closed before the bounce. Nothing was sent.")
+  elseif project.current() ~= proj then
+    failure.raise('Another project came to the front before the bounce of "%s" began. Go back to '
+      .. "its tab and run the analysis again.", project.name(proj))
+  end
+end
+
+-- ------------------------------------------------------------------------------ and afterwards
+
+-- Writes findings into the project they belong to, and waits for its tab to come back if need be.
+-- Returns false where the project was closed instead.
+function analysis.write(run, proj, findings, choices)
+  local waiting = false
+  while project.is_open(proj) and project.current() ~= proj do
+    if not waiting then
+      waiting = true
+      run.release() -- other projects may be analysed meanwhile
+      run.say(('The results of "%s" are there. They are written when you go back to its tab.')
+        :format(project.name(proj)), 1)
+    end
+    run.pause()
+  end
+  if not project.is_open(proj) then
+    return false
+  end
+  local memory = project.memory(proj)
+  local marked = memory.folder and bounce.read(files.join(bounce.home(proj), memory.folder))
+  return annotate.apply(proj, findings, choices, marked)
+end
+
+local function show(run, proj, findings)
+  if run.window and run.window:is_open() then
+    run.window:show(findings, proj)
+  end
+end
+
+-- The whole story. `what` is "session", "selected tracks", "time selection" or "again".
+function analysis.run(run, what)
+  local proj = project.current()
+  local choices = settings.get()
+  local it = wanted(proj, what, choices)
+  local job = ("reaper-%s-%s"):format(os.date("%Y%m%d-%H%M%S"),
+    reaper.genGuid():gsub("[^%w]", ""):sub(1, 6))
+  run.claim(job)
+
+  run.say("Looking for the server", nil)
+  local box = mailbox.open(choices.server, run.pause)
+  box:ensure()
+  local hello = box:ask("hello")
+  if not hello.server.reachable then
+    failure.raise("%s", hello.server.message)
+  elseif hello.server.message and hello.server.message ~= "" then
+    failure.raise("%s", hello.server.message)
+  end
+
+  run.say("Reading the routing", nil)
+  local plan = plan_stems(proj, box, it)
+  require_front(proj)
+  with_tracks(proj, plan)
+  local tracks = with_fingerprints(proj, run, plan)
+  local changed = to_render(proj, plan, it)
+  if it.former and #changed == 0 and it.former.bounce.job == project.memory(proj).job
+    and #plan.stems == analysis.count(it.former.stems) then
+    run.tell("No stem has changed since the last bounce, so the results still hold.")
+    show(run, proj, (results.last(run, box, proj)))
+    return
+  end
+  local estimate = bounce.estimate(proj, #changed, it.with_mix, it.to_s - it.from_s)
+  bounce.require_space(estimate)
+  agree(proj, plan, estimate)
+  run.say("Bouncing " .. bounce.told(estimate), nil)
+  run.wait(0.1) -- so that the window has said so before REAPER is busy
+
+  require_front(proj)
+  local session, names = render(proj, plan, it, changed, job)
+  mark(proj, plan, it, job, tracks, names)
+
+  run.say("Handing over the stems", nil)
+  box:ensure() -- rendering took its time; the bridge may have gone
+  box:ask("submit", { job = job, session = session, options = settings.options(choices) })
+  project.remember(proj, { job = job, folder = job, stale = "" })
+  bounce.retain(proj, project.name(proj), choices.keep)
+
+  local good, findings = pcall(results.follow, run, box, job)
+  if not good then
+    if failure.is(findings) and findings.code == "cancelled" then
+      box:post("cancel", { job = job })
+    end
+    error(findings, 0)
+  end
+  if choices.apply then
+    local report = analysis.write(run, proj, findings, choices)
+    if not report then
+      run.tell('The project was closed meanwhile. Its results are kept: open it again and run '
+        .. '"Stemlens: Apply annotations".')
+      return
+    end
+    show(run, proj, findings)
+    if #report.problems > 0 then
+      run.tell(annotate.told(report))
+    end
+  else
+    show(run, proj, findings)
+  end
+end
+
+function analysis.count(set)
+  local count = 0
+  for _ in pairs(set) do
+    count = count + 1
+  end
+  return count
+end
+
+return analysis
