@@ -1,4 +1,4 @@
-"""The commands of `stemlens`: tag, analyze, models, serve.
+"""The commands of `stemlens`: tag, analyze, midi, models, serve.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -26,6 +26,7 @@ from stemlens.audio import MAX_DURATION_S
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.findings import Findings
 from stemlens_bridge.protocol import PORT, VALUES, Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
@@ -126,11 +127,23 @@ def analyze(
     npz_file: Annotated[
         Path | None, typer.Option("--npz", metavar="FILE", help="Write the shares over time.")
     ] = None,
+    midi_file: Annotated[
+        Path | None, typer.Option("--midi", metavar="FILE", help="Write tempo and markers as MIDI.")
+    ] = None,
+    midi_lanes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
+    ] = None,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what each stem has to do with each tag of a session."""
+    from stemlens.report import midi
+    from stemlens.report.over_time import OverTime
+
     _choice(device, DEVICES, "--device")
-    require_writable(json_file, npz_file)
+    if midi_lanes and midi_file is None:
+        raise typer.BadParameter("it needs --midi FILE.", param_hint="--midi-lanes")
+    require_writable(json_file, npz_file, midi_file)
     options = Options.from_dict(
         {
             "tagger": tagger,
@@ -142,6 +155,8 @@ def analyze(
     session = Session.read(*places, mix=mix)
     with _progress() as show:
         loaded = _tagger(options.tagger, device, show)
+        if midi_lanes:
+            midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
         from stemlens.analysis import analyze as analyze_session
 
         analysis = analyze_session(
@@ -152,6 +167,13 @@ def analyze(
         analysis = analysis.with_npz(npz_file)
     if json_file is not None:
         analysis.write_json(json_file)
+    if midi_file is not None:
+        midi.write(
+            midi_file,
+            Findings.from_document(analysis.to_dict()),
+            OverTime.of(analysis),
+            lanes=midi_lanes or (),
+        )
 
 
 def _loudness(text: str) -> float | str:
@@ -197,6 +219,31 @@ def tag(
             print(f"  {loaded.tags[k].name:<20} {100 * mean[k]:3.0f} {'█' * round(50 * mean[k])}")
     if json_file is not None:
         jsontext.write(json_file, {"files": found})
+
+
+@app.command("midi")
+def to_midi(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.json", help="A saved result.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The MIDI file to write.")
+    ],
+    lanes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="A lane for each stem's share of this tag."),
+    ] = None,
+) -> None:
+    """Write tempo and markers of a saved result as a Standard MIDI file for any DAW."""
+    from stemlens.report import midi
+    from stemlens.report.over_time import saved
+
+    require_writable(output)
+    findings, over_time = saved(result)
+    if over_time is None and not lanes:
+        print(
+            "The result names no file of shares over time (--npz), so sections are left out.",
+            file=sys.stderr,
+        )
+    midi.write(output, findings, over_time, lanes=lanes or ())
 
 
 @models.command("list")

@@ -1,0 +1,101 @@
+"""Scores and shares segment by segment, from an Analysis or from the .npz of a saved result.
+
+Scores and shares are 0 to 1, times are seconds of project time.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlens_bridge import jsontext
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.findings import Findings
+
+if TYPE_CHECKING:  # it would bring the whole analysis with it
+    from stemlens.result import Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """What each segment scored, and each stem's share of it.
+
+    start_s: where the segments start `[segments]`. scores: `[segments, tags]`. attributions:
+    `[segments, stems, tags]`. stems: ids, tags: names, in the order of these axes.
+    """
+
+    start_s: NDArray[np.float64]
+    segment_s: float
+    scores: NDArray[np.float64]
+    attributions: NDArray[np.float64]
+    stems: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        segments, stems, tags = len(self.start_s), len(self.stems), len(self.tags)
+        good = self.scores.shape == (segments, tags)
+        if not (good and self.attributions.shape == (segments, stems, tags)):
+            raise ValueError("its arrays do not belong together")
+        if not all(np.isfinite(a).all() for a in (self.start_s, self.scores, self.attributions)):
+            raise ValueError("it has values that are no numbers")
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> OverTime:
+        """Those of an analysis."""
+        game = analysis.opened.game
+        return cls(
+            start_s=np.asarray(analysis.options.start_s + game.start_s, dtype=np.float64),
+            segment_s=game.tagger.segment_s,
+            scores=np.asarray(analysis.shares.scores, dtype=np.float64),
+            attributions=np.asarray(analysis.shares.attributions, dtype=np.float64),
+            stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
+            tags=tuple(tag.name for tag in game.tagger.tags),
+        )
+
+    @classmethod
+    def read(cls, path: Path, segment_s: float) -> OverTime:
+        """Those in an .npz file; raises `result_invalid`."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(
+                    start_s=np.asarray(arrays["start_s"], dtype=np.float64),
+                    segment_s=segment_s,
+                    scores=np.asarray(arrays["scores"], dtype=np.float64),
+                    attributions=np.asarray(arrays["attributions"], dtype=np.float64),
+                    stems=tuple(map(str, arrays["stems"])),
+                    tags=tuple(map(str, arrays["tags"])),
+                )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise StemlensError(
+                "result_invalid",
+                f"{path} does not hold the shares over time ({error}). "
+                "'stemlens analyze … --npz FILE' writes them.",
+            ) from error
+
+
+def saved(path: Path) -> tuple[Findings, OverTime | None]:
+    """A saved result, and its shares over time where it names a file of them that is there.
+
+    A result that was moved is looked for beside its JSON too. Raises `result_invalid`.
+    """
+    findings = Findings.read(path)
+    document: dict[str, Any] = jsontext.read(path.read_text(encoding="utf-8"))
+    named = document.get("time")
+    if not isinstance(named, str):
+        return findings, None
+    places = (Path(named), path.parent / Path(named).name)
+    there = next((place for place in places if place.is_file()), None)
+    if there is None:
+        return findings, None
+    try:
+        segment_s = float(document["tagger"]["segment_s"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StemlensError(
+            "result_invalid", f"{path} does not say how long a segment is."
+        ) from error
+    return findings, OverTime.read(there, segment_s)
