@@ -64,7 +64,7 @@ class Agent:
         self._idle_s = idle_s
         self._on_move = on_move
         self._jobs: dict[str, Job] = {}
-        self._beat = int(time.time())  # so that it never repeats a dead agent's last one
+        self._beat = time.time_ns() // 1_000_000  # never a dead agent's last one again
         self._bye = False
         self._greetings: list[threading.Thread] = []
         self._complaint = ""

@@ -134,6 +134,7 @@ def install(resource: Path, reaper_runs: Callable[[], bool] = actions.reaper_run
     record = _Record(__version__, dict(old.files), list(old.lines))
     _end_agent(resource)
     try:
+        (resource / RECORD).parent.mkdir(exist_ok=True)
         for place in [place for place in old.files if place not in new]:
             told += _taken_out(resource, place, record)
         for place, content in new.items():
@@ -164,9 +165,10 @@ def uninstall(resource: Path, reaper_runs: Callable[[], bool] = actions.reaper_r
     finally:
         if record.files or record.lines:
             record.write(resource)
-    if not record.files and not record.lines:
-        (resource / RECORD).unlink(missing_ok=True)
-        told.append(f"Stemlens is no longer in {resource}.")
+    if record.files or record.lines:
+        return told
+    (resource / RECORD).unlink(missing_ok=True)
+    told.append(f"Stemlens is no longer in {resource}.")
     rest = resource / "Stemlens"
     if _emptied(rest):
         told.append(f"What analyses left behind is still in {rest}; you may delete that folder.")
@@ -215,9 +217,10 @@ def _action(place: str) -> bool:
 
 def _by_reapack(resource: Path) -> Path | None:
     """The folder into which ReaPack installed the same scripts, if it did."""
-    for found in (resource / "Scripts").glob(f"*/{CATEGORY}/Stemlens_*.lua"):
-        return found.parent
-    return None
+    if not (resource / "ReaPack").is_dir():
+        return None
+    scripts = (resource / "Scripts").glob(f"*/{CATEGORY}/Stemlens_*.lua")
+    return next((found.parent for found in scripts), None)
 
 
 def _hash(content: bytes) -> str:

@@ -130,8 +130,9 @@ class Mailbox:
             names = [name for name in os.listdir(self._requests) if name.endswith(".json")]
             self._taken.intersection_update(names)
             return names
-        except FileNotFoundError:  # somebody tidied up
-            self._make()
+        except FileNotFoundError:
+            if self.folder.is_dir():  # somebody tidied up; else it is gone for good
+                self._make()
             return []
         except OSError as error:
             raise StemlensError(

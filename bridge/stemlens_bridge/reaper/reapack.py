@@ -186,7 +186,7 @@ def packages(folder: Path, base_url: str = PLACEHOLDER) -> list[Package]:
             )
         if len(path.parts) < 2:
             raise Problem(f"{path} must lie in a folder: the folder is the category.")
-        base = base_url.format(version=tags["version"])
+        base = base_url.replace("{version}", tags["version"])
         files = tuple(_provided(path, tags, scripts, base))
         if not files:
             raise Problem(f"{path}: the package provides no file.")
@@ -354,7 +354,7 @@ def base_of(text: str, folder: Path) -> str:
             for (file, _), source in zip(package.files, version.sources, strict=False):
                 ending = "/" + quote(file.as_posix())
                 if version.name == package.version and source.url.endswith(ending):
-                    return source.url.removesuffix(ending).replace("{", "{{").replace("}", "}}")
+                    return source.url.removesuffix(ending)
     return PLACEHOLDER
 
 
