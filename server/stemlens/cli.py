@@ -162,7 +162,7 @@ def analyze(
         analysis = analyze_session(
             session, options, tagger=loaded, on_progress=show, max_duration_s=60 * max_minutes
         )
-    terminal.show(analysis.to_dict())
+    # Files first: whoever reads the table may go away (`| head`).
     if npz_file is not None:
         analysis = analysis.with_npz(npz_file)
     if json_file is not None:
@@ -174,6 +174,7 @@ def analyze(
             OverTime.of(analysis),
             lanes=midi_lanes or (),
         )
+    terminal.show(analysis.to_dict())
 
 
 def _loudness(text: str) -> float | str:
