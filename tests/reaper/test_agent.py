@@ -21,6 +21,7 @@ from support.server import ServerProcess
 from support.sounds import stem_folder
 
 from stemlens_bridge import __version__, client, osc, protocol
+from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.moves import Move
 from stemlens_bridge.reaper import agent as module
 from stemlens_bridge.reaper import job as job_module
@@ -201,6 +202,41 @@ def test_a_disk_that_fills_up_does_not_end_it(
             awaited(lambda: "the disk is full" in log.read_text(encoding="utf-8"))
         awaited(lambda: scripts.beat() != before)
         assert scripts.ask("plan", tracks=[])["ok"]
+
+
+def test_an_end_that_found_no_room_is_told_later(
+    folder: Path, silent: socket.socket, stems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AgentThread(folder, silent.getsockname()) as scripts:
+        scripts.ask("submit", job="room", session=described(stems))
+        write = Mailbox.write_job
+
+        def full(self: Mailbox, job: str, state: Any) -> None:
+            raise StemlensError("disk_full", "The disk is full.")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(Mailbox, "write_job", full)
+            assert scripts.ask("cancel", job="room")["ok"]
+            assert scripts.read("job-room.lua")["state"] == "queued"
+        assert write is Mailbox.write_job
+        scripts.job("room", "cancelled")
+
+
+def test_findings_that_find_no_room_fail_the_job(
+    server: ServerProcess, folder: Path, stems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_text
+
+    def full(self: Path, *given: Any, **more: Any) -> int:
+        if self.name.startswith("findings-"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return write(self, *given, **more)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with AgentThread(folder, server.address) as scripts:
+        scripts.ask("submit", job="no room", session=described(stems))
+        state = scripts.job("no room", "failed", "done", patience_s=60)
+    assert state["code"] == "disk_full" and "Make room" in state["message"]
 
 
 def test_it_starts_fast(folder: Path, silent: socket.socket) -> None:

@@ -91,7 +91,7 @@ class Agent:
                     self._live_on()
                 if self._took():
                     asked = time.monotonic()
-                busy = any(job.running for job in self._jobs.values())
+                busy = any(not job.settled for job in self._jobs.values())
                 if not busy and (self._bye or now - asked > self._idle_s):
                     self._mailbox.silence()
                     if not self._took():  # what came at the last moment is still answered
@@ -112,10 +112,10 @@ class Agent:
         beat = {"pid": os.getpid(), "version": __version__, "mailbox": VERSION, "beat": self._beat}
         self._complained(lambda: self._mailbox.beat(beat))
         for job in list(self._jobs.values()):
-            if job.running:
-                job.watch()
-            else:
+            if job.settled:
                 del self._jobs[job.job]
+            else:
+                job.watch()
 
     def _took(self) -> bool:
         """Takes all requests that are there; whether there were any."""
@@ -267,8 +267,13 @@ class Agent:
     def _live(self, request: Request) -> Mapping[str, Any]:
         job = request.job
         moves = [_move(plain) for plain in _list(request, "moves")]
+        if request.body.get("stale"):
+            log.info("%s no longer holds: %s", job, request.body["stale"])
         if self._on_move is None:
-            return {"live": False, "message": "This version cannot play fader moves yet."}
+            return {
+                "live": False,
+                "message": "Faders cannot be followed yet in this version of Stemlens.",
+            }
         for move in moves:
             self._on_move(job, move)
         return {"live": True}

@@ -50,14 +50,20 @@ class Job:
         self._told = 0.0
         self._heard: float | None = None  # None while the server has nothing to say
         self._asking = False
+        self._unwritten = False
         self._ended = threading.Event()
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"job {job}", daemon=True)
 
     @property
     def running(self) -> bool:
-        """Whether no final state has been told yet."""
+        """Whether it has not ended yet."""
         return not self._ended.is_set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended and the mailbox says so."""
+        return self._ended.is_set() and not self._unwritten
 
     def start(self) -> None:
         """Tells the first state and sets off."""
@@ -73,7 +79,11 @@ class Job:
             aside(self._cancel_at_server)
 
     def watch(self) -> None:
-        """To be called once a second: says so when the server has gone silent."""
+        """To be called once a second: tells what found no room on the disk before, and that the
+        server has gone silent."""
+        if self._unwritten:
+            with self._lock:
+                self._write()
         quiet = self._heard is not None and time.monotonic() - self._heard > QUIET_S
         if quiet and self.running and not self._asking:
             self._asking = True
@@ -186,8 +196,11 @@ class Job:
     def _write(self) -> None:
         try:
             self._mailbox.write_job(self.job, self._state)
-        except StemlensError as error:  # a full disk: what comes next may find room
-            log.error("%s", error)
+            self._unwritten = False
+        except StemlensError as error:
+            if not self._unwritten:
+                log.error("%s", error)
+            self._unwritten = True
 
 
 def aside(work: Any) -> threading.Thread:
