@@ -29,12 +29,16 @@ def stemlens(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[s
 def test_analyze(tmp_path: Path) -> None:
     folder = stem_folder(tmp_path / "Song", seconds=6.5, stems=3)
     out, over_time = tmp_path / "r.json", tmp_path / "t.npz"
-    done = stemlens("analyze", folder, "--json", out, "--npz", over_time, "--device", "cpu")
+    policy = tmp_path / "notes.toml"
+    policy.write_text("[annotations]\nmarkers = false\n")
+    files = ("--json", out, "--npz", over_time, "--policy", policy)
+    done = stemlens("analyze", folder, *files, "--device", "cpu")
     assert "Song: 3 stems" in done.stdout and "kick" in done.stdout and not done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     result = json.loads(out.read_text())
     assert result["schema"] == "stemlens.analysis/1" and result["method"]["exact"]
     assert result["time"] == str(over_time) and over_time.exists()
+    assert result["markers"] == []
     for tag in result["tags"]:
         total = sum(share["value"] for share in tag["attributions"])
         assert total == pytest.approx(tag["score"] - tag["baseline"], abs=1e-5)

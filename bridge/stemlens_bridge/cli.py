@@ -14,7 +14,7 @@ from importlib import import_module
 from stemlens_bridge import __version__, terminal
 from stemlens_bridge.errors import StemlensError
 
-GROUPS = ("server",)
+GROUPS = ("server", "dawproject")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from stemlens_bridge import __version__
 
 NEEDED = (
     "filelock",
+    "mido",
     "numpy",
     "platformdirs",
     "pyloudnorm",
@@ -25,7 +26,7 @@ NEEDED = (
 )
 HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
 
-Commands: analyze, tag, models, serve. They need the extra 'server', which is not installed
+Commands: analyze, tag, midi, models, serve. They need the extra 'server', which is not installed
 [extra_missing]:
 
     pip install 'stemlens[server]'

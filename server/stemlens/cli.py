@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ from stemlens.tagging import Tagger, weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import PORT, VALUES, Options
+from stemlens_bridge.protocol import PORT, VALUES, Options, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -134,6 +135,10 @@ def analyze(
         list[str] | None,
         typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="TOML", help="What is told of tracks (docs/annotations.md)."),
+    ] = None,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what each stem has to do with each tag of a session."""
@@ -152,6 +157,8 @@ def analyze(
             "silence": silence,
         }
     )
+    if policy is not None:
+        options = replace(options, annotations=read_policy(policy))
     session = Session.read(*places, mix=mix)
     with _progress() as show:
         loaded = _tagger(options.tagger, device, show)
@@ -173,6 +180,7 @@ def analyze(
             Findings.from_document(analysis.to_dict()),
             OverTime.of(analysis),
             lanes=midi_lanes or (),
+            policy=options.annotations,
         )
     terminal.show(analysis.to_dict())
 

@@ -247,10 +247,7 @@ def result_file(path: Path, *names: str) -> Path:
     return path
 
 
-def test_the_commands(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli, "GROUPS", ("dawproject",))
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     original, copy, clean = (tmp_path / f"{n}.dawproject" for n in ("song", "copy", "clean"))
     song(original)
     before = original.read_bytes()
