@@ -56,12 +56,12 @@ def test_the_port_of_the_answers_is_taken() -> None:
 
 
 def test_a_slow_live_is_waited_for() -> None:
-    with LiveStandIn(*band(), tick_s=0.3) as live:
-        with LiveLink(port=live.port, reply_port=live.reply_port, tick_s=TICK_S) as link:
-            assert link.ask(addresses.NUM_TRACKS) == (4,)
-            # stragglers of repeated questions are not taken for answers to the next ones
-            assert link.ask(addresses.TRACK_DATA, 0, 2, "track.name") == ("Drums", "Bass")
-            assert link.ask(addresses.TRACK_DATA, 2, 4, "track.name") == ("Keys", "4-Audio")
+    with LiveStandIn(*band(), tick_s=0.3) as live, link_to(live) as link:
+        link.tick_s = TICK_S  # what the link takes for granted
+        assert link.ask(addresses.NUM_TRACKS) == (4,)
+        # stragglers of repeated questions are not taken for answers to the next ones
+        assert link.ask(addresses.TRACK_DATA, 0, 2, "track.name") == ("Drums", "Bass")
+        assert link.ask(addresses.TRACK_DATA, 2, 4, "track.name") == ("Keys", "4-Audio")
 
 
 @pytest.mark.parametrize("drops_queue", [True, False])
@@ -117,8 +117,8 @@ def test_questions_whose_answers_look_alike_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "packet",
-    [b"", b"x", b"/live\0\0\0", b"/a\0\0,i\0\0", b"/a\0\0,b\0\0\xff\xff\xff\xff", b"/a\0\0,s\0\0\xff\xff\xff\0",
-     b"#bundle\0" + bytes(12)],
+    [b"", b"x", b"/live\0\0\0", b"/a\0\0,i\0\0", b"/a\0\0,b\0\0\xff\xff\xff\xff",
+     b"/a\0\0,s\0\0\xff\xff\xff\0", b"#bundle\0" + bytes(12)],
 )  # fmt: skip
 def test_what_is_no_message_is_passed_over(packet: bytes) -> None:
     found = decoded(packet)

@@ -71,7 +71,7 @@ class LiveStandIn:
     def __init__(
         self,
         *tracks: Track,
-        tick_s: float = 0.02,
+        tick_s: float = 0.008,
         loss: float = 0.0,
         seed: int = 1,
         drops_queue: bool = True,

@@ -6,3 +6,5 @@ folder (`export`) and the bridge does the rest: it learns what is in the set (`l
 (`memory`), and follows the faders (`follow`). What only Live's own files can hold, the info text
 of tracks, is the business of `stemlens_bridge.als`.
 """
+
+DAW = "Ableton Live"  # how sessions and results name it

@@ -6,9 +6,9 @@ off Live in steps of 3 dB by others (several projects that talk to Live publish 
 they agree) and are rounded here to 1e-4.
 
 Error: nothing beyond rounding (0.003 dB) above −18 dB. Below, linear interpolation tells at most
-0.1 dB less than the fader shows, down to −60 dB: the slope of the table changes by at most 27 % from
-one step to the next, and 3 dB · 0.27 / 8 is that. Below −63 dB nothing is known but that it goes
-down to silence; there the error can be several dB, of something that is hardly heard.
+0.1 dB less than the fader shows, down to −60 dB: the slope of the table changes by at most 27 %
+from one step to the next, and 3 dB · 0.27 / 8 is that. Below −63 dB nothing is known but that it
+goes down to silence; there the error can be several dB, of something that is hardly heard.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ Values = tuple[Value, ...]
 
 QUESTIONS_PER_TICK = 16
 FIRST_WAIT_TICKS, LAST_WAIT_TICKS = 2.5, 10.0
+ERROR_WAIT_TICKS = 1.5  # for what came before the message that failed, or waits behind it
 PATIENCE_TICKS = 100.0  # without a single answer before Live is given up: 10 s
 FIND_TICKS = 30.0  # the same for the first contact
 ERRORS_TO_FAIL = 4  # so many repeats that only got errors: the question itself is wrong
@@ -211,7 +212,11 @@ class LiveLink:
     ) -> None:
         """Takes messages in until the batch is answered, or (with an empty one) the time is up."""
         until = time.monotonic() + seconds
+        errors = self._errors
         while (left := until - time.monotonic()) > 0:
+            if batch and self._errors > errors:  # the rest of that tick will hardly be answered
+                errors = self._errors
+                until = min(until, time.monotonic() + ERROR_WAIT_TICKS * self.tick_s)
             for path, values in self._received(left):
                 place = _place(places, path, values)
                 if place is None:
