@@ -54,6 +54,26 @@ def require_writable(*paths: Path | None) -> None:
             raise _failed(path, error) from error
 
 
+def require_copy(source: Path, target: Path, *, replace: bool) -> None:
+    """Raises `output_failed` where a copy, `target`, is its own `source`, by whatever path or link,
+    or exists and is not to be replaced."""
+    if not os.path.lexists(target):
+        return
+    try:
+        same = source.exists() and target.exists() and os.path.samefile(source, target)
+    except OSError as error:
+        raise StemlensError("output_failed", f"{target} cannot be read: {error}.") from error
+    if same:
+        raise StemlensError(
+            "output_failed",
+            f"{target} is the project itself, which is never changed; give the copy another name.",
+        )
+    if not replace:
+        raise StemlensError(
+            "output_failed", f"{target} exists already; give another name, or --replace it."
+        )
+
+
 def _failed(path: Path, error: BaseException) -> StemlensError:
     reason = getattr(error, "strerror", None) or error
     return StemlensError("output_failed", f"{path} cannot be written: {reason}.")

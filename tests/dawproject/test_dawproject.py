@@ -341,7 +341,7 @@ def test_a_password_and_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path.write_bytes(data)
     with pytest.raises(StemlensError, match="password"):
         dawproject.annotate_file(path, findings("Bass"), tmp_path / "b")
-    monkeypatch.setattr(dawproject, "MAX_BYTES", 2**20)
+    monkeypatch.setattr("stemlens_bridge.dawproject.annotating.MAX_BYTES", 2**20)
     song(path, BITWIG + " " * 2**20)
     with pytest.raises(StemlensError, match="more than 1 MiB"):
         dawproject.annotate_file(path, findings("Bass"), tmp_path / "b")
