@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from stemlens_bridge import marks
 from stemlens_bridge.ardour import record
-from stemlens_bridge.ardour.osc import TRACKS_AND_BUSES, Ardour, Exchange, Sent, Strip
+from stemlens_bridge.ardour.osc import TRACKS_AND_BUSES, Ardour, Exchange, Sent, Strip, fader_db
 from stemlens_bridge.ardour.session_file import SessionFile
 from stemlens_bridge.ardour.wanted import COLOR, COMMENTS, MARKERS, Wanted, Written
 from stemlens_bridge.errors import StemlensError
@@ -74,7 +74,7 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
 
     Raises `tracks_unmatched`, `daw_unreachable`.
     """
-    strips = _all_strips(ardour, session)
+    strips = _all_strips(ardour)
     same_tracks(strips, session)
     own_id = {route.name: route.id for route in session.mixed}
     mixed = [strip for strip in strips if strip.kind in TRACKS_AND_BUSES]
@@ -96,7 +96,7 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
     return Written("in Ardour", commented, marked, 0, tuple(problems))
 
 
-def _all_strips(ardour: Ardour, session: SessionFile) -> list[Strip]:
+def _all_strips(ardour: Ardour) -> list[Strip]:
     """The strips, with each name asked for by its place: lists come in pieces."""
     strips = ardour.strips()
     answers = ardour.exchange([Exchange((f"/strip/{s.ssid}/name",)) for s in strips])
@@ -285,3 +285,31 @@ class _Marking:
         """Removes the marker that the playhead is on; whether it is gone."""
         self.ardour.send([("/remove_marker", ())])
         return self._find(name, None) is None
+
+
+def unsaved(ardour: Ardour, session: SessionFile) -> list[str]:
+    """Sentences about faders and mutes in Ardour that are not those of the saved session, since
+    what is bounced is what was saved."""
+    strips = [strip for strip in _all_strips(ardour) if strip.kind in TRACKS_AND_BUSES]
+    routes = {route.name: route for route in session.mixed}
+    exchanges = [Exchange((f"/strip/{s.ssid}/fader", f"/strip/{s.ssid}/mute")) for s in strips]
+    changed = [strip.name for strip in strips if strip.name not in routes]
+    for strip, answers in zip(strips, ardour.exchange(exchanges), strict=True):
+        route = routes.get(strip.name)
+        fader, mute = (given[:1] for given in answers.values())
+        if (
+            route is not None
+            and fader
+            and mute
+            and (
+                abs(fader_db(float(fader[0])) - route.fader_db) > 0.05
+                or (bool(mute[0]) and not route.muted)
+            )
+        ):
+            changed.append(strip.name)
+    if not changed:
+        return []
+    return [
+        f"{', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not as saved; the bounce is "
+        "of the saved session. Save it in Ardour, or add --save."
+    ]

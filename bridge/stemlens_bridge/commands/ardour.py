@@ -1,0 +1,217 @@
+"""`stemlens-bridge ardour`: bounce an Ardour session, have it analysed, write the answers on it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stemlens_bridge.commands.common import Commands, option_arguments, server_arguments
+
+if TYPE_CHECKING:
+    from stemlens_bridge.ardour.osc import Ardour
+    from stemlens_bridge.ardour.session_file import SessionFile
+    from stemlens_bridge.ardour.wanted import Written
+    from stemlens_bridge.findings import Findings
+    from stemlens_bridge.moves import Move
+    from stemlens_bridge.session import Session
+
+KINDS = ("comments", "markers", "color")
+DEFAULT_KINDS = "comments,markers"
+MENU = ("install", "uninstall")
+
+
+def add(commands: Commands) -> None:
+    """Defines the command."""
+    ardour = commands.add_parser(
+        "ardour",
+        help="analyse an Ardour session and write the answers on its tracks",
+        description="Bounces the stems of an Ardour session without touching it, has them "
+        "analysed, and writes what was found on its tracks: over OSC where Ardour has the session "
+        "open (Preferences > Control Surfaces > Open Sound Control), else into its file.",
+    )
+    ardour.set_defaults(run=_run)
+    ardour.add_argument(
+        "session",
+        metavar="SESSION|install|uninstall",
+        help="the session's folder or .ardour file; or: puts Stemlens into Ardour's menu of "
+        "scripts, takes it out again",
+    )
+    ardour.add_argument("--snapshot", metavar="NAME", help="which snapshot of the session")
+    ardour.add_argument("--list", action="store_true", help="only tell which tracks are stems")
+    ardour.add_argument(
+        "--annotate",
+        type=_kinds,
+        default=_kinds(DEFAULT_KINDS),
+        metavar="WHAT",
+        help=f"what is written, of {', '.join(KINDS)}, or nothing ({DEFAULT_KINDS})",
+    )
+    ardour.add_argument(
+        "--remove", action="store_true", help="take everything of Stemlens out of the session"
+    )
+    ardour.add_argument(
+        "--result",
+        type=Path,
+        metavar="FILE",
+        help="write what an earlier analysis found, without a new one",
+    )
+    ardour.add_argument(
+        "--follow", action="store_true", help="then follow the faders, until Ctrl-C"
+    )
+    ardour.add_argument(
+        "--save",
+        action="store_true",
+        help="save the session in Ardour before and after, as by Ctrl+S",
+    )
+    for wish, what in (
+        ("one", "keep a bus together as one stem"),
+        ("open", "take the tracks in a bus as stems of their own"),
+        ("skip", "leave a track or bus out"),
+    ):
+        ardour.add_argument(f"--{wish}", action="append", default=[], metavar="TRACK", help=what)
+    ardour.add_argument(
+        "--bounce-folder", type=Path, metavar="DIR", help="where the bounce goes; it must be new"
+    )
+    ardour.add_argument(
+        "--program", metavar="PROGRAM", help="Ardour's headless program (ardour7-lua)"
+    )
+    ardour.add_argument("--json", type=Path, metavar="FILE", help="write what was found here")
+    option_arguments(ardour)
+    server_arguments(ardour)
+
+
+def _kinds(text: str) -> frozenset[str]:
+    found = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if found == {"nothing"}:
+        return frozenset()
+    if not found <= set(KINDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not made of {', '.join(KINDS)}")
+    return found
+
+
+def _run(given: argparse.Namespace) -> int:
+    from stemlens_bridge.ardour import session_file
+    from stemlens_bridge.writing import require_writable
+
+    if given.session in MENU:
+        return _menu(given.session)
+    require_writable(given.json)
+    path = session_file.find(Path(given.session), given.snapshot)
+    session = session_file.read(path)
+    if given.remove:
+        return _remove(path, session)
+    if given.result is not None:
+        return _write_result(path, session, given)
+    return _analyse(path, session, given)
+
+
+def _menu(what: str) -> int:
+    from stemlens_bridge.ardour import menu
+
+    for sentence in menu.install() if what == "install" else menu.uninstall():
+        print(sentence)
+    return 0
+
+
+def _remove(path: Path, session: SessionFile) -> int:
+    from stemlens_bridge.ardour import annotate
+    from stemlens_bridge.ardour.wanted import Wanted
+
+    print(annotate.write(path, [], Wanted(), annotate.opened(session)).told())
+    return 0
+
+
+def _write_result(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
+    from stemlens_bridge.ardour import annotate
+    from stemlens_bridge.findings import Findings
+
+    findings = Findings.read(given.result)
+    print(_written(path, findings, annotate.opened(session), given).told())
+    return 0
+
+
+def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
+    from stemlens_bridge import jsontext
+    from stemlens_bridge.ardour import annotate, bounce, program, running, session_file
+    from stemlens_bridge.commands.common import analyse, progress
+
+    ardour = None if given.list else annotate.opened(session)
+    if ardour is not None and given.save:
+        running.save(ardour, session)
+        session = session_file.read(path)
+    planned = bounce.plan(session, _choices(session, given))
+    print(planned.told(), file=sys.stdout if given.list else sys.stderr)
+    if given.list:
+        return 0
+    if ardour is None and (given.follow or given.save):
+        _tell("No Ardour with this session open answers over OSC.")
+    if ardour is not None:
+        for sentence in running.unsaved(ardour, session):
+            _tell(sentence)
+    done = bounce.bounce(
+        planned,
+        given.bounce_folder or bounce.new_folder(session),
+        program.find(given.program),
+        progress(sys.stderr),
+    )
+    for sentence in done.warnings:
+        _tell(sentence)
+    findings = analyse(done.session, given)
+    if given.json is not None:
+        jsontext.write(given.json, findings.to_dict())
+    if given.annotate:
+        print(_written(path, findings, ardour, given).told())
+    if given.follow and ardour is not None:
+        _follow(ardour, session, done.session)
+    return 0
+
+
+def _written(
+    path: Path, findings: Findings, ardour: Ardour | None, given: argparse.Namespace
+) -> Written:
+    from stemlens_bridge.ardour import annotate
+    from stemlens_bridge.ardour.wanted import Wanted
+
+    wanted = Wanted.from_findings(findings, given.annotate)
+    stems = [(stem.id, stem.name) for stem in findings.stems]
+    return annotate.write(path, stems, wanted, ardour, save=given.save)
+
+
+def _choices(session: SessionFile, given: argparse.Namespace) -> dict[str, str]:
+    from stemlens_bridge.errors import StemlensError
+
+    ids = {route.name: route.id for route in session.mixed}
+    choices = {}
+    for wish in ("one", "open", "skip"):
+        for name in getattr(given, wish):
+            if name not in ids:
+                raise StemlensError(
+                    "tracks_unmatched",
+                    f"{session.snapshot} has no track {name!r}; it has {', '.join(ids)}.",
+                )
+            choices[ids[name]] = wish
+    return choices
+
+
+def _follow(ardour: Ardour, session: SessionFile, bounced: Session) -> None:
+    import threading
+
+    from stemlens_bridge.ardour.follow import Follower
+
+    names = {stem.id: stem.name for stem in bounced.stems}
+
+    def told(move: Move) -> None:
+        parts = [] if move.gain_db is None else [f"{move.gain_db:+.1f} dB since the bounce"]
+        parts += [] if move.muted is None else ["silent now" if move.muted else "heard now"]
+        print(f"{names[move.track]}: {', '.join(parts)}", flush=True)
+
+    def stale(reason: str) -> None:
+        _tell(f"The result no longer fits: {reason}.")
+
+    _tell("Following the faders; Ctrl-C ends it.")
+    Follower(ardour, session, bounced, told, stale).run(threading.Event())
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
