@@ -22,6 +22,11 @@ local CLOSED = -1
 local NOTCH = 120 -- what the mouse wheel counts for a notch
 local SCROLL_INTO_VIEW = 40913 -- Track: Vertical scroll selected tracks into view
 
+-- How many pixels a point of the screen has.
+local function scale_of_screen()
+  return gfx.ext_retina and gfx.ext_retina > 1 and gfx.ext_retina or 1
+end
+
 -- Opens the window where it was last.
 function window.open()
   local saved = reaper.GetExtState(SECTION, KEY)
@@ -42,7 +47,7 @@ end
 function window:close()
   if self.opened then
     local dock, x, y, w, h = gfx.dock(-1, 0, 0, 0, 0)
-    local scale = self:scale()
+    local scale = scale_of_screen()
     reaper.SetExtState(SECTION, KEY, ("%d %d %d %d %d"):format(math.floor(w / scale),
       math.floor(h / scale), math.floor(dock), math.floor(x), math.floor(y)), true)
     gfx.quit()
@@ -83,10 +88,6 @@ function window:cancel_asked()
 end
 
 -- -------------------------------------------------------------------------------------- drawing
-
-function window:scale()
-  return gfx.ext_retina and gfx.ext_retina > 1 and gfx.ext_retina or 1
-end
 
 local function use(font)
   gfx.setfont(FONT_NUMBERS[font])
@@ -138,13 +139,13 @@ function window:_looks()
   local moving = view.state == "waiting" and not view.fraction
     and math.floor(reaper.time_precise() * 20) or 0
   return table.concat({
-    gfx.w, gfx.h, self:scale(), view.state, view.text or "", view.fraction or -1, view.x, view.y,
-    view.row, view.column, view.sorted_by or 0, #view.notes, tostring(view.findings), moving,
+    gfx.w, gfx.h, scale_of_screen(), view.state, view.text or "", view.fraction or -1,
+    view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes, tostring(view.findings), moving,
   }, "|")
 end
 
 function window:_draw()
-  local scale = self:scale()
+  local scale = scale_of_screen()
   self:_fonts(scale)
   local looks = self:_looks()
   if looks == self.drawn then
@@ -259,7 +260,7 @@ function window:_click(zone)
 end
 
 function window:_mouse()
-  local scale = self:scale()
+  local scale = scale_of_screen()
   local pressed = gfx.mouse_cap & 1 == 1 and self.cap & 1 == 0
   self.cap = gfx.mouse_cap
   if gfx.mouse_wheel ~= 0 or gfx.mouse_hwheel ~= 0 then
