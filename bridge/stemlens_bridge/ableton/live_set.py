@@ -30,7 +30,7 @@ class LiveTrack:
     """A track or group: `index` counts from 0 and `name` is without our label.
 
     group: the index of the group it lies in. output: where Live says its sound goes.
-    fader_db: by Live's own scale (`decibels`). pan: −1 (left) to 1.
+    volume: the fader, 0 to 1 (`fader_db` is the same in dB). pan: −1 (left) to 1.
     """
 
     index: int
@@ -40,7 +40,7 @@ class LiveTrack:
     devices: int = 0
     muted: bool = False
     soloed: bool = False
-    fader_db: float = 0.0
+    volume: float = 0.85
     pan: float = 0.0
     output: str = "Main"
 
@@ -48,6 +48,11 @@ class LiveTrack:
     def id(self) -> str:
         """The id under which the track is analysed: its place, counted from 1 as Live shows it."""
         return str(self.index + 1)
+
+    @property
+    def fader_db(self) -> float:
+        """The fader in dB, as Live shows it: to two places."""
+        return round(decibels.from_volume(self.volume), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ def _track(index: int, row: Values, mixer: list[Value]) -> LiveTrack:
         devices=int(_number(devices)),
         muted=bool(muted),
         soloed=bool(solo),
-        fader_db=round(decibels.from_volume(_number(volume)), 2),
+        volume=_number(volume),
         pan=_number(pan),
         output=str(output),
     )

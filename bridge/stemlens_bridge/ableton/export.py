@@ -1,0 +1,194 @@
+"""From the files of an export to a session: which file is which track, and which are the stems.
+
+Live exports a file for each track, group and return. A group's file holds its children, so a group
+and its children are never both taken: the cut of the routing decides (`routing.cut`), by what
+AbletonOSC tells of groups, devices, faders and outputs. Returns cannot be asked for; a file that is
+no track and begins with a letter as returns do ("A-Reverb") is one. A file that is named like the
+main track ("Main", "Master") is the mix.
+
+Nothing is guessed: a file that could be two tracks, or two files that could be one, stop the work
+with a sentence that says so by name. A stem that has no file is told, and a file that is no stem.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stemlens_bridge import routing
+from stemlens_bridge.ableton import DAW
+from stemlens_bridge.ableton.live_set import LiveSet
+from stemlens_bridge.ableton.peaks import normalised
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.routing import Cut, CutStem
+from stemlens_bridge.session import Session, Stem
+from stemlens_bridge.stemfolder import MIX_NAMES, SETTLE_S, Settling
+from stemlens_bridge.stemnames import match, track_names
+from stemlens_bridge.tempo import TempoMap
+
+RETURN_FILE = re.compile(r"[A-L]-(?=\S)")  # Live has at most 12 returns
+POLL_S = 0.25
+ROUNDS = 8
+NORMALISED = (
+    "All stems peak at full scale: was Normalize on in the export? Then they no longer add up to "
+    "your mix, and the shares are those of another mix. Export again with Normalize off."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A session of an export, in words what it is made of, and what the user should know."""
+
+    session: Session
+    told: str
+    warnings: tuple[str, ...]
+
+
+def wait(
+    folder: Path,
+    since_s: float | None = None,
+    settle_s: float = SETTLE_S,
+    on_wait: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Waits for an export into `folder` that is complete and has been quiet for `settle_s` seconds.
+
+    `since_s`: files that were last changed before that time are left alone (seconds since 1970);
+    None takes what is there. `on_wait` is called again and again. Raises `audio_missing` without
+    the folder.
+    """
+    settling = Settling(folder, settle_s, since_s)
+    while True:
+        files = settling.look(time.monotonic())
+        if files:
+            return files
+        on_wait()
+        time.sleep(POLL_S)
+
+
+def plan(live: LiveSet, files: Sequence[Path], project: str, start_s: float = 0.0) -> Planned:
+    """The session that `files`, one export of the set, make.
+
+    Raises `tracks_unmatched` where a file could be several tracks or several files one track, and
+    `export_incomplete` where none of the files is a stem.
+    """
+    names = [track.name for track in live.tracks]
+    matched = match(files, names)
+    by_track = {str(index + 1): path for path, index in matched.pairs.items()}
+    plain = dict(zip(files, track_names(files), strict=True))
+    others = [path for path in files if path not in matched.pairs]
+    mixes = [path for path in others if _words(plain[path]) in MIX_NAMES]
+    returns = [path for path in others if RETURN_FILE.match(plain[path]) and path not in mixes]
+    unknown = [f"{path.name} is no track of the project." for path in (*mixes, *returns)]
+    problems = [problem for problem in matched.problems if problem not in unknown]
+    strangers = [problem for problem in problems if problem.endswith("is no track of the project.")]
+    if open_questions := [problem for problem in problems if problem not in strangers]:
+        raise StemlensError(
+            "tracks_unmatched",
+            f"{_counted(files, live)}. {' '.join(open_questions)} Then export once more, into an "
+            "empty folder.",
+        )
+    if len(mixes) > 1:
+        told = " and ".join(path.name for path in mixes)
+        raise StemlensError("tracks_unmatched", f"{told} are both named like the mix; leave one.")
+    cut, warnings = _cut(live, by_track)
+    chosen = [stem for stem in cut.stems if stem.id in by_track]
+    if not chosen and not returns:
+        raise StemlensError(
+            "export_incomplete",
+            f"{_counted(files, live)}, but none of the files is a track that is heard. "
+            f"The set has {cut.told()}.",
+        )
+    lacking = [repr(stem.name) for stem in cut.stems if stem.id not in by_track]
+    if lacking:
+        warnings.append(
+            f"The export has no file for {', '.join(lacking)}: analysed without. For the whole mix "
+            "choose 'All Individual Tracks' as the rendered track."
+        )
+    used = {by_track[stem.id] for stem in chosen}
+    left = [path.name for path in matched.pairs if path not in used]
+    told = f"{_counted(files, live)}; {cut.told()}"
+    if returns:
+        told += f"; returns: {', '.join(plain[path] for path in returns)}"
+    if mixes:
+        told += f"; the mix: {mixes[0].name}"
+    if left:
+        told += f"; not needed: {', '.join(left)}"
+    warnings += strangers
+    stems = [_stem(stem, by_track[stem.id]) for stem in chosen]
+    stems += [
+        Stem(f"return {plain[path]}", plain[path], path.absolute(), kind="return")
+        for path in returns
+    ]
+    if normalised([stem.path for stem in stems]):
+        warnings.append(NORMALISED)
+    session = Session(
+        project=project,
+        daw=DAW,
+        stems=tuple(stems),
+        mix=mixes[0].absolute() if mixes else None,
+        start_s=start_s,
+        tempo=TempoMap.from_plain(live.tempo),
+    )
+    return Planned(session, told, tuple(warnings))
+
+
+def _cut(live: LiveSet, by_track: dict[str, Path]) -> tuple[Cut, list[str]]:
+    """The cut of the routing, held to what there are files of: a group without a file of its own
+    has to be opened, one whose children have none has to stay whole."""
+    tracks = live.routing()
+    choices: dict[str, str] = {}
+    warnings: list[str] = []
+    cut = routing.cut(tracks)
+    for _ in range(ROUNDS):
+        wishes = dict(choices)
+        for stem in cut.stems:
+            inside = [own for own in stem.inside if own in by_track]
+            if stem.id not in by_track and inside and stem.id not in choices:
+                wishes[stem.id] = "open"
+                warnings.append(
+                    f"The export has no file for the group {stem.name!r}; its tracks are taken, "
+                    f"without what the group does ({stem.why or 'nothing'})."
+                )
+        opened = {track.group for track in live.tracks if track.group is not None}
+        stems = {stem.id for stem in cut.stems}
+        for index in opened:
+            own = live.tracks[index].id
+            children = [track.id for track in live.tracks if track.group == index]
+            lost = [child for child in children if child in stems and child not in by_track]
+            whole = own in by_track and own not in stems and own not in choices
+            if whole and lost and not any(child in by_track for child in children):
+                wishes[own] = "one"
+        if wishes == choices:
+            break
+        choices = wishes
+        cut = routing.cut(tracks, choices)
+    return cut, warnings + list(cut.warnings)
+
+
+def _stem(stem: CutStem, path: Path) -> Stem:
+    facts: dict[str, Any] = {"fader_db": stem.fader_db, "pan": stem.pan}
+    if stem.inside:
+        facts["inside"] = list(stem.inside)
+    return Stem(
+        id=stem.id,
+        name=stem.name,
+        path=path.absolute(),
+        kind=stem.kind,
+        group=stem.group,
+        facts=facts,
+    )
+
+
+def _counted(files: Sequence[Path], live: LiveSet) -> str:
+    def count(number: int, what: str) -> str:
+        return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+    return f"{count(len(files), 'file')}, {count(len(live.tracks), 'track')}"
+
+
+def _words(name: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", name.lower()))

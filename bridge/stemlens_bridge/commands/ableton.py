@@ -1,0 +1,299 @@
+"""`stemlens-bridge ableton`: analyses what Live exports and writes the answers on its tracks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stemlens_bridge.ableton.addresses import PORT, REPLY_PORT
+from stemlens_bridge.commands.common import Commands, option_arguments, server_arguments
+from stemlens_bridge.errors import StemlensError
+
+if TYPE_CHECKING:
+    from stemlens_bridge.ableton.export import Planned
+    from stemlens_bridge.ableton.link import LiveLink
+    from stemlens_bridge.ableton.live_set import LiveSet
+    from stemlens_bridge.ableton.memory import Memory
+    from stemlens_bridge.ableton.writing import Report
+    from stemlens_bridge.findings import Findings
+    from stemlens_bridge.moves import Move
+
+DEFAULT_SET = "default"
+ANNOTATIONS = ("name", "color", "locators")
+FOLLOW_STEP_S = 0.5
+
+
+def add(commands: Commands) -> None:
+    """Defines the command."""
+    parser = commands.add_parser(
+        "ableton", help="analyse what Ableton Live exports and write it on Live's tracks"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--export-folder",
+        type=Path,
+        metavar="DIR",
+        help="the folder into which Live exports all individual tracks (Music/Stemlens Live)",
+    )
+    parser.add_argument(
+        "--annotate",
+        type=_annotations,
+        default=("name",),
+        metavar="LIST",
+        help="what is written: name, color, locators, or none (name)",
+    )
+    parser.add_argument(
+        "--remove", action="store_true", help="take everything back that was written in Live"
+    )
+    parser.add_argument(
+        "--follow", action="store_true", help="then follow the faders and tell what is moved"
+    )
+    parser.add_argument("--once", action="store_true", help="end after one export")
+    parser.add_argument(
+        "--set", default=DEFAULT_SET, metavar="NAME", help="the set, for what is remembered of it"
+    )
+    parser.add_argument(
+        "--start", type=float, default=0.0, metavar="SECONDS",
+        help="where the export begins in the arrangement, for locators (0)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole result here")
+    parser.add_argument(
+        "--result", type=Path, metavar="FILE", help="write an earlier result, without an export"
+    )
+    parser.add_argument(
+        "--live", type=_live, default=("127.0.0.1", PORT, REPLY_PORT), metavar="HOST:PORT[:REPLY]",
+        help=f"where AbletonOSC listens, and its port of answers (127.0.0.1:{PORT}:{REPLY_PORT})",
+    )  # fmt: skip
+    option_arguments(parser)
+    server_arguments(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Runs the command; returns its exit code."""
+    from stemlens_bridge.ableton import addresses
+    from stemlens_bridge.ableton.link import LiveLink
+    from stemlens_bridge.ableton.memory import Memory
+    from stemlens_bridge.commands.common import options_from
+    from stemlens_bridge.findings import Findings
+    from stemlens_bridge.writing import require_writable
+
+    options_from(given)  # a mistake in them is told before the export, not after
+    require_writable(given.json)
+    host, port, reply_port = given.live
+    with LiveLink(host, port, reply_port) as link:
+        version = link.find()
+        memory = Memory(given.set)
+        if given.remove:
+            return _remove(link, memory)
+        if given.result:
+            tempo = float(link.ask(addresses.TEMPO)[0] or 0.0)
+            _write(given, link, memory, Findings.read(given.result), tempo)
+            return 0
+        return _work(given, link, memory, version)
+
+
+def _work(
+    given: argparse.Namespace, link: LiveLink, memory: Memory, version: tuple[int, int]
+) -> int:
+    from stemlens_bridge.ableton import live_set
+    from stemlens_bridge.ableton.export import plan
+
+    folder = _folder(given.export_folder)
+    project = folder.name if given.set == DEFAULT_SET else given.set
+    since_s = None
+    while True:
+        live = live_set.read(link, version)
+        _say(f"Live {version[0]}.{version[1]}: {', '.join(track.name for track in live.tracks)}")
+        files, since_s = _export(folder, since_s)
+        live = live_set.read(link, version)  # faders may have moved until the export began
+        planned = plan(live, files, project, given.start)
+        _say(planned.told + ".")
+        for warning in planned.warnings:
+            _say(warning)
+        findings = _analysed(given, planned)
+        _write(given, link, memory, findings, live.tempo)
+        if given.follow:
+            _follow(link, live, planned)
+        if given.once or given.follow:
+            return 0
+
+
+def _analysed(given: argparse.Namespace, planned: Planned) -> Findings:
+    from stemlens_bridge import jsontext, terminal
+    from stemlens_bridge.commands.common import document_of, options_from, results_of
+    from stemlens_bridge.findings import Findings
+
+    results = results_of(planned.session, options_from(given), given)
+    document = document_of(results)
+    if given.json:
+        jsontext.write(given.json, document or results.to_dict())
+    if document is None:
+        return Findings.from_results(results, planned.session)
+    terminal.show(document)
+    _say(f"The result is kept in {results.path}.")
+    return Findings.from_document(document)
+
+
+def _export(folder: Path, since_s: float | None) -> tuple[list[Path], float]:
+    """The files of the next finished export, and the time from which the one after it counts."""
+    from stemlens_bridge.ableton.export import wait
+
+    told = since_s is None and any(folder.glob("*.*"))
+    if told:
+        _say(f"Taking the export that is in {folder} already, once it is quiet.")
+
+    def on_wait() -> None:
+        nonlocal told
+        if not told:
+            _say(
+                f"Waiting for an export into {folder}. In Live: Export Audio/Video, Rendered "
+                "Track: All Individual Tracks, Include Return and Main Effects: off, Normalize: "
+                "off."
+            )
+        told = True
+
+    files = wait(folder, since_s, on_wait=on_wait)
+    return files, max(path.stat().st_mtime for path in files) + 0.001
+
+
+def _write(
+    given: argparse.Namespace, link: LiveLink, memory: Memory, findings: Findings, bpm: float
+) -> None:
+    from stemlens_bridge.ableton import locators
+    from stemlens_bridge.ableton.writing import Writer
+    from stemlens_bridge.tempo import TempoMap
+
+    writer = Writer(link, memory)
+    try:
+        report = writer.annotate(findings, given.annotate)
+        if "locators" in given.annotate:
+            tempo = TempoMap.from_plain(bpm)
+            assert tempo is not None
+            locators.write(link, findings.markers, tempo, report)
+    except KeyboardInterrupt:
+        _say("Taking back what was written …")
+        try:
+            report = writer.take_back()
+            if "locators" in given.annotate:
+                locators.remove(link, report)
+        except StemlensError as error:
+            raise StemlensError(
+                error.code,
+                f"{error} When Live answers again, 'stemlens-bridge ableton --remove' takes back "
+                "what was written.",
+            ) from error
+        _problems(report)
+        _show(link, "Stemlens: stopped, everything is as it was")
+        raise
+    _problems(report)
+    if report.tracks or report.steps:
+        _say(
+            f"{_counted(report.tracks, 'track')} annotated: {_counted(report.steps, 'change')} in "
+            "Live, each one step of its undo history. Before you deliver stems: "
+            "stemlens-bridge ableton --remove"
+        )
+    _show(
+        link,
+        f"Stemlens: {_counted(report.tracks, 'track')} annotated "
+        f"({_counted(report.steps, 'undo step')})",
+    )
+
+
+def _remove(link: LiveLink, memory: Memory) -> int:
+    from stemlens_bridge.ableton import locators
+    from stemlens_bridge.ableton.writing import Writer
+
+    report = Writer(link, memory).remove()
+    locators.remove(link, report)
+    _problems(report)
+    _say(
+        f"{_counted(report.tracks, 'track')} as before: {_counted(report.steps, 'change')} in "
+        "Live, each one step of its undo history."
+    )
+    _show(link, f"Stemlens: {_counted(report.tracks, 'track')} as before")
+    return 1 if report.problems else 0
+
+
+def _follow(link: LiveLink, live: LiveSet, planned: Planned) -> None:
+    from stemlens_bridge.ableton.follow import Follower
+
+    names = {stem.id: stem.name for stem in planned.session.stems}
+
+    def on_move(move: Move) -> None:
+        what = [] if move.gain_db is None else [f"{move.gain_db:+.1f} dB against the export"]
+        what += [] if move.muted is None else ["silent" if move.muted else "heard"]
+        print(f"{names[move.track]}: {', '.join(what)}", flush=True)
+
+    def on_stale(why: str) -> None:
+        _say(f"{why} The result may no longer fit; export again.")
+
+    follower = Follower(link, live, list(names), on_move, on_stale)
+    _say("Following the faders; Ctrl-C ends it.")
+    try:
+        follower.start()
+        while True:
+            follower.step(FOLLOW_STEP_S)
+    except KeyboardInterrupt:
+        _say("No longer following.")
+    finally:
+        follower.stop()
+
+
+def _show(link: LiveLink, text: str) -> None:
+    """Shows a text in Live's status bar; nothing tells whether it came, so it is sent twice."""
+    from stemlens_bridge.ableton import addresses
+
+    for _ in range(2):
+        link.tell(addresses.SHOW_MESSAGE, text)
+        link.pause(1)
+
+
+def _folder(given: Path | None) -> Path:
+    folder = given or Path.home() / "Music" / "Stemlens Live"
+    if given is None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StemlensError(
+                "output_failed", f"{folder} cannot be made: {error.strerror}. Name another with "
+                "--export-folder."
+            ) from error  # fmt: skip
+    if not folder.is_dir():
+        raise StemlensError("audio_missing", f"There is no folder {folder}.")
+    return folder
+
+
+def _problems(report: Report) -> None:
+    for problem in report.problems:
+        _say(problem)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _annotations(text: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip().replace("colour", "color") for part in text.split(","))
+    if wanted == ("none",):
+        return ()
+    for part in wanted:
+        if part not in ANNOTATIONS:
+            raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(ANNOTATIONS)}, none")
+    return wanted
+
+
+def _live(text: str) -> tuple[str, int, int]:
+    from stemlens_bridge.commands.common import address
+
+    parts = text.split(":")
+    if len(parts) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT or HOST:PORT:REPLY")
+    host, port = address(":".join(parts[:2]))
+    _, reply = address(f"{host}:{parts[2]}") if len(parts) == 3 else ("", REPLY_PORT)
+    return host, port, reply
