@@ -245,12 +245,19 @@ local function confused(targets)
     .. "with your version of REAPER (%s).", table.concat(targets, ", "), reaper.GetAppVersion())
 end
 
+-- Whether a path can only be the master's: where its name collided with a track's, REAPER put a
+-- number behind one of the two, and nobody knows which.
+local function is_apart(path, plan)
+  local number = tonumber(files.name(path):match("^stem%-(%d+)"))
+  return not (number and plan.id_by_number[number])
+end
+
 -- Renders what the plan says; returns the paths of the stems by track id, and of the mix.
 local function passes(proj, plan)
   if plan.with_mix and plan.count > 0 and not plan.via_master then
     local targets = targets_of(proj, MASTER_AND_STEMS, PATTERN)
     local by_id, others, all = told_apart(targets, plan)
-    if all and #others == 1 then
+    if all and #others == 1 and is_apart(others[1], plan) then
       render(plan, targets)
       return by_id, others[1]
     end

@@ -25,9 +25,9 @@ layout.FONTS = {
 local C = layout.COLOURS
 local PAD = 12
 local TITLE, HEADER, ROW, DETAIL = 46, 48, 30, 78
-local BAR = 12 -- a bar's height
-local NUMBER = 30 -- room for a number beside a bar
-local CELL, CELL_MOST = 104, 190
+local BAR = 14 -- a bar's height
+local NUMBER = 26 -- room for a number beside a bar
+local CELL, CELL_MOST = 128, 220
 local NAMES, NAMES_MOST = 110, 260
 local SCROLL = 6
 
@@ -205,12 +205,12 @@ local function bar(out, grid, x, y, share)
   local tip = at(share.value)
   local colour = share.value < 0 and C.minus or C.plus
   local left, right = math.min(zero, tip), math.max(zero, tip)
-  out.fill(left, bar_y, math.max(1, right - left), BAR, colour)
+  out.fill(left, bar_y, right - left, BAR, colour)
   local low, high = at(share.low), at(share.high)
   if high - low > 2 then
     out.fill(low, bar_y + BAR // 2, high - low, 1, C.whisker)
-    out.fill(low, bar_y + 3, 1, BAR - 6, C.whisker)
-    out.fill(high, bar_y + 3, 1, BAR - 6, C.whisker)
+    out.fill(low, bar_y + 4, 1, BAR - 8, C.whisker)
+    out.fill(high, bar_y + 4, 1, BAR - 8, C.whisker)
   end
   local number = layout.points(share.value)
   if number ~= "0" then

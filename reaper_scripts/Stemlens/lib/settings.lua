@@ -82,6 +82,8 @@ local FIELDS = {
   { key = "returns", caption = "Effects returns (own / with source)", default = "own",
     read = one_of("own", "with source") },
   { key = "keep", caption = "Bounces kept per project", default = "3", read = whole(1, 99) },
+  { key = "tagger", caption = "Tagger (msd-musicnn / mtt-musicnn / …)", default = "msd-musicnn",
+    read = one_of("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg") },
   { key = "server", caption = "Server", default = "127.0.0.1:9420", read = address },
 }
 
@@ -106,6 +108,7 @@ end
 -- The options of a job that follow from the settings (`annotations` is the server's policy).
 function settings.options(values)
   return {
+    tagger = values.tagger,
     annotations = {
       tags = values.tags,
       kinds = json.list({ table.unpack(values.kinds) }),

@@ -140,7 +140,8 @@ function window:_looks()
     and math.floor(reaper.time_precise() * 20) or 0
   return table.concat({
     gfx.w, gfx.h, scale_of_screen(), view.state, view.text or "", view.fraction or -1,
-    view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes, tostring(view.findings), moving,
+    view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes,
+    tostring(view.findings), moving,
   }, "|")
 end
 
