@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -72,7 +72,7 @@ def write(session: SessionFile, wanted: Wanted) -> Written:
         editing.commented,
         len(editing.record.marks),
         len(editing.record.colors),
-        tuple(editing.problems),
+        problems=tuple(editing.problems),
     )
 
 
@@ -187,18 +187,31 @@ def rgba(color: str) -> str:
 def in_use(folder: Path) -> bool:
     """Whether a program of Ardour's on this machine has files of a session open, as far as can be
     seen (on Linux; elsewhere never)."""
-    if not sys.platform.startswith("linux"):
-        return False
     inside = f"{folder.resolve()}{os.sep}"
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
+    for process in _processes():
         try:
-            program = Path(os.readlink(process / "exe")).name
-            if program.startswith(PROGRAMS) and any(
-                os.readlink(file).startswith(inside) for file in (process / "fd").iterdir()
-            ):
+            if any(os.readlink(file).startswith(inside) for file in (process / "fd").iterdir()):
                 return True
         except OSError:  # ended meanwhile, or another user's
             continue
     return False
+
+
+def running() -> bool:
+    """Whether an Ardour with a window runs on this machine, as far as can be seen."""
+    return any(_program(process).startswith("ardour-") for process in _processes())
+
+
+def _processes() -> Iterator[Path]:
+    """The processes of Ardour's programs, as folders of /proc."""
+    if sys.platform.startswith("linux"):
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and _program(process).startswith(PROGRAMS):
+                yield process
+
+
+def _program(process: Path) -> str:
+    try:
+        return Path(os.readlink(process / "exe")).name
+    except OSError:
+        return ""

@@ -1,15 +1,16 @@
 """What was in a session before Stemlens wrote to it, so that it can be put back.
 
-Comments and markers tell by themselves what is ours; colours do not, nor do ids. So a file
-`stemlens/annotations.json` in the session's folder keeps, for each snapshot of the session, the
-colours that were replaced and, for a session file that was edited, its counter of ids. It goes
-when everything of ours is gone.
+Comments and markers tell by themselves what is ours; colours do not, nor do ids. So the folder
+`stemlens` of the session keeps, for each snapshot of it, the colours that were replaced
+(`colors.txt`, which the actions in Ardour's menu read and write too: snapshot, route, colour
+before, ours, separated by tabs) and, for a session file that was edited, what came new with it
+(`annotations.json`). Both go when everything of ours is gone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.ardour/1"
-FOLDER, FILE = "stemlens", "annotations.json"
+FOLDER, FILE, COLORS = "stemlens", "annotations.json", "colors.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +54,87 @@ def path(session: SessionFile) -> Path:
 
 def read(session: SessionFile) -> Record:
     """The record of a session's snapshot, empty where there is none; raises `project_invalid`."""
+    colors = {
+        own: Color(before, ours)
+        for snapshot, own, before, ours in _read_colors(session)
+        if snapshot == session.snapshot
+    }
     given = _read(session).get(session.snapshot)
     if given is None:
-        return Record()
+        return Record(colors)
     try:
         counter = given["counter"]
         return Record(
-            {own: Color(**color) for own, color in given["colors"].items()},
+            colors,
             tuple(given["new_comments"]),
             tuple(given["marks"]),
             None if counter is None else (str(counter[0]), str(counter[1])),
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise _damaged(session) from error
+        raise _damaged(path(session)) from error
 
 
 def write(session: SessionFile, record: Record) -> None:
     """Keeps the record of a snapshot; an empty one is forgotten. Raises `output_failed`."""
-    everything = _read(session)
-    if record.empty:
-        everything.pop(session.snapshot, None)
-    else:
-        everything[session.snapshot] = asdict(record)
     own = path(session)
+    everything = _read(session)
+    everything.pop(session.snapshot, None)
+    rest = replace(record, colors={})
+    if not rest.empty:
+        kept = asdict(rest)
+        del kept["colors"]
+        everything[session.snapshot] = kept
+    colors = [line for line in _read_colors(session) if line[0] != session.snapshot]
+    colors += [
+        (session.snapshot, route, color.before, color.ours)
+        for route, color in record.colors.items()
+    ]
+    if everything or colors:
+        make_folder(session)
     if everything:
-        try:
-            own.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StemlensError(
-                "output_failed", f"{own.parent} cannot be made: {error.strerror}."
-            ) from error
         jsontext.write(own, {"schema": SCHEMA, "snapshots": everything})
-    elif own.exists():
-        own.unlink()
-        if not any(own.parent.iterdir()):
-            own.parent.rmdir()
+    else:
+        own.unlink(missing_ok=True)
+    if colors:
+        with written(own.with_name(COLORS)) as part:
+            part.write_text("".join("\t".join(line) + "\n" for line in colors), encoding="utf-8")
+    else:
+        own.with_name(COLORS).unlink(missing_ok=True)
+    _drop_folder(session)
+
+
+def make_folder(session: SessionFile) -> Path:
+    """The folder of what is kept in a session, made if need be; raises `output_failed`."""
+    own = session.folder / FOLDER
+    try:
+        own.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StemlensError("output_failed", f"{own} cannot be made: {error.strerror}.") from error
+    return own
+
+
+def _drop_folder(session: SessionFile) -> None:
+    own = session.folder / FOLDER
+    if own.is_dir() and not any(own.iterdir()):
+        own.rmdir()
+
+
+def _read_colors(session: SessionFile) -> list[tuple[str, str, str, str]]:
+    own = path(session).with_name(COLORS)
+    if not own.exists():
+        return []
+    try:
+        lines = [line.split("\t") for line in own.read_text(encoding="utf-8").splitlines()]
+        return [(snapshot, route, before, ours) for snapshot, route, before, ours in lines]
+    except (OSError, ValueError) as error:
+        raise _damaged(own) from error
 
 
 def keep_backup(session: SessionFile, data: bytes) -> None:
     """Keeps a session file as it was before the first edit, beside the record."""
     backup = session.folder / FOLDER / f"{session.path.name}.before"
     if not backup.exists():
-        backup.parent.mkdir(exist_ok=True)
+        make_folder(session)
         with written(backup) as part:
             part.write_bytes(data)
 
@@ -103,8 +143,7 @@ def drop_backup(session: SessionFile) -> None:
     """Forgets the kept session file."""
     backup = session.folder / FOLDER / f"{session.path.name}.before"
     backup.unlink(missing_ok=True)
-    if backup.parent.is_dir() and not any(backup.parent.iterdir()):
-        backup.parent.rmdir()
+    _drop_folder(session)
 
 
 def _read(session: SessionFile) -> dict[str, Any]:
@@ -114,18 +153,18 @@ def _read(session: SessionFile) -> dict[str, Any]:
     try:
         given = jsontext.read(own.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _damaged(session) from error
+        raise _damaged(own) from error
     if not isinstance(given, dict) or given.get("schema") != SCHEMA:
-        raise _damaged(session)
+        raise _damaged(own)
     snapshots = given.get("snapshots")
     if not isinstance(snapshots, dict):
-        raise _damaged(session)
+        raise _damaged(own)
     return snapshots
 
 
-def _damaged(session: SessionFile) -> StemlensError:
+def _damaged(own: Path) -> StemlensError:
     return StemlensError(
         "project_invalid",
-        f"{path(session)}, where Stemlens keeps the colours that tracks had, cannot be read. "
-        "Move it away to go on without them.",
+        f"{own}, where Stemlens keeps what it must put back, cannot be read. Move it away to go "
+        "on without it.",
     )

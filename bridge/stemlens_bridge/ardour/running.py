@@ -79,7 +79,7 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
     own_id = {route.name: route.id for route in session.mixed}
     mixed = [strip for strip in strips if strip.kind in TRACKS_AND_BUSES]
     problems: list[str] = []
-    commented = marked = 0
+    commented = marked = left = 0
     if COMMENTS in wanted.kinds:
         texts = {own_id[strip.name]: strip for strip in mixed}
         here = {own: text for own, text in wanted.comments.items() if own in texts}
@@ -87,13 +87,14 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
             ardour, {strip: own_id[strip.name] for strip in mixed}, here, problems
         )
     if MARKERS in wanted.kinds:
-        marked = _Marking(ardour, session, problems).write(wanted.marks)
+        marking = _Marking(ardour, session, problems)
+        marked, left = marking.write(wanted.marks), marking.left
     if COLOR in wanted.kinds and (wanted.colors or record.read(session).colors):
         problems.append(
             "Colours cannot be set from outside while Ardour has the session open: use Stemlens "
             "in Ardour's menu Edit > Lua Scripts, or close the session and run this again."
         )
-    return Written("in Ardour", commented, marked, 0, tuple(problems))
+    return Written("in Ardour", commented, marked, 0, left, tuple(problems))
 
 
 def _all_strips(ardour: Ardour) -> list[Strip]:
@@ -175,6 +176,7 @@ class _Marking:
         self.ardour = ardour
         self.session = session
         self.problems = problems
+        self.left = 0
 
     def write(self, wanted: tuple[tuple[float, str], ...]) -> int:
         """Removes our markers that are not wanted and adds those that are not there."""
@@ -190,7 +192,8 @@ class _Marking:
                 "The transport is rolling, so the markers were left as they are. Stop it and run "
                 "this again."
             )
-            return len(former)
+            self.left = len(former)
+            return 0
         home = self._number("/transport_frame")
         try:
             return self._write(wanted, list(former), before)
@@ -223,6 +226,7 @@ class _Marking:
                 there.add(name)
             elif not self._remove(name):
                 stuck.append(name)
+        self.left = len(stuck)
         if stuck:
             self.problems.append(
                 f"This Ardour does not remove markers over OSC; {len(stuck)} of ours are left. "

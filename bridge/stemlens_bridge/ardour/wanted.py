@@ -62,12 +62,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was done: how many of each kind now show something of ours, and what to tell."""
+    """What was done: how many of each kind now show something of ours, how many could not be
+    removed, and what to tell."""
 
     where: str
     comments: int = 0
     marks: int = 0
     colors: int = 0
+    left: int = 0
     problems: tuple[str, ...] = ()
 
     def told(self) -> str:
@@ -78,9 +80,9 @@ class Written:
             (self.colors, "colour"),
         )
         counted = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count]
-        done = (
-            f"Written {self.where}: {', '.join(counted)}."
-            if counted
-            else (f"Nothing of Stemlens is left {self.where}.")
-        )
+        done = f"Written {self.where}: {', '.join(counted)}."
+        if not counted:
+            done = f"Nothing of Stemlens is left {self.where}."
+            if self.left:
+                done = f"Removed {self.where}, but for what follows."
         return "\n".join([done, *self.problems])

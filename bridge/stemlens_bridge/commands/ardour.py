@@ -76,6 +76,7 @@ def add(commands: Commands) -> None:
     ardour.add_argument(
         "--program", metavar="PROGRAM", help="Ardour's headless program (ardour7-lua)"
     )
+    ardour.add_argument("--for-menu", metavar="SNAPSHOT", help=argparse.SUPPRESS)
     ardour.add_argument("--json", type=Path, metavar="FILE", help="write what was found here")
     option_arguments(ardour)
     server_arguments(ardour)
@@ -99,6 +100,8 @@ def _run(given: argparse.Namespace) -> int:
     require_writable(given.json)
     path = session_file.find(Path(given.session), given.snapshot)
     session = session_file.read(path)
+    if given.for_menu is not None:
+        return _for_menu(path, session, given)
     if given.remove:
         return _remove(path, session)
     if given.result is not None:
@@ -111,6 +114,34 @@ def _menu(what: str) -> int:
 
     for sentence in menu.install() if what == "install" else menu.uninstall():
         print(sentence)
+    return 0
+
+
+def _for_menu(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
+    """An analysis that was started from Ardour's menu: the session lies in a snapshot made for it,
+    and what was found is written by an action of the menu."""
+    from dataclasses import replace
+
+    from stemlens_bridge.ardour import bounce, menu, program
+    from stemlens_bridge.ardour.session_file import ENDING
+    from stemlens_bridge.ardour.wanted import KINDS, Wanted
+    from stemlens_bridge.commands.common import analyse
+    from stemlens_bridge.errors import StemlensError
+
+    try:
+        menu.tell(session, "running", "Stemlens still bounces and analyses the session.")
+        planned = bounce.plan(session)
+        done = bounce.bounce(planned, bounce.new_folder(session), program.find(given.program))
+        findings = analyse(replace(done.session, project=given.for_menu), given)
+        menu.hand_over(session, Wanted.from_findings(findings, KINDS))
+        menu.tell(session, "done", "The analysis is done.")
+    except StemlensError as error:
+        menu.tell(session, "failed", str(error))
+        raise
+    finally:
+        if session.snapshot == menu.SNAPSHOT:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{menu.SNAPSHOT}{ENDING}.bak").unlink(missing_ok=True)
     return 0
 
 

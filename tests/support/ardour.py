@@ -1,0 +1,283 @@
+"""Real Ardour sessions, made without its window, and a real Ardour that has one open.
+
+Ardour's headless program makes the tracks, buses, sends and faders; what it cannot do (put audio
+files on tracks) is written into the session file, as Ardour 7.3 itself writes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from stemlens_bridge import luatext
+from stemlens_bridge.ardour import osc, session_file
+
+PROGRAM = "ardour7-lua"
+START_S = 40.0
+OSC_ON = (
+    '<Protocol name="Open Sound Control (OSC)" active="1" debugmode="0" address-only="0" '
+    'remote-port="0" banksize="0" striptypes="31" feedback="0" gainmode="0" send-page-size="0" '
+    'plug-page-size="0"/>'
+)
+
+MAKE = """
+AudioEngine:set_backend("None (Dummy)", "", "")
+local session = create_session(job.folder, job.name, job.rate)
+local info, alone = ARDOUR.PresentationInfo, PBD.GroupControlDisposition.NoGroup
+local function route(name)
+  return session:route_by_name(name)
+end
+for _, made in ipairs(job.routes) do
+  if made.bus then
+    session:new_audio_route(2, 2, nil, 1, made.name, info.Flag.AudioBus, info.max_order)
+  else
+    session:new_audio_track(
+      made.channels, 2, nil, 1, made.name, info.max_order, ARDOUR.TrackMode.Normal, true)
+  end
+end
+for _, made in ipairs(job.routes) do
+  local own = route(made.name)
+  if made.output then
+    for channel = 0, 1 do
+      local port = own:output():audio(channel)
+      port:disconnect_all()
+      port:connect(made.output .. "/audio_in " .. (channel + 1))
+    end
+  end
+  own:gain_control():set_value(10 ^ (made.fader_db / 20), alone)
+  own:pan_azimuth_control():set_value((made.pan + 1) / 2, alone)
+  if made.muted then
+    own:mute_control():set_value(1, alone)
+  end
+  if made.comment ~= "" then
+    own:set_comment(made.comment, nil)
+  end
+  if made.color then
+    own:presentation_info_ptr():set_color(made.color)
+  end
+  for bus in pairs(made.sends) do
+    local feeding = ARDOUR.RouteListPtr()
+    feeding:push_back(own)
+    session:add_internal_sends(route(bus), ARDOUR.Placement.PostFader, feeding)
+  end
+end
+ARDOUR.LuaAPI.usleep(300000)  -- mutes are set by Ardour's own thread
+session:save_state("")
+close_session()
+quit()
+"""
+
+RUN = """
+AudioEngine:set_backend("None (Dummy)", "", "")
+local session = load_session(job.folder, job.name)
+repeat
+  ARDOUR.LuaAPI.usleep(50000)
+  local stop = io.open(job.stop)
+until stop
+close_session()
+quit()
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A track with samples `[n]` or `[n, 2]` on it (none without), or a bus."""
+
+    name: str
+    samples: NDArray[np.float32] | None = None
+    bus: bool = False
+    fader_db: float = 0.0
+    pan: float = 0.0
+    muted: bool = False
+    output: str | None = None
+    sends: Mapping[str, float] = field(default_factory=dict)
+    comment: str = ""
+    color: int | None = None
+
+    @property
+    def channels(self) -> int:
+        return 2 if self.samples is not None and self.samples.ndim == 2 else 1
+
+
+def environment(home: Path) -> dict[str, str]:
+    """An environment in which Ardour finds no settings and leaves none."""
+    for name in ("config", "cache"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }
+
+
+def run_lua(script: str, job: Mapping[str, object], home: Path) -> subprocess.Popen[bytes]:
+    """Ardour's headless program with a script that finds `job`; its chatter goes to a log."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"script-{len(list(home.iterdir()))}.lua"
+    given = luatext.dumps(job).strip()
+    path.write_text(f"local job = (function() {given} end)()\n{script}", encoding="utf-8")
+    with path.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(
+            [PROGRAM, str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(home),
+        )
+
+
+def make_session(
+    folder: Path, routes: Sequence[Made], home: Path, rate: int = 48_000, seconds: float = 4.0
+) -> Path:
+    """Makes a session in `folder`, which is called like it; returns the session file."""
+    job = {
+        "folder": str(folder),
+        "name": folder.name,
+        "rate": rate,
+        "routes": [
+            {
+                "name": made.name,
+                "bus": made.bus,
+                "channels": made.channels,
+                "fader_db": made.fader_db,
+                "pan": made.pan,
+                "muted": made.muted,
+                "output": made.output,
+                "sends": dict(made.sends),
+                "comment": made.comment,
+                "color": made.color,
+            }
+            for made in routes
+        ],
+    }
+    assert run_lua(MAKE, job, home).wait(60) == 0
+    path = folder / f"{folder.name}.ardour"
+    tree = ET.parse(path)
+    _fill(tree.getroot(), folder, routes, rate, seconds)
+    tree.write(path, encoding="UTF-8", xml_declaration=True)
+    return path
+
+
+def _fill(
+    root: ET.Element, folder: Path, routes: Sequence[Made], rate: int, seconds: float
+) -> None:
+    """Puts audio on the tracks, and sets what the headless program does not."""
+    counter = int(root.attrib["id-counter"])
+
+    def new_id() -> str:
+        nonlocal counter
+        counter += 1
+        return str(counter)
+
+    sources, regions = root.find("Sources"), root.find("Regions")
+    locations, playlists = root.find("Locations"), root.find("Playlists")
+    assert sources is not None and regions is not None
+    assert locations is not None and playlists is not None
+    lists = {playlist.get("name"): playlist for playlist in playlists}
+    for made in routes:
+        if made.samples is None:
+            continue
+        file = f"{made.name}.wav"
+        audio = folder / "interchange" / folder.name / "audiofiles" / file
+        soundfile.write(audio, made.samples, rate, subtype="FLOAT")
+        channels = {}
+        for channel in range(made.channels):
+            channels[channel] = new_id()
+            given = {"name": file, "type": "audio", "flags": "", "id": channels[channel]}
+            ET.SubElement(sources, "Source", {**given, "channel": str(channel), "gain": "1"})
+        for whole in (True, False):
+            region = {
+                "name": made.name if whole else f"{made.name}.1",
+                "muted": "0",
+                "opaque": "1",
+                "locked": "0",
+                "automatic": str(int(whole)),
+                "whole-file": str(int(whole)),
+                "start": "a0",
+                "length": f"a{len(made.samples) * session_file.SUPERCLOCKS // rate}@a0",
+                "sync-position": "a0",
+                "layering-index": "0",
+                "channels": str(made.channels),
+                "id": new_id(),
+                "type": "audio",
+                "first-edit": "nothing",
+                "default-fade-in": "0",
+                "default-fade-out": "0",
+                "fade-in-active": "0",
+                "fade-out-active": "0",
+            }
+            for channel, source in channels.items():
+                region |= {f"source-{channel}": source, f"master-source-{channel}": source}
+            ET.SubElement(regions if whole else lists[made.name], "Region", region)
+    end = session_file.superclocks(seconds)
+    span = {"id": new_id(), "name": "session", "start": "a0", "end": end}
+    ET.SubElement(locations, "Location", {**span, "flags": "IsSessionRange"})
+    by_name = {made.name: made for made in routes}
+    ids = {route.get("name"): route.get("id") for route in root.iterfind("Routes/Route")}
+    for route in root.iterfind("Routes/Route"):
+        for width in route.iterfind("Pannable/Controllable[@name='pan-width']"):
+            width.set("value", "1")  # as in a session made in Ardour's window
+        for send in route.iterfind("Processor[@type='intsend']"):
+            made = by_name[route.get("name", "")]
+            (bus,) = (bus for bus in made.sends if ids[bus] == send.get("target"))
+            gain = send.find("Controllable[@name='gaincontrol']")
+            assert gain is not None
+            gain.set("value", str(10 ** (made.sends[bus] / 20)))
+    root.set("id-counter", str(counter + 1))
+
+
+class RunningArdour:
+    """A real Ardour without a window that has a session open and listens to OSC."""
+
+    def __init__(self, path: Path, home: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        pattern = r'<Protocol name="Open Sound Control \(OSC\)"[^>]*/>'
+        path.write_text(re.sub(pattern, OSC_ON, text), encoding="utf-8")
+        self.path = path
+        self._stop = home / f"stop-{path.stem}"
+        job = {
+            "folder": str(path.parent),
+            "name": path.name.removesuffix(session_file.ENDING),
+            "stop": str(self._stop),
+        }
+        self.process = run_lua(RUN, job, home)
+        names = [route.name for route in session_file.read(path).mixed]
+        for _ in range(100):
+            assert self.process.poll() is None, "Ardour ended"
+            found = osc.find(job["name"], names)
+            if found is not None:
+                self.osc = found
+                return
+        raise AssertionError("Ardour does not answer")
+
+    def stop(self) -> None:
+        """Closes the session without saving."""
+        self.osc.__exit__(None, None, None)
+        self._stop.touch()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._stop.unlink()
+
+    def __enter__(self) -> RunningArdour:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
