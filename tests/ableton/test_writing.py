@@ -140,7 +140,7 @@ def test_the_user_acts_in_the_very_tick_of_a_write(
     colours = {track: track.color_index for track in tracks}
     names = {track: track.user_name for track in tracks}
     stems = {"1": "Drums", "2": "Bass", "3": "Keys"}
-    with LiveStandIn(*tracks, tick_s=0.01) as live:
+    with LiveStandIn(*tracks, tick_s=0.004) as live:
         live.before(SET_NAME if what == "name" else SET_COLOR, lambda: USER[how](live), at)
         annotate(live, tmp_path, what, stems=stems)
         for track in live.tracks:
@@ -324,6 +324,14 @@ def test_nothing_while_live_plays(tmp_path: Path) -> None:
         assert mark(live).problems == [locators.PLAYING] and not live.cues and live.song_time == 3
         live.cues = [Cue("stemlens: x", 1.0)]
         assert remove(live, tmp_path).problems == [locators.PLAYING] and len(live.cues) == 1
+
+
+def test_an_older_abletonosc_cannot_set_locators() -> None:
+    with LiveStandIn(*band(), lacks=["/live/song/cue_point/add_or_delete"]) as live:
+        live.song_time = 2.0
+        with pytest.raises(StemlensError, match="Install the current one") as caught:
+            mark(live)
+        assert caught.value.code == "daw_failed" and live.song_time == 2.0
 
 
 # ---------------------------------------------------------------------------- memory

@@ -20,7 +20,7 @@ import select
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -76,6 +76,7 @@ class LiveStandIn:
         seed: int = 1,
         drops_queue: bool = True,
         version: tuple[int, int] = (12, 1),
+        lacks: Sequence[str] = (),
     ) -> None:
         self.tracks = list(tracks)
         self.tick_s, self.loss, self.drops_queue, self.version = tick_s, loss, drops_queue, version
@@ -94,6 +95,8 @@ class LiveStandIn:
         self._busy = False
         self._socket: socket.socket | None = None
         self._handlers = self._addresses()
+        for address in lacks:  # an older AbletonOSC
+            del self._handlers[address]
         self._ending, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

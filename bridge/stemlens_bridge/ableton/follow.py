@@ -25,6 +25,7 @@ from stemlens_bridge.ableton.live_set import LiveSet, LiveTrack
 from stemlens_bridge.moves import OnMove, Strip
 
 CHECK_S = 1.0  # how often the names are read again
+REFRESH_S = 5.0  # how often all faders are, in case that a report was lost
 ANYTHING = ""  # stands for what is no stem and yet may be soloed
 
 LISTEN = (addresses.LISTEN_VOLUME, addresses.LISTEN_MUTE, addresses.LISTEN_SOLO)
@@ -67,7 +68,7 @@ class Follower:
         self._before: dict[str, Strip] = {}
         self._moved = False
         self._startups = link.startups
-        self._checked = 0.0
+        self._checked = self._refreshed = 0.0
 
     def start(self) -> None:
         """Begins: from now on `step` tells moves. What has moved since the export is told first."""
@@ -90,11 +91,11 @@ class Follower:
             self._listen()
         elif time.monotonic() - self._checked >= CHECK_S:
             self._look()
-        if self._moved:
-            self._ask()
-        else:
+        if not self._moved:
             for push in pushes:
                 self._take(push)
+        if self._moved or time.monotonic() - self._refreshed >= REFRESH_S:
+            self._ask()
         self._tell()
 
     def stop(self) -> None:
@@ -136,6 +137,7 @@ class Follower:
         self._read(GET)
 
     def _read(self, what: Sequence[addresses.Address]) -> None:
+        self._refreshed = time.monotonic()
         owns = list(self._places)
         values = self._link.ask_all(
             [Question(address, (self._places[own],)) for own in owns for address in what]

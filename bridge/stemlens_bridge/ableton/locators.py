@@ -29,6 +29,7 @@ from stemlens_bridge.tempo import TempoMap
 GRID = 16  # to a beat
 SAME_BEAT = 1 / 64
 ATTEMPTS = 40
+UNKNOWN = "Unknown OSC address"
 PLAYING = "Live is playing: locators can only be set and removed while it stands still."
 
 
@@ -106,8 +107,15 @@ def _set(link: LiveLink, beat: float, name: str, report: Report) -> None:
                 report.tell(PLAYING)
                 return
             _go(link, beat)
+            link.last_error = ""
             link.tell(addresses.CUE_TOGGLE)
             after = read(link)
+            if UNKNOWN in link.last_error:
+                raise StemlensError(
+                    "daw_failed",
+                    "This AbletonOSC cannot set locators; those since November 2025 can. Install "
+                    "the current one, or leave out locators.",
+                )
             new = [cue for cue in after if cue not in before]
             if len(after) != len(before) + 1 or len(new) != 1:
                 continue

@@ -108,7 +108,13 @@ def _work(
         _say(f"Live {version[0]}.{version[1]}: {', '.join(track.name for track in live.tracks)}")
         files, since_s = _export(folder, since_s)
         live = live_set.read(link, version)  # faders may have moved until the export began
-        planned = plan(live, files, project, given.start)
+        try:
+            planned = plan(live, files, project, given.start)
+        except StemlensError as error:
+            if given.once or error.code not in ("tracks_unmatched", "export_incomplete"):
+                raise
+            _say(str(error))
+            continue
         _say(planned.told + ".")
         for warning in planned.warnings:
             _say(warning)
@@ -139,9 +145,13 @@ def _analysed(given: argparse.Namespace, planned: Planned) -> Findings:
 def _export(folder: Path, since_s: float | None) -> tuple[list[Path], float]:
     """The files of the next finished export, and the time from which the one after it counts."""
     from stemlens_bridge.ableton.export import wait
+    from stemlens_bridge.stemfolder import AUDIO_ENDINGS
 
-    told = since_s is None and any(folder.glob("*.*"))
-    if told:
+    there = since_s is None and any(
+        path.suffix.lower() in AUDIO_ENDINGS for path in folder.iterdir()
+    )
+    told = there
+    if there:
         _say(f"Taking the export that is in {folder} already, once it is quiet.")
 
     def on_wait() -> None:
