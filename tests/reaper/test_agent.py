@@ -361,19 +361,41 @@ def test_a_job_from_its_bounce_to_findings(scripts: Scripts, stems: Path) -> Non
     awaited(lambda: scripts.read(state["findings"]) == found)
 
 
-def test_progress_is_told_now_and_then(scripts: Scripts, tmp_path: Path) -> None:
+def test_progress_is_told_as_it_goes(scripts: Scripts, tmp_path: Path) -> None:
     folder = stem_folder(tmp_path / "long", seconds=30, stems=4)
-    path = scripts.folder / "to-reaper" / "job-long.lua"
-    versions = set()
+    seen = []
     scripts.ask("submit", job="long", session=described(folder))
     while (state := scripts.job("long", "queued", "running", "done"))["state"] != "done":
-        versions.add((path.stat().st_mtime_ns, state.get("stage"), state["fraction"]))
+        if state.get("stage") == "tagging":
+            seen.append(state["fraction"])
         time.sleep(0.005)
-    fractions = [fraction for _, stage, fraction in sorted(versions) if stage == "tagging"]
-    assert fractions == sorted(fractions) and len(set(fractions)) > 1
-    first, last = min(versions)[0], max(versions)[0]
-    stages = {stage for _, stage, _ in versions}
-    assert len(versions) <= (last - first) / 1e9 / job_module.TELL_EVERY_S + 2 * len(stages) + 2
+    assert seen == sorted(seen) and len(set(seen)) > 1
+
+
+def test_a_flood_of_progress_is_told_now_and_then(
+    folder: Path, silent: socket.socket, stems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flood(message: protocol.Message) -> list[protocol.Message]:
+        job = getattr(message, "job", "")
+        if isinstance(message, protocol.JobSubmit):
+            return [protocol.JobState(job, "running", 2)]
+        if isinstance(message, protocol.JobStatus):
+            last = protocol.Error(job, "worker_died", "It died.")
+            return [*(protocol.JobProgress(job, "tagging", n / 200) for n in range(200)), last]
+        return [protocol.JobState(job, "open", 0)]
+
+    told = []
+    write = Mailbox.write_job
+    monkeypatch.setattr(
+        Mailbox,
+        "write_job",
+        lambda self, job, state: (told.append(dict(state)), write(self, job, state)),
+    )
+    with Replies(silent, flood), AgentThread(folder, silent.getsockname()) as scripts:
+        scripts.ask("submit", job="flood", session=described(stems))
+        assert scripts.job("flood", "failed")["code"] == "worker_died"
+    tagging = [state for state in told if state.get("stage") == "tagging"]
+    assert 2 <= len(tagging) < 20 and tagging[-1]["state"] == "failed"
 
 
 def test_what_is_wrong_with_a_bounce_is_told_before_the_server_hears_of_it(
@@ -438,7 +460,10 @@ def test_a_running_job_can_be_cancelled(
 
     def at_server() -> bool:
         with client.Client(server.address) as asking:
-            return asking.cancel("stopped").state == "cancelled"
+            status = protocol.JobStatus("stopped")
+            return asking._until_acknowledged("stopped", status, lambda state: True).state == (
+                "cancelled"
+            )
 
     awaited(at_server)
     short = stem_folder(tmp_path / "next")  # and the server is free for the next

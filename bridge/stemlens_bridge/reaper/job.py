@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +203,7 @@ class Job:
             self._unwritten = True
 
 
-def aside(work: Any) -> threading.Thread:
+def aside(work: Callable[[], object]) -> threading.Thread:
     """Runs `work` in a thread of its own; what goes wrong is logged."""
 
     def run() -> None:
