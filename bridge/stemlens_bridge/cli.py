@@ -14,13 +14,23 @@ from importlib import import_module
 from stemlens_bridge import __version__, terminal
 from stemlens_bridge.errors import StemlensError
 
-GROUPS = ("server", "dawproject")
+# command: the module of `commands` that defines it
+COMMANDS = {
+    "ping": "server",
+    "submit": "server",
+    "reaper": "reaper",
+    "ableton": "ableton",
+    "als": "als",
+    "ardour": "ardour",
+    "dawproject": "dawproject",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     terminal.prepare()
-    given = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    given = _parser(*arguments[:1]).parse_args(arguments)
     try:
         return int(given.run(given))
     except StemlensError as error:
@@ -31,14 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser for one command, which starts faster, or for all."""
     parser = argparse.ArgumentParser(
         prog="stemlens-bridge", description="Brings the stems of a DAW to a Stemlens server."
     )
     parser.add_argument("--version", action="version", version=f"stemlens-bridge {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in GROUPS:
-        import_module(f"stemlens_bridge.commands.{group}").add(commands)
+    modules = {COMMANDS[command]} if command in COMMANDS else dict.fromkeys(COMMANDS.values())
+    for module in modules:
+        import_module(f"stemlens_bridge.commands.{module}").add(commands)
     return parser
 
 
