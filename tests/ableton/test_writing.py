@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,38 @@ def test_ctrl_c_in_a_second_run_leaves_the_first(tmp_path: Path) -> None:
             writer.annotate(findings(STEMS, daw=DAW, points=30), ["name"])
         writer.take_back()
         assert tuple(live.names()[:2]) == annotated
+
+
+def test_ctrl_c_in_a_second_run_keeps_what_the_first_remembers(tmp_path: Path) -> None:
+    with LiveStandIn(*band()) as live, link_to(live) as link:
+        blue = findings(STEMS, daw=DAW)
+        orange = replace(blue, notes=tuple(replace(n, color="#D55E00") for n in blue.notes))
+        Writer(link, Memory(folder=tmp_path)).annotate(blue, ["color"])
+        writer = Writer(link, Memory(folder=tmp_path))
+        live.before(SET_COLOR, lambda: os.kill(os.getpid(), signal.SIGINT), 2)
+        with pytest.raises(KeyboardInterrupt):
+            writer.annotate(orange, ["color"])
+        writer.take_back()
+        assert [track.color_index for track in live.tracks] == [BLUE] * 4
+        Writer(link, Memory(folder=tmp_path)).remove()
+        assert [track.color_index for track in live.tracks] == [1, 2, 13, 13]
+
+
+def test_an_automatic_name_stays_automatic(tmp_path: Path) -> None:
+    """When the run is taken back, and when the track was moved before it is removed."""
+    with LiveStandIn(Track("Drums"), Track(""), Track("Keys")) as live, link_to(live) as link:
+        stems = {"1": "Drums", "2": "2-Audio", "3": "Keys"}
+        writer = Writer(link, Memory(folder=tmp_path))
+        live.before(SET_NAME, lambda: os.kill(os.getpid(), signal.SIGINT), 3)
+        with pytest.raises(KeyboardInterrupt):
+            writer.annotate(findings(stems, daw=DAW), ["name"])
+        writer.take_back()
+        assert [track.user_name for track in live.tracks] == ["Drums", "", "Keys"]
+        Writer(link, Memory(folder=tmp_path)).annotate(findings(stems, daw=DAW), ["name"])
+        live.move(1, 2)
+        assert live.names()[2] == f"2-Audio{LABEL}"
+        Writer(link, Memory(folder=tmp_path)).remove()
+        assert live.names() == ["Drums", "Keys", "3-Audio"] and not live.tracks[2].user_name
 
 
 def test_live_is_closed_while_it_is_written_on(tmp_path: Path) -> None:

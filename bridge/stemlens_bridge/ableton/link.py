@@ -249,25 +249,26 @@ class LiveLink:
     def _note(self, path: str, values: Values) -> None:
         if path == addresses.ERROR:
             self._errors += 1
-            self.last_error = str(values[0]).strip().splitlines()[0] if values else ""
+            text = str(values[0]).strip() if values else ""
+            self.last_error = text.partition("\n")[0]
             log.info("AbletonOSC: %s", self.last_error)
         elif path == addresses.STARTUP:
             self.startups += 1
         self.pushes.append(Push(path, values))
 
     def _silent(self) -> StemlensError:
-        if self.startups:
-            return StemlensError(
-                "daw_unreachable",
-                "AbletonOSC was started again and went silent. Wait until the set is open in Live, "
-                "then try again.",
-            )
         if _refused(str(self._there[0]), self._port):
             return StemlensError(
                 "daw_unreachable",
                 f"Nothing listens on UDP port {self._port} of {self._host}: start Live, and choose "
                 "AbletonOSC as a control surface in its settings (Link, Tempo & MIDI). How to "
                 "install it: docs/ableton.md.",
+            )
+        if self.startups:
+            return StemlensError(
+                "daw_unreachable",
+                "AbletonOSC was started again and went silent. Wait until the set is open in Live, "
+                "then try again.",
             )
         return StemlensError(
             "daw_unreachable",

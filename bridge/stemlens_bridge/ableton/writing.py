@@ -38,7 +38,7 @@ COLUMNS = ("name", "color_index", "num_devices")  # the last only tells tracks a
 SETTERS = {NAME: addresses.SET_NAME, COLOR: addresses.SET_COLOR_INDEX}
 ATTEMPTS = 60  # of one write; a lost datagram costs one
 FRESH_TICKS = 1.0  # how long a reading may be old before a write
-AUTOMATIC = re.compile(r"(\d+)-.+", re.DOTALL)  # what Live calls a track that nobody has named
+AUTOMATIC = re.compile(r"(\d+)-(.+)", re.DOTALL)  # what Live calls a track that nobody has named
 RETURN = "return "  # begins the ids of returns, which AbletonOSC cannot reach
 
 
@@ -122,13 +122,21 @@ class Writer:
         """Undoes what this run has written, last first: labels of an earlier run come back."""
         report = Report()
         self._reading()
-        while self._journal:
-            done = self._journal[-1]
+        journal, self._journal = self._journal, []
+        for done in reversed(journal):
             index = self._index(done.place)
-            if index is not None and self._rows[index][done.column] != done.before:
-                self._write(done.place, done.column, done.before, report, journal=False)
-                report.tracks += 1
-            self._journal.pop()
+            if index is None or self._rows[index][done.column] == done.before:
+                continue
+            if done.column == COLOR:
+                before, after = int(done.before or 0), int(done.after or 0)
+                self._memory.remember(
+                    Before(str(done.place.index + 1), done.place.name, after, before)
+                )
+            if done.column == NAME and not _labelled(done.before):
+                well = self._unlabel(_Place(index, done.place.name), report)
+            else:
+                well = self._write(done.place, done.column, done.before, report)
+            report.tracks += well
         return report
 
     # ------------------------------------------------------------------ what is written
@@ -166,9 +174,11 @@ class Writer:
         """Gives a track its name back; to one that Live had named itself, its automatic name, which
         goes on counting when tracks are moved."""
         automatic = AUTOMATIC.fullmatch(place.name)
-        if automatic and int(automatic[1]) == place.index + 1:
+        then = {entry.id for entry in self._memory.tracks if entry.name == place.name}
+        if automatic and automatic[1] in {str(place.index + 1), *then}:
             tried = Report()
-            well = self._write(place, NAME, "", tried, expected=place.name)
+            expected = f"{place.index + 1}-{automatic[2]}"
+            well = self._write(place, NAME, "", tried, expected=expected)
             report.steps += tried.steps
             if well:
                 return True
@@ -206,7 +216,6 @@ class Writer:
         report: Report,
         *,
         expected: str | None = None,
-        journal: bool = True,
     ) -> bool:
         """Brings one cell to `value`; returns whether it is there now. What cannot be done is told.
 
@@ -226,14 +235,12 @@ class Writer:
             if before[index][column] == shown:
                 return True
             with uninterrupted():
-                if journal:
-                    self._journal.append(_Done(place, column, before[index][column], value))
+                self._journal.append(_Done(place, column, before[index][column], value))
                 self._link.tell(SETTERS[column], index, value)
                 self._reading()
                 hit = _hit(before, self._rows, index, column, shown)
                 if hit is None:
-                    if journal:
-                        self._journal.pop()
+                    self._journal.pop()
                     continue
                 report.steps += 1
                 if hit.name != before[index][NAME]:  # it was moved; another one stood there
