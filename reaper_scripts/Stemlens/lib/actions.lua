@@ -55,7 +55,7 @@ function actions.show()
     local box = mailbox.open(settings.get().server, run.pause)
     local findings, memory = results.last(run, box, proj)
     run.window:show(findings, proj)
-    if memory.stale and memory.stale ~= "" then
+    if memory.stale then
       run.window:note(("Since the bounce, %s."):format(memory.stale))
     end
   end, window.open())

@@ -267,6 +267,29 @@ local function show(run, proj, findings)
   end
 end
 
+-- Submits a job and waits for its findings. What the bridge refuses leaves the memory of the former
+-- job as it was; who stops waiting stops the job.
+local function submitted(run, box, proj, before, request, choices)
+  local accepted = false
+  local good, found = pcall(function()
+    box:ask("submit", request)
+    accepted = true
+    if project.is_open(proj) then
+      bounce.retain(proj, project.name(proj), choices.keep)
+    end
+    return results.follow(run, box, request.job)
+  end)
+  if good then
+    return found
+  end
+  if failure.is(found) and found.code == "cancelled" then
+    box:post("cancel", { job = request.job })
+  elseif not accepted and project.is_open(proj) then
+    project.remember(proj, { job = before.job or "", folder = before.folder or "" })
+  end
+  error(found, 0)
+end
+
 -- The whole story. `what` is "session", "selected tracks", "time selection" or "again".
 function analysis.run(run, what)
   local proj = project.current()
@@ -294,8 +317,8 @@ function analysis.run(run, what)
   local changed = to_render(proj, plan, it)
   if it.former and #changed == 0 and it.former.bounce.job == project.memory(proj).job
     and #plan.stems == analysis.count(it.former.stems) then
-    run.tell("No stem has changed since the last bounce, so the results still hold.")
     show(run, proj, (results.last(run, box, proj)))
+    run.tell("No stem has changed since the last bounce, so the results still hold.")
     return
   end
   local estimate = bounce.estimate(proj, #changed, it.with_mix, it.to_s - it.from_s)
@@ -310,17 +333,12 @@ function analysis.run(run, what)
 
   run.say("Handing over the stems", nil)
   box:ensure() -- rendering took its time; the bridge may have gone
-  box:ask("submit", { job = job, session = session, options = settings.options(choices) })
+  -- Remembered before it is sent, so that no moment is left in which closing REAPER loses it.
+  local before = project.memory(proj)
   project.remember(proj, { job = job, folder = job, stale = "" })
-  bounce.retain(proj, project.name(proj), choices.keep)
-
-  local good, findings = pcall(results.follow, run, box, job)
-  if not good then
-    if failure.is(findings) and findings.code == "cancelled" then
-      box:post("cancel", { job = job })
-    end
-    error(findings, 0)
-  end
+  local findings = submitted(run, box, proj, before, {
+    job = job, session = session, options = settings.options(choices),
+  }, choices)
   if choices.apply then
     local report = analysis.write(run, proj, findings, choices)
     if not report then

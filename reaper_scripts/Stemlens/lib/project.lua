@@ -177,10 +177,11 @@ function project.memory(proj)
   return record.read(text) or {}
 end
 
+-- Adds to the memory; "" takes out.
 function project.remember(proj, values)
   local memory = project.memory(proj)
   for key, value in pairs(values) do
-    memory[key] = value
+    memory[key] = value ~= "" and value or nil
   end
   local text = record.write(memory)
   local section, lasting = place(proj)

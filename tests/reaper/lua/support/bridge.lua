@@ -101,9 +101,12 @@ function Bridge:tick()
   end
   if now - self.looked >= 0.05 then
     self.looked = now
-    for _, name in ipairs(standin.list(self.folder .. "/to-bridge")) do
-      if name:find("%.json$") then
-        self:take(name)
+    if self.reaper.renamed ~= self.seen then -- listing a folder takes a process
+      self.seen = self.reaper.renamed
+      for _, name in ipairs(standin.list(self.folder .. "/to-bridge")) do
+        if name:find("%.json$") then
+          self:take(name)
+        end
       end
     end
     for id, job in pairs(self.jobs) do

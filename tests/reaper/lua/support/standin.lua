@@ -947,6 +947,7 @@ function StandIn.new(options)
     inputs = {}, started = {}, commands = {}, config = { renderclosewhendone = 16 }, keys = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
     master_number = "0", count = 0,
+    renamed = 0, -- how many files scripts have put somewhere
   }, StandIn)
   StandIn.make_folder(self.resources)
   local functions = functions_of(self)
@@ -997,6 +998,9 @@ local function environment(self, path)
     return select("#", ...) > 0 and os.time(...) or math.floor(1700000000 + self.clock)
   end, date = function(format, time)
     return os.date(format, time or math.floor(1700000000 + self.clock))
+  end, rename = function(...)
+    self.renamed = self.renamed + 1
+    return os.rename(...)
   end }, { __index = os })
   env.io = setmetatable({ open = function(file, mode)
     if self.write_fault and (mode or "r"):find("w") and file:find(self.write_fault, 1, true) then
