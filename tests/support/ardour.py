@@ -38,12 +38,15 @@ local function route(name)
   return session:route_by_name(name)
 end
 for _, made in ipairs(job.routes) do
-  if made.bus then
+  if made.name == "Master" then
+    goto made_already
+  elseif made.bus then
     session:new_audio_route(2, 2, nil, 1, made.name, info.Flag.AudioBus, info.max_order)
   else
     session:new_audio_track(
       made.channels, 2, nil, 1, made.name, info.max_order, ARDOUR.TrackMode.Normal, true)
   end
+  ::made_already::
 end
 for _, made in ipairs(job.routes) do
   local own = route(made.name)
@@ -61,6 +64,17 @@ for _, made in ipairs(job.routes) do
   end
   if made.comment ~= "" then
     own:set_comment(made.comment, nil)
+  end
+  for _, uri in ipairs(made.plugins) do
+    own:add_processor_by_index(
+      ARDOUR.LuaAPI.new_plugin(session, uri, ARDOUR.PluginType.LV2, ""), 0, nil, true)
+  end
+  if #made.automation > 0 then
+    local gain = own:gain_control()
+    for _, point in ipairs(made.automation) do
+      gain:alist():add(Temporal.timepos_t(math.floor(point[1] * job.rate)), point[2], false, true)
+    end
+    gain:set_automation_state(ARDOUR.AutoState.Play)
   end
   if made.color then
     own:presentation_info_ptr():set_color(made.color)
@@ -91,7 +105,11 @@ quit()
 
 @dataclass(frozen=True)
 class Made:
-    """A track with samples `[n]` or `[n, 2]` on it (none without), or a bus."""
+    """A track with samples `[n]` or `[n, 2]` on it (none without), or a bus.
+
+    sends: dB by the bus's name. plugins: URIs of LV2. automation of the fader: (second, factor).
+    The name Master stands for the master bus that every session has.
+    """
 
     name: str
     samples: NDArray[np.float32] | None = None
@@ -103,6 +121,8 @@ class Made:
     sends: Mapping[str, float] = field(default_factory=dict)
     comment: str = ""
     color: int | None = None
+    plugins: Sequence[str] = ()
+    automation: Sequence[tuple[float, float]] = ()
 
     @property
     def channels(self) -> int:
@@ -156,6 +176,8 @@ def make_session(
                 "sends": dict(made.sends),
                 "comment": made.comment,
                 "color": made.color,
+                "plugins": list(made.plugins),
+                "automation": [list(point) for point in made.automation],
             }
             for made in routes
         ],

@@ -30,7 +30,6 @@ from stemlens_bridge.writing import written
 
 SNAPSHOT = "stemlens-bounce"
 BEFORE = "ui_scripts.before-stemlens"
-EMPTY = '<?xml version="1.0" encoding="UTF-8"?>\n<UIScripts>\n  <ActionScript lua="Lua 5.3"/>\n'
 SLOTS = 32
 
 
@@ -152,7 +151,12 @@ def _assign(config: Path, actions: Sequence[Action]) -> bool:
             "Ardour is running and would overwrite its list of actions. Close it and try again.",
         )
     own = config / "ui_scripts"
-    text = own.read_text(encoding="utf-8") if own.exists() else f"{EMPTY}</UIScripts>\n"
+    if not own.exists():
+        raise StemlensError(
+            "daw_unreachable",
+            f"Ardour has no list of actions ({own}) yet. Start it once, then again.",
+        )
+    text = own.read_text(encoding="utf-8")
     found = re.search(r"<ActionScript([^>]*?)(?:/>|>([^<]*)</ActionScript>)", text)
     if found is None:
         raise StemlensError(
@@ -176,7 +180,7 @@ def _assign(config: Path, actions: Sequence[Action]) -> bool:
         chunk += _END
     coded = base64.b64encode(chunk.encode("utf-8", "surrogateescape")).decode("ascii")
     edited = f"<ActionScript{found[1].rstrip()}>{coded}</ActionScript>"
-    if own.exists() and not (config / BEFORE).exists():
+    if not (config / BEFORE).exists():
         shutil.copy2(own, config / BEFORE)
     with written(own) as part:
         part.write_text(text[: found.start()] + edited + text[found.end() :], encoding="utf-8")

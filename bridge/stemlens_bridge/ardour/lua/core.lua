@@ -82,6 +82,14 @@ local function write_colors(session, colors, others)
   file:close()
 end
 
+local function mark_names(session)
+  local names = {}
+  for location in session:locations():list():iter() do
+    names[location:name()] = true
+  end
+  return names
+end
+
 local function write_marks(session, editor, marks)
   local locations, ours = session:locations(), {}
   for location in locations:list():iter() do
@@ -92,17 +100,12 @@ local function write_marks(session, editor, marks)
   for _, location in ipairs(ours) do
     locations:remove(location)
   end
-  local known = {}
-  for location in locations:list():iter() do
-    known[location:to_stateful():id():to_s()] = true
-  end
   for _, mark in ipairs(marks) do
-    local at = Temporal.timepos_t(math.floor(mark.start_s * session:nominal_sample_rate() + 0.5))
-    editor:mouse_add_new_marker(at, ARDOUR.LocationFlags.IsMark, 0)
-    for location in locations:list():iter() do
-      local id = location:to_stateful():id():to_s()
-      if not known[id] then
-        known[id] = true
+    local at = math.floor(mark.start_s * session:nominal_sample_rate() + 0.5)
+    local known = mark_names(session)
+    editor:mouse_add_new_marker(Temporal.timepos_t(at), ARDOUR.LocationFlags.IsMark, 0)
+    for location in locations:list():iter() do -- the new one is called "mark1" or so
+      if location:is_mark() and location:start():samples() == at and not known[location:name()] then
         location:set_name(mark.name)
       end
     end
@@ -114,7 +117,7 @@ end
 function stemlens.apply(session, editor, given)
   local count = 0
   local colors, others = read_colors(session)
-  session:begin_reversible_command("Stemlens")
+  local new_colors = {}
   for route in session:get_routes():iter() do
     local id = route:to_stateful():id():to_s()
     local text, ours = route:comment(), given.comments[id]
@@ -123,26 +126,30 @@ function stemlens.apply(session, editor, given)
     if wanted ~= text then
       route:set_comment(wanted, nil)
     end
-    local info, known = route:presentation_info_ptr(), colors[id]
+    local info, known, color = route:presentation_info_ptr(), colors[id], given.colors[id]
     if known and info:color() ~= known.ours then
       known = nil -- the user has given it another one since
     end
-    local color = given.colors[id]
     if color then
-      colors[id] = {before = known and known.before or info:color(), ours = color}
-      info:set_color(color)
+      new_colors[id] = {before = known and known.before or info:color(), ours = color}
+      colors[id] = new_colors[id]
     elseif known then
-      info:set_color(known.before)
+      new_colors[id] = {ours = known.before}
       colors[id] = nil
     else
       colors[id] = nil
     end
   end
+  write_colors(session, colors, others) -- before the first one is replaced
+  for route in session:get_routes():iter() do
+    local color = new_colors[route:to_stateful():id():to_s()]
+    if color then
+      route:presentation_info_ptr():set_color(color.ours)
+    end
+  end
   if editor then
     write_marks(session, editor, given.marks)
   end
-  session:commit_reversible_command(nil)
-  write_colors(session, colors, others)
   return count
 end
 
