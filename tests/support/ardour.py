@@ -6,8 +6,10 @@ files on tracks) is written into the session file, as Ardour 7.3 itself writes i
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from stemlens_bridge import luatext
 from stemlens_bridge.ardour import osc, session_file
+from stemlens_bridge.commands import ardour
 
 PROGRAM = "ardour7-lua"
 START_S = 40.0
@@ -303,3 +306,19 @@ class RunningArdour:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def bridge(*arguments: object) -> int:
+    """`stemlens-bridge ardour …` in this process; returns its exit code, raises its errors."""
+    parser = argparse.ArgumentParser()
+    ardour.add(parser.add_subparsers())
+    given = parser.parse_args(["ardour", *map(str, arguments)])
+    return int(given.run(given))
+
+
+def copied(path: Path, target: Path) -> Path:
+    """A copy of a session in the folder `target`; returns its session file."""
+    shutil.copytree(path.parent, target)
+    if target.name != path.parent.name:
+        (target / "interchange" / path.parent.name).rename(target / "interchange" / target.name)
+    return target / path.name

@@ -28,6 +28,7 @@ ROUNDS = 5
 LOCATE_S = 3.0
 FIND_S = 0.8
 RESEND_S = 0.25
+ANSWER_S = 0.05
 SAVE_S = 20.0
 AWAY = 4_801  # samples: how far off the playhead is put before a marker is looked for
 
@@ -251,7 +252,7 @@ class _Marking:
         started = time.monotonic()
         while time.monotonic() - started < LOCATE_S:
             self.ardour.send([(path, ())])
-            until = time.monotonic() + 0.15
+            until = time.monotonic() + ANSWER_S
             while (left := until - time.monotonic()) > 0:
                 for heard, given in self.ardour.receive(left):
                     if heard == path and given and isinstance(given[0], int | float):
