@@ -103,6 +103,14 @@ function stories.cancel()
   reaper:until_("the analysis is over", is_over, 3)
 end
 
+-- Before the bridge has even said that it has the job.
+function stories.cancel_early()
+  analyze()
+  reaper:until_("the job is known", function() return job_state().state ~= nil end, 60)
+  reaper:run("Cancel analysis")
+  reaper:until_("the analysis is over", is_over, 3)
+end
+
 -- Somebody outside does something when he reads "running".
 function stories.wait()
   analyze()

@@ -147,8 +147,9 @@ def test_the_project_is_as_it_was_when_they_are_removed(
     assert all(not track["notes"] and not track["ext"] for track in came["tracks"])
 
 
-def test_an_analysis_is_cancelled(server: ServerProcess, long_song: Session) -> None:
-    came = long_song.play("cancel", address(server))
+@pytest.mark.parametrize("story", ["cancel", "cancel_early"])
+def test_an_analysis_is_cancelled(server: ServerProcess, long_song: Session, story: str) -> None:
+    came = long_song.play(story, address(server))
     awaited(lambda: long_song.results()[0][0]["state"] == "cancelled")
     assert came["unchanged"] and not list((long_song.mailbox / "jobs").iterdir())
 

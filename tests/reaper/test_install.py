@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from support import lualiteral
 from support.programs import needs
-from support.reaperside import AgentThread
+from support.reaperside import AgentThread, awaited
 
 from stemlens_bridge import __version__, resources
 from stemlens_bridge.errors import StemlensError
@@ -359,13 +359,14 @@ def test_the_commands_say_what_they_did(resource: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
 def test_a_reaper_that_runs_is_seen(tmp_path: Path) -> None:
-    assert not actions.reaper_runs()
+    if actions.reaper_runs():
+        pytest.skip("a REAPER runs here")
     program = tmp_path / "reaper"
     program.write_bytes(Path("/bin/sleep").read_bytes())
     program.chmod(0o755)
     running = subprocess.Popen([str(program), "60"])
     try:
-        assert actions.reaper_runs()
+        awaited(actions.reaper_runs)
     finally:
         running.kill()
         running.wait()
