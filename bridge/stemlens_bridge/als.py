@@ -24,12 +24,11 @@ from pathlib import Path
 
 from stemlens_bridge import marks, xmlsplice
 from stemlens_bridge.ableton import DAW, palette
-from stemlens_bridge.dawproject import require_copy
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings, TrackNote
 from stemlens_bridge.stemnames import same_name
 from stemlens_bridge.tracks import located
-from stemlens_bridge.writing import written
+from stemlens_bridge.writing import require_copy, written
 from stemlens_bridge.xmlsplice import Document, Element
 
 TRACKS = ("AudioTrack", "MidiTrack", "GroupTrack", "ReturnTrack")

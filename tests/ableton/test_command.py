@@ -16,8 +16,10 @@ from support.server import ServerProcess
 from support.sounds import stem_folder
 
 from stemlens_bridge import marks
-from stemlens_bridge.ableton import DAW, memory
+from stemlens_bridge.ableton import DAW, export, live_set, memory
+from stemlens_bridge.ableton import link as live_link
 from stemlens_bridge.cli import main
+from stemlens_bridge.commands.ableton import _follow
 
 LABEL = " {rock 21 of 63 points}"
 POLICY = """
@@ -51,6 +53,7 @@ RESULT = {
 @pytest.fixture(autouse=True)
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr(export, "SETTLE_S", 0.3)
 
 
 @pytest.fixture
@@ -118,6 +121,19 @@ def test_an_earlier_result_is_written(live: LiveStandIn, result: Path) -> None:
     assert live.names() == ["kick", "chord", "lead"] and len(live.cues) == 1
 
 
+def test_the_stems_are_told_before_any_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = Track("Band", sort="Group")
+    tracks = [group, Track("Gtr", group=group, output="Group"), Track("Click", mute=True)]
+    with LiveStandIn(*tracks) as live:
+        for wish, told in ((), "1 stem: Gtr; skipped: Click (muted)"), (
+            ("--one", "Band"), "1 stem: Band (a bus of 1); skipped: Click (muted)"
+        ):  # fmt: skip
+            assert command(live, "--export-folder", tmp_path, "--list", *wish) == 0
+            assert told in capsys.readouterr().err
+
+
 def test_none_writes_nothing(live: LiveStandIn, result: Path) -> None:
     assert command(live, "--result", result, "--annotate", "none") == 0
     assert not live.undo and live.shown
@@ -156,7 +172,7 @@ def test_an_export_that_leaves_questions_writes_nothing(
     assert command(live, "--export-folder", folder, "--once") == 1
     assert "kick.wav could be track 1 and 2" in capsys.readouterr().err and not live.undo
     # without --once the next export is waited for
-    asked = threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGINT))
+    asked = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
     asked.start()
     assert command(live, "--export-folder", folder) == 130
     told = capsys.readouterr().err
@@ -171,8 +187,12 @@ ABSENT: dict[str, tuple[Callable[[LiveStandIn], object], str, str]] = {
 
 @pytest.mark.parametrize("how", ABSENT)
 def test_live_that_is_not_there_is_one_sentence(
-    live: LiveStandIn, capsys: pytest.CaptureFixture[str], how: str
+    live: LiveStandIn,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
+    monkeypatch.setattr(live_link, "FIND_S", 0.3)
     act, sentence, code = ABSENT[how]
     act(live)
     assert command(live, "--remove") == 1
@@ -211,3 +231,21 @@ def test_waiting_for_an_export_can_be_stopped(
     asked.start()
     assert command(live, "--export-folder", tmp_path / "Empty") == 130
     assert "All Individual Tracks" in capsys.readouterr().err and not live.undo
+
+
+def test_faders_are_followed_until_ctrl_c(
+    live: LiveStandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = [tmp_path / "S kick.wav", tmp_path / "S chord.wav"]
+    for path in exported:
+        path.write_bytes(b"")
+    with live_link.LiveLink(port=live.port, reply_port=live.reply_port) as link:
+        found = live_set.read(link, (12, 1))
+        planned = export.plan(found, exported, "S")
+        turned = threading.Timer(0.3, live.turn, (1,), {"volume": 0.7, "mute": True})
+        stopped = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+        for timer in (turned, stopped):
+            timer.start()
+        _follow(link, found, planned)
+    out = capsys.readouterr().out
+    assert "chord: -6.0 dB against the export" in out and "silent" in out and "kick" not in out

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from stemlens_bridge.ableton import DAW, decibels
-from stemlens_bridge.ableton.export import NORMALISED, Planned, plan, wait
+from stemlens_bridge.ableton.export import NORMALISED, Planned, choices, plan, wait
 from stemlens_bridge.ableton.live_set import LiveSet, LiveTrack
 from stemlens_bridge.ableton.peaks import normalised, peak_db
 from stemlens_bridge.errors import StemlensError
@@ -122,6 +122,20 @@ def test_a_group_that_does_something_is_one_stem_without_its_children(
     band = planned.session.stems[0]
     assert band.kind == "bus" and band.facts["inside"] == ["2", "3"]
     assert "Gtr.wav, Keys.wav" in planned.told
+
+
+def test_the_user_may_regroup(tmp_path: Path) -> None:
+    exported = files(tmp_path, *GROUPED)
+    for live, wish, taken in (
+        (grouped(), {"one": ["band"]}, {"1", "4"}),
+        (grouped(devices=1), {"open": ["Band"]}, {"2", "3", "4"}),
+        (grouped(devices=1), {"skip": ["Band"]}, {"4"}),
+    ):
+        planned = plan(live, exported, "S", wished=choices(live, wish))
+        assert stems(planned).keys() == taken
+    with pytest.raises(StemlensError, match="No track is called 'Horns'") as caught:
+        choices(grouped(), {"one": ["Horns"]})
+    assert caught.value.code == "bad_options"
 
 
 def test_a_group_and_its_children_are_never_both_taken(tmp_path: Path) -> None:

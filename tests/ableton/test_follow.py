@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 from support.abletonosc import LiveStandIn, Track
 
-from stemlens_bridge.ableton import decibels, follow, live_set
+from stemlens_bridge.ableton import decibels, follow, link, live_set
 from stemlens_bridge.ableton.follow import Follower
 from stemlens_bridge.ableton.link import LiveLink
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.moves import SILENCE_DB, Move
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 
 
 @dataclass
@@ -40,9 +40,9 @@ def following(
     live: LiveStandIn, *stems: str
 ) -> Iterator[tuple[Told, Callable[[Callable[[], bool]], None]]]:
     told = Told()
-    with LiveLink(port=live.port, reply_port=live.reply_port, tick_s=live.tick_s) as link:
-        exported = live_set.read(link, (12, 1))
-        follower = Follower(link, exported, stems, told.moves.append, told.stale.append)
+    with LiveLink(port=live.port, reply_port=live.reply_port, tick_s=live.tick_s) as there:
+        exported = live_set.read(there, (12, 1))
+        follower = Follower(there, exported, stems, told.moves.append, told.stale.append)
         follower.start()
 
         def until(true: Callable[[], bool]) -> None:
@@ -162,7 +162,8 @@ def test_abletonosc_is_started_again() -> None:
         until(lambda: told.gain("1") == 0.0)
 
 
-def test_live_is_closed() -> None:
+def test_live_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "PATIENCE_S", 0.5)
     with LiveStandIn(Track("Drums"), tick_s=0.002) as live:
         with pytest.raises(StemlensError) as caught, following(live, "1") as (_, until):
             live.quit()

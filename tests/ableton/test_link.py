@@ -9,11 +9,17 @@ import pytest
 from support.abletonosc import LiveStandIn, Track, free_port
 
 from stemlens_bridge.ableton import addresses, live_set
+from stemlens_bridge.ableton import link as link_module
 from stemlens_bridge.ableton.addresses import Address
 from stemlens_bridge.ableton.link import LiveLink, Push, Question, decoded
 from stemlens_bridge.errors import StemlensError
 
 TICK_S = 0.02
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "FIND_S", 0.3)
 
 
 def link_to(live: LiveStandIn) -> LiveLink:
@@ -29,14 +35,14 @@ def test_live_is_found_with_its_version() -> None:
         assert link.find() == (11, 3)
 
 
-def test_nothing_listens() -> None:
+def test_nothing_listens(impatient: None) -> None:
     with LiveLink(port=free_port(), reply_port=free_port(), tick_s=0.005) as link:
         with pytest.raises(StemlensError, match="choose AbletonOSC as a control surface") as caught:
             link.find()
         assert caught.value.code == "daw_unreachable"
 
 
-def test_something_listens_and_says_nothing() -> None:
+def test_something_listens_and_says_nothing(impatient: None) -> None:
     """Live is rendering, or a dialog is open."""
     with LiveStandIn(tick_s=0.005) as live, link_to(live) as link:
         live.busy()
@@ -46,10 +52,11 @@ def test_something_listens_and_says_nothing() -> None:
         assert link.find()
 
 
-def test_the_port_of_the_answers_is_taken() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_port_of_the_answers_is_taken(host: str) -> None:
     port = free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", port))
+        other.bind((host, port))
         with pytest.raises(StemlensError, match=f"UDP port {port}, to which AbletonOSC") as caught:
             LiveLink(reply_port=port)
         assert caught.value.code == "port_in_use"

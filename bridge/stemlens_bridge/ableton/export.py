@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.routing import Cut, CutStem
 from stemlens_bridge.session import Session, Stem
 from stemlens_bridge.stemfolder import MIX_NAMES, SETTLE_S, Settling
-from stemlens_bridge.stemnames import match, track_names
+from stemlens_bridge.stemnames import match, same_name, track_names
 from stemlens_bridge.tempo import TempoMap
 
 RETURN_FILE = re.compile(r"[A-L]-(?=\S)")  # Live has at most 12 returns
@@ -51,16 +51,17 @@ class Planned:
 def wait(
     folder: Path,
     since_s: float | None = None,
-    settle_s: float = SETTLE_S,
+    settle_s: float | None = None,
     on_wait: Callable[[], None] = lambda: None,
 ) -> list[Path]:
-    """Waits for an export into `folder` that is complete and has been quiet for `settle_s` seconds.
+    """Waits for an export into `folder` that is complete and has been quiet for `settle_s` seconds
+    (two without it).
 
     `since_s`: files that were last changed before that time are left alone (seconds since 1970);
     None takes what is there. `on_wait` is called again and again. Raises `audio_missing` without
     the folder.
     """
-    settling = Settling(folder, settle_s, since_s)
+    settling = Settling(folder, SETTLE_S if settle_s is None else settle_s, since_s)
     while True:
         files = settling.look(time.monotonic())
         if files:
@@ -69,8 +70,32 @@ def wait(
         time.sleep(POLL_S)
 
 
-def plan(live: LiveSet, files: Sequence[Path], project: str, start_s: float = 0.0) -> Planned:
-    """The session that `files`, one export of the set, make.
+def choices(live: LiveSet, wishes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The user's wishes ("one", "open", "skip": names of tracks) as choices for the cut.
+
+    Raises `bad_options` for a name that no track has, or more than one.
+    """
+    found = {}
+    for wish, names in wishes.items():
+        for name in names:
+            alike = [track.id for track in live.tracks if same_name(track.name, name)]
+            if len(alike) != 1:
+                raise StemlensError(
+                    "bad_options",
+                    f"{'Several tracks are' if alike else 'No track is'} called {name!r} in Live.",
+                )
+            found[alike[0]] = wish
+    return found
+
+
+def plan(
+    live: LiveSet,
+    files: Sequence[Path],
+    project: str,
+    start_s: float = 0.0,
+    wished: Mapping[str, str] | None = None,
+) -> Planned:
+    """The session that `files`, one export of the set, make; `wished`: see `choices`.
 
     Raises `tracks_unmatched` where a file could be several tracks or several files one track, and
     `export_incomplete` where none of the files is a stem.
@@ -94,7 +119,7 @@ def plan(live: LiveSet, files: Sequence[Path], project: str, start_s: float = 0.
     if len(mixes) > 1:
         told = " and ".join(path.name for path in mixes)
         raise StemlensError("tracks_unmatched", f"{told} are both named like the mix; leave one.")
-    cut, warnings = _cut(live, by_track)
+    cut, warnings = _cut(live, by_track, wished or {})
     chosen = [stem for stem in cut.stems if stem.id in by_track]
     if not chosen and not returns:
         raise StemlensError(
@@ -136,19 +161,21 @@ def plan(live: LiveSet, files: Sequence[Path], project: str, start_s: float = 0.
     return Planned(session, told, tuple(warnings))
 
 
-def _cut(live: LiveSet, by_track: dict[str, Path]) -> tuple[Cut, list[str]]:
+def _cut(
+    live: LiveSet, by_track: Mapping[str, Path], wished: Mapping[str, str]
+) -> tuple[Cut, list[str]]:
     """The cut of the routing, held to what there are files of: a group without a file of its own
     has to be opened, one whose children have none has to stay whole."""
     tracks = live.routing()
-    choices: dict[str, str] = {}
+    taken = dict(wished)
     warnings: list[str] = []
-    cut = routing.cut(tracks)
+    cut = routing.cut(tracks, taken)
     for _ in range(ROUNDS):
-        wishes = dict(choices)
+        wanted = dict(taken)
         for stem in cut.stems:
             inside = [own for own in stem.inside if own in by_track]
-            if stem.id not in by_track and inside and stem.id not in choices:
-                wishes[stem.id] = "open"
+            if stem.id not in by_track and inside and stem.id not in taken:
+                wanted[stem.id] = "open"
                 warnings.append(
                     f"The export has no file for the group {stem.name!r}; its tracks are taken, "
                     f"without what the group does ({stem.why or 'nothing'})."
@@ -159,13 +186,13 @@ def _cut(live: LiveSet, by_track: dict[str, Path]) -> tuple[Cut, list[str]]:
             own = live.tracks[index].id
             children = [track.id for track in live.tracks if track.group == index]
             lost = [child for child in children if child in stems and child not in by_track]
-            whole = own in by_track and own not in stems and own not in choices
+            whole = own in by_track and own not in stems and own not in taken
             if whole and lost and not any(child in by_track for child in children):
-                wishes[own] = "one"
-        if wishes == choices:
+                wanted[own] = "one"
+        if wanted == taken:
             break
-        choices = wishes
-        cut = routing.cut(tracks, choices)
+        taken = wanted
+        cut = routing.cut(tracks, taken)
     return cut, warnings + list(cut.warnings)
 
 

@@ -10,8 +10,8 @@ AbletonOSC is a script inside Live with three habits that everything here is abo
   is one that was asked for, and whoever writes asks afterwards what is there now.
 
 Over UDP anything may be lost: a question is repeated until its answer comes. Two answers to the
-same question are two readings, one later than the other: where a question was repeated, a tick is
-waited for stragglers, and the last one counts.
+same question are two readings, one later than the other: where a question was repeated, the other
+answers are waited for a while, and the last one counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import logging
 import select
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -40,8 +40,8 @@ Values = tuple[Value, ...]
 QUESTIONS_PER_TICK = 16
 FIRST_WAIT_TICKS, LAST_WAIT_TICKS = 2.5, 10.0
 ERROR_WAIT_TICKS = 1.5  # for what came before the message that failed, or waits behind it
-PATIENCE_TICKS = 100.0  # without a single answer before Live is given up: 10 s
-FIND_TICKS = 30.0  # the same for the first contact
+PATIENCE_S = 10.0  # without a single answer before Live is given up
+FIND_S = 3.0  # the same for the first contact
 ERRORS_TO_FAIL = 4  # so many repeats that only got errors: the question itself is wrong
 MAX_PUSHES = 4096
 ARGUMENT_TYPES = frozenset("ifhdsTFN")
@@ -66,7 +66,7 @@ class Push:
 class LiveLink:
     """One AbletonOSC. A context manager.
 
-    `tick_s` is how often the other side looks for messages; all waiting is counted in ticks.
+    `tick_s` is how often the other side looks for messages: the measure of waiting for answers.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class LiveLink:
         self.pushes: deque[Push] = deque(maxlen=MAX_PUSHES)
         self.last_error = ""
         self._errors = 0
+        self._answered: Counter[int] = Counter()
         self._port, self._host = port, host
         try:
             self._there = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)[0][4]
@@ -123,7 +124,7 @@ class LiveLink:
 
         Raises `daw_unreachable` with what is likely the matter.
         """
-        self.ask(addresses.TEST, patience_ticks=FIND_TICKS)
+        self.ask(addresses.TEST, patience_s=FIND_S)
         major, minor = self.ask(addresses.VERSION)[:2]
         return int(major or 0), int(minor or 0)
 
@@ -142,14 +143,12 @@ class LiveLink:
         except OSError as error:  # the same as a lost datagram
             log.debug("not sent: %s", error)
 
-    def ask(
-        self, address: Address, *arguments: Value, patience_ticks: float = PATIENCE_TICKS
-    ) -> Values:
+    def ask(self, address: Address, *arguments: Value, patience_s: float | None = None) -> Values:
         """The values that one getter answers with, what it echoes left out."""
-        return self.ask_all([Question(address, arguments)], patience_ticks)[0]
+        return self.ask_all([Question(address, arguments)], patience_s)[0]
 
     def ask_all(
-        self, questions: Sequence[Question], patience_ticks: float = PATIENCE_TICKS
+        self, questions: Sequence[Question], patience_s: float | None = None
     ) -> list[Values]:
         """The answers to several questions, in their order.
 
@@ -158,6 +157,7 @@ class LiveLink:
         `daw_failed` when all that comes are errors.
         """
         answers: dict[int, Values] = {}
+        self._answered = Counter()
         places = {_key(question): place for place, question in enumerate(questions)}
         if len(places) < len(questions):
             raise ValueError("two of the questions cannot be told apart by their answers")
@@ -184,10 +184,11 @@ class LiveLink:
                     f"AbletonOSC could not answer {questions[batch[0]].address.path}: "
                     f"{self.last_error or 'it did not say why'}.",
                 )
-            if time.monotonic() - heard > patience_ticks * self.tick_s:
+            if time.monotonic() - heard > (PATIENCE_S if patience_s is None else patience_s):
                 raise self._silent()
-        if any(times > 1 for times in asked):
-            self._collect(places, answers, [], self.tick_s)
+        until = time.monotonic() + FIRST_WAIT_TICKS * self.tick_s
+        while sum(asked) > self._answered.total() and time.monotonic() < until:
+            self._collect(places, answers, [], self.tick_s / 4)
         return [answers[place] for place in range(len(questions))]
 
     def listen(self, seconds: float) -> list[Push]:
@@ -224,6 +225,7 @@ class LiveLink:
                 else:
                     echoed = len(_echo(path, values, places))
                     answers[place] = values[echoed:]
+                    self._answered[place] += 1
             if batch and all(place in answers for place in batch):
                 return
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 DEFAULT_SET = "default"
 ANNOTATIONS = ("name", "color", "locators")
+WISHES = {
+    "one": "keep a group together as one stem",
+    "open": "open a group whatever it does",
+    "skip": "leave a track out, with all that is in it",
+}
 FOLLOW_STEP_S = 0.5
 
 
@@ -37,6 +42,17 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="the folder into which Live exports all individual tracks (Music/Stemlens Live)",
     )
+    parser.add_argument(
+        "--list", action="store_true", help="only tell which tracks are stems, before any export"
+    )
+    for wish, what in WISHES.items():
+        parser.add_argument(
+            f"--{wish}",
+            action="append",
+            default=[],
+            metavar="TRACK",
+            help=f"{what}; may be repeated",
+        )
     parser.add_argument(
         "--annotate",
         type=_annotations,
@@ -98,18 +114,23 @@ def _work(
     given: argparse.Namespace, link: LiveLink, memory: Memory, version: tuple[int, int]
 ) -> int:
     from stemlens_bridge.ableton import live_set
-    from stemlens_bridge.ableton.export import plan
+    from stemlens_bridge.ableton.export import choices, plan
+    from stemlens_bridge.routing import cut
 
+    wishes = {wish: getattr(given, wish) for wish in WISHES}
+    live = live_set.read(link, version)
+    stems = cut(live.routing(), choices(live, wishes))
+    _say(f"Live {version[0]}.{version[1]}: {stems.told()}.")
+    if given.list:
+        return 0
     folder = _folder(given.export_folder)
     project = folder.name if given.set == DEFAULT_SET else given.set
     since_s = None
     while True:
-        live = live_set.read(link, version)
-        _say(f"Live {version[0]}.{version[1]}: {', '.join(track.name for track in live.tracks)}")
         files, since_s = _export(folder, since_s)
-        live = live_set.read(link, version)  # faders may have moved until the export began
+        live = live_set.read(link, version)  # the set may have changed until the export began
         try:
-            planned = plan(live, files, project, given.start)
+            planned = plan(live, files, project, given.start, choices(live, wishes))
         except StemlensError as error:
             if given.once or error.code not in ("tracks_unmatched", "export_incomplete"):
                 raise
@@ -194,6 +215,9 @@ def _write(
                 f"{error} When Live answers again, 'stemlens-bridge ableton --remove' takes back "
                 "what was written.",
             ) from error
+        except KeyboardInterrupt:
+            _say("Stopped halfway: 'stemlens-bridge ableton --remove' takes back the rest.")
+            raise
         _problems(report)
         _show(link, "Stemlens: stopped, everything is as it was")
         raise
