@@ -94,7 +94,7 @@ function actions.settings()
   if before ~= after then
     jobs.run("Settings", function(run)
       -- A bridge that talks to the former server makes room for one that talks to the new one.
-      mailbox.open(after, run.pause):post("bye")
+      mailbox.open(after, run.pause):dismiss()
     end)
   end
 end

@@ -83,12 +83,12 @@ function layout.told(stem, tag, share)
       layout.points(share.high))
   end
   local function moved(value)
-    local whole = layout.points(value)
+    local whole = layout.points(math.abs(value))
+    local points = whole == "1" and "1 point" or whole .. " points"
     if whole == "0" then
       return "changes nothing"
     end
-    return value < 0 and ("takes %s points away"):format((whole:gsub("−", "")))
-      or ("adds %s points"):format(whole)
+    return value < 0 and "takes " .. points .. " away" or "adds " .. points
   end
   return told .. ". ", ("Muting it %s. Alone it %s."):format(moved(share.mute), moved(share.solo))
 end

@@ -118,6 +118,14 @@ function mailbox:ensure()
   end
 end
 
+-- Ends the bridge that is at the other end, if there is one and it has nothing to do.
+function mailbox:dismiss()
+  self.alive, self.seen = false, nil
+  if self:_agent() and self:_pause_until(function() return self:_beats() end, DEAD_S) then
+    self:ask("bye")
+  end
+end
+
 -- Whether the heartbeat that was there has stopped. To be asked at least every other second.
 function mailbox:is_dead()
   return not self:_beats() and reaper.time_precise() - self.since >= DEAD_S

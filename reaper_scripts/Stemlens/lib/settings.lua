@@ -141,7 +141,7 @@ function settings.ask()
       return false
     end
     texts = split(csv)
-    local complaint = nil
+    local complaint = #texts > #FIELDS and "Use spaces instead of commas within a field." or nil
     for index, field in ipairs(FIELDS) do
       local text = (texts[index] or ""):match("^%s*(.-)%s*$")
       texts[index] = text
@@ -149,9 +149,6 @@ function settings.ask()
       if value == nil and not complaint then
         complaint = ('"%s" is "%s"; it can be %s.'):format(field.caption, text, allowed)
       end
-    end
-    if #texts > #FIELDS and not complaint then
-      complaint = "Use spaces instead of commas within a field."
     end
     if not complaint then
       for index, field in ipairs(FIELDS) do

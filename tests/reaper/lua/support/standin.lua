@@ -523,6 +523,11 @@ local function functions_of(self)
   function R.get_action_context()
     return false, self.script.path, 0, 50000 + self.script.number, -1, -1, -1, ""
   end
+  function R.AddRemoveReaScript(add, section, path)
+    assert(add and section == 0 and self.read(path))
+    self.registered[#self.registered + 1] = path
+    return 60000 + #self.registered
+  end
   function R.SetToggleCommandState(section, command, on)
     self.toggles[command] = on
     return section == 0
@@ -947,6 +952,7 @@ function StandIn.new(options)
     inputs = {}, started = {}, commands = {}, config = { renderclosewhendone = 16 }, keys = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
     master_number = "0", count = 0,
+    registered = {},
     renamed = 0, -- how many files scripts have put somewhere
   }, StandIn)
   StandIn.make_folder(self.resources)

@@ -1,0 +1,283 @@
+-- The results window: what it shows, what a click or a key does, and that nothing is drawn twice.
+
+local demo = require("demo")
+local picture = require("picture")
+
+local tests = {}
+
+local function ready(t, findings, options)
+  local reaper = t:reaper(options or { bridge = false })
+  local proj = reaper:project({ name = "Demo" })
+  local by_id = {}
+  for _, stem in ipairs(demo.stems) do
+    local track = reaper:track(proj, stem.name)
+    reaper:state(track).guid = stem.id
+    by_id[stem.id] = track
+  end
+  local window = t:module("window").open()
+  reaper.gfx = t.env.gfx
+  window:show(findings or demo, proj)
+  window:frame()
+  return reaper, window, by_id, proj
+end
+
+local function place(reaper, text)
+  for _, call in ipairs(reaper.frame) do
+    if call.kind == "text" and call.text == text then
+      return call.x + 3, (call.y + call.bottom) / 2
+    end
+  end
+  error("there is no text " .. text, 2)
+end
+
+local function click(reaper, window, x, y)
+  local gfx = reaper.gfx
+  gfx.mouse_x, gfx.mouse_y, gfx.mouse_cap = x, y, 1
+  window:frame()
+  gfx.mouse_cap = 0
+  window:frame()
+end
+
+local function selected(reaper, proj)
+  for track in pairs(reaper.data[proj].selection) do
+    return reaper:state(track).name
+  end
+end
+
+local KEY = { left = 1818584692, right = 1919379572, up = 30064, down = 1685026670, enter = 13,
+  escape = 27, ["end"] = 6647396, home = 1752132965, page_down = 1885824110, n = 110 }
+
+local function press(reaper, window, ...)
+  for _, key in ipairs({ ... }) do
+    table.insert(reaper.keys, KEY[key])
+  end
+  window:frame()
+end
+
+tests["every track and tag, shares as bars to their side"] = function(t)
+  local reaper = ready(t)
+  for _, text in ipairs({ "Demo", "Drums", "Overdriven guitar", "rock", "21 of 100", "adds",
+    "takes away", "points of 100" }) do
+    t:equal(t:sees(text), true, text)
+  end
+  -- The bars of the row of the drums: blue to the right of zero, orange to the left.
+  local _, y = place(reaper, "Drums")
+  local blue, orange = 0, 0
+  for _, call in ipairs(reaper.frame) do
+    if call.kind == "rect" and math.abs(call.y + call.h / 2 - y) < 2 and call.h == 14 then
+      if call.colour[3] > 0.9 then
+        blue = blue + call.w
+      elseif call.colour[1] > 0.85 then
+        orange = orange + call.w
+      end
+    end
+  end
+  t:equal({ blue > 40, orange > 40 }, { true, true })
+end
+
+tests["no share is a number with a plus, which would read as decibels"] = function(t)
+  ready(t)
+  t:equal(t:text():find("+", 1, true), nil)
+end
+
+tests["a click selects the track in REAPER, a click on a tag sorts by it"] = function(t)
+  local reaper, window, _, proj = ready(t)
+  click(reaper, window, place(reaper, "Bass"))
+  t:equal(selected(reaper, proj), "Bass")
+  t:equal(reaper.commands, { 40913 })
+  t:has(t:text(), "Bass and guitar: 14 of 35 points")
+  click(reaper, window, place(reaper, "rock"))
+  local _, guitar = place(reaper, "Overdriven guitar")
+  local _, bass = place(reaper, "Bass")
+  local _, drums = place(reaper, "Drums")
+  t:equal(guitar < bass and bass < drums, true)
+  click(reaper, window, place(reaper, "Overdriven guitar"))
+  t:equal(selected(reaper, proj), "Overdriven guitar")
+  click(reaper, window, place(reaper, "rock ▾"))
+  local _, first = place(reaper, "Drums")
+  t:equal(first < select(2, place(reaper, "Bass")), true)
+end
+
+tests["keys: arrows move, Enter selects, Esc closes"] = function(t)
+  local reaper, window, _, proj = ready(t)
+  press(reaper, window, "down", "down", "right")
+  t:has(t:text(), "Electric piano and pop:")
+  t:equal(selected(reaper, proj), nil)
+  press(reaper, window, "enter")
+  t:equal(selected(reaper, proj), "Electric piano")
+  press(reaper, window, "end", "end", "right", "right", "right", "right", "right", "right", "right", "right")
+  t:has(t:text(), "Strings and singing")
+  press(reaper, window, "home", "left", "up")
+  t:has(t:text(), "Drums and")
+  press(reaper, window, "escape")
+  t:equal({ window:is_open(), reaper.window }, { false, false })
+end
+
+tests["a cell in full sentences"] = function(t)
+  t:reaper({ bridge = false })
+  local layout = t:module("layout")
+  local function told(share, score)
+    local first, second = layout.told({ name = "Bass" }, { tag = "rock", score = score }, share)
+    return first .. second
+  end
+  t:equal(told({ value = 0.21, low = 0.18, high = 0.24, mute = -0.09, solo = 0.3 }, 0.63),
+    "Bass and rock: 21 of 63 points, somewhere between 18 and 24. Muting it takes 9 points away. "
+    .. "Alone it adds 30 points.")
+  t:equal(told({ value = -0.04, low = -0.04, high = -0.04, mute = 0.001, solo = -0.02 }, 0.1),
+    "Bass and rock: −4 of 10 points. Muting it changes nothing. Alone it takes 2 points away.")
+  t:equal({ layout.points(-0.004), layout.points(0.005), layout.points(-0.995) },
+    { "0", "1", "−100" })
+end
+
+-- Forty tracks and thirty tags.
+local function many()
+  local it = { project = "Long", stems = {}, tags = {}, notes = {}, markers = {}, warnings = {} }
+  for index = 1, 40 do
+    it.stems[index] = { id = "s" .. index, name = ("Track %d äöü 🎸"):format(index), kind = "track" }
+  end
+  for column = 1, 30 do
+    local shares = {}
+    for index = 1, 40 do
+      shares[index] = { stem = "s" .. index, value = 0.01 * (index - 20), low = -0.3, high = 0.3,
+        mute = 0, solo = 0 }
+    end
+    it.tags[column] = { tag = "tag " .. column, kind = "genre", score = 0.5, baseline = 0,
+      shares = shares }
+  end
+  return it
+end
+
+tests["many tracks and tags scroll, by wheel and by keys, and never too far"] = function(t)
+  local reaper, window = ready(t, many())
+  t:equal({ t:sees("Track 2 äöü"), t:sees("Track 40"), t:sees("tag 30") }, { true, false, false })
+  reaper.gfx.mouse_wheel = -100000
+  window:frame()
+  t:equal({ t:sees("Track 2 äöü"), t:sees("Track 40") }, { false, true })
+  reaper.gfx.mouse_wheel, reaper.gfx.mouse_hwheel = 100000, 100000
+  window:frame()
+  t:equal({ t:sees("Track 2 äöü"), t:sees("tag 30"), t:sees("tag 1") }, { true, true, true })
+  press(reaper, window, "end")
+  t:equal(t:sees("Track 40"), true)
+  press(reaper, window, "home", "page_down")
+  t:has(t:text(), "Track 12 äöü 🎸 and")
+end
+
+tests["what is covered by names and headings cannot be clicked"] = function(t)
+  local reaper, window, _, proj = ready(t, many())
+  reaper.gfx.mouse_wheel = -30 -- half a row
+  window:frame()
+  click(reaper, window, 300, 20) -- the title
+  click(reaper, window, 300, 540) -- the details
+  t:equal(window.view.row, 1)
+  t:equal({ #reaper.commands, selected(reaper, proj) }, { 0 })
+  click(reaper, window, 300, 70) -- a tag, though a row lies behind it
+  t:equal({ window.view.row, window.view.sorted_by }, { 1, 2 })
+end
+
+tests["it fits windows from tiny to huge"] = function(t)
+  local reaper, window = ready(t, many())
+  for _, size in ipairs({ { 200, 120 }, { 320, 200 }, { 600, 1200 }, { 3000, 1500 }, { 1, 1 } }) do
+    reaper.gfx.w, reaper.gfx.h = size[1], size[2]
+    window:frame()
+    for _, call in ipairs(reaper.frame) do
+      assert(call.kind ~= "rect" or (call.w >= 0 and call.h >= 0), "a rectangle inside out")
+    end
+  end
+end
+
+tests["a screen with two pixels to a point: the same picture, twice as large"] = function(t)
+  local reaper, window, _, proj = ready(t, nil, { bridge = false })
+  local x, y = place(reaper, "Bass")
+  local small = #reaper.frame
+  window:close()
+  reaper.retina, reaper.frame = 2, nil
+  local large = t:module("window").open()
+  large:show(demo, proj)
+  large:frame()
+  t:equal(#reaper.frame, small)
+  local x2, y2 = place(reaper, "Bass")
+  t:equal({ x2 - 3, y2 }, { 2 * (x - 3), 2 * y })
+  click(reaper, large, x2, y2)
+  t:equal(selected(reaper, proj), "Bass")
+end
+
+tests["it is drawn only when something has changed"] = function(t)
+  local reaper, window = ready(t)
+  local frames = reaper.frames
+  for _ = 1, 30 do
+    reaper.clock = reaper.clock + 0.033
+    window:frame()
+  end
+  t:equal(reaper.frames, frames)
+  reaper.gfx.w = 700
+  window:frame()
+  t:equal(reaper.frames, frames + 1)
+end
+
+tests["waiting shows what goes on and how far it is, and moves where nobody knows"] = function(t)
+  local reaper, window = ready(t)
+  window:wait_for("Reading the routing", nil)
+  window:frame()
+  t:equal({ t:sees("Stemlens is listening"), t:sees("Reading the routing"),
+    t:sees("Stop the analysis") }, { true, true, true })
+  local frames = reaper.frames
+  reaper.clock = reaper.clock + 0.1
+  window:frame()
+  t:equal(reaper.frames, frames + 1)
+  window:wait_for("Tagging", 0.5)
+  window:frame()
+  local widths = {}
+  for _, call in ipairs(reaper.frame) do
+    if call.kind == "rect" and call.h == 8 then
+      widths[#widths + 1] = call.w
+    end
+  end
+  t:equal(widths[2] * 2, widths[1])
+end
+
+tests["warnings are told, all of them on request"] = function(t)
+  local it = { project = "Demo", stems = demo.stems, tags = demo.tags, warnings = {
+    { code = "a", message = "The stems differ from the mix by −31 dB." },
+    { code = "b", message = "Two tracks are silent." } } }
+  local reaper, window = ready(t, it)
+  t:has(t:text(), "The stems differ from the mix by −31 dB. (and 1 more: press N)")
+  press(reaper, window, "n")
+  t:equal({ t:window_is("notes"), t:sees("Two tracks are silent.") }, { true, true })
+  press(reaper, window, "escape")
+  t:equal(t:window_is("results"), true)
+end
+
+tests["a result without tags, and one for tracks that are gone"] = function(t)
+  local reaper, window = ready(t, { project = "x", stems = {}, tags = {}, warnings = {} })
+  t:equal(t:window_is("empty"), true)
+  press(reaper, window, "down", "enter", "left")
+  window:show(many(), reaper.front)
+  window:frame()
+  click(reaper, window, place(reaper, "Track 2 äöü 🎸"))
+  t:has(t:text(), "is no longer there")
+  -- And another project in front: nothing is selected in the wrong one.
+  local other = reaper:project({ name = "Other" })
+  reaper:track(other, "Bass")
+  window:show(demo, reaper.projects[1])
+  window:frame()
+  click(reaper, window, place(reaper, "Bass"))
+  t:equal(reaper.data[other].selection, {})
+end
+
+tests["it comes back where it was"] = function(t)
+  local reaper, window = ready(t)
+  reaper.gfx.w, reaper.gfx.h = 777, 333
+  window:close()
+  t:equal(reaper.ext["stemlens/window"], { "777 333 0 120 120", true })
+  t:module("window").open()
+  t:equal({ reaper.gfx.w, reaper.gfx.h }, { 777, 333 })
+end
+
+tests["the picture for the manual is the one that is drawn"] = function(t)
+  local reaper = ready(t)
+  local svg = picture.svg(reaper.frame, reaper.gfx.w, reaper.gfx.h)
+  t:has(svg, ">Overdriven guitar</text>")
+  t:has(svg, "</svg>")
+end
+
+return tests
