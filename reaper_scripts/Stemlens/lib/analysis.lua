@@ -201,7 +201,9 @@ local function mark(proj, plan, it, job, tracks, names)
     }
   end
   for id, state in pairs(tracks) do
-    all[#all + 1] = { id = id, volume = ("%.9g"):format(state.volume), muted = state.muted }
+    all[#all + 1] = {
+      id = id, state = state.state, volume = ("%.9g"):format(state.volume), muted = state.muted,
+    }
   end
   bounce.mark(files.join(bounce.home(proj), job), {
     project = project.name(proj), job = job, made = os.date("!%Y-%m-%d %H:%M:%S"), what = it.what,

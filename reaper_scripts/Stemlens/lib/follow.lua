@@ -144,20 +144,34 @@ function follow.moves(strips, stems, then_, told)
   return moves, inside
 end
 
+-- Which track is no longer as it was at the bounce, apart from the stems' own faders and mutes; nil
+-- where none can be told.
+local function culprit(proj, tracks, marked)
+  for _, entry in ipairs(project.tracks(proj)) do
+    local now, then_ = tracks[entry.id], marked.tracks[entry.id]
+    if now and then_ then
+      local strip = ("%.9g"):format(now.volume) ~= then_.volume
+        or tostring(now.muted) ~= then_.muted
+      if now.state ~= then_.state or strip and not marked.stems[entry.id] then
+        return entry.name
+      end
+    end
+  end
+  return nil
+end
+
 -- Why a stem no longer sounds as it was bounced, apart from faders; nil while all do.
 local function changed(proj, run, marked)
   local tracks = fingerprint.tracks(proj, run.pause)
   local feeders = fingerprint.feeders(proj)
-  local names = project.tracks_by_id(proj)
-  local loose = {}
-  for id in pairs(marked.stems) do
-    loose[id] = true
+  for id, stem in pairs(marked.stems) do
+    if not tracks[id] then
+      return ('"%s" was deleted'):format(stem.name)
+    end
   end
   for id, stem in pairs(marked.stems) do
-    if not names[id] then
-      return ('"%s" was deleted'):format(stem.name)
-    elseif fingerprint.stem(id, tracks, feeders, loose) ~= stem.still then
-      return ('"%s" was changed'):format(names[id].name)
+    if fingerprint.stem(id, tracks, feeders, marked.stems) ~= stem.still then
+      return ('"%s" was changed'):format(culprit(proj, tracks, marked) or stem.name)
     end
   end
   return nil

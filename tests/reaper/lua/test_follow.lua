@@ -133,7 +133,7 @@ end
 tests["any other change makes the result stale, and following ends"] = function(t)
   local changes = {
     ['"Bass" was changed'] = function(reaper, band) reaper:state(band.bass).fx = { { name = "eq" } } end,
-    ['"Drums" was changed'] = function(reaper, band) reaper:state(band.kick).values.D_VOL = 0.5 end,
+    ['"Kick" was changed'] = function(reaper, band) reaper:state(band.kick).values.D_VOL = 0.5 end,
     ['"Guitar" was changed'] = function(reaper, band) reaper:state(band.guitar).values.D_PAN = 1 end,
     ['"Bass" was deleted'] = function(reaper, band) table.remove(reaper.data[band.proj].state.tracks, 4) end,
   }
