@@ -81,6 +81,15 @@ def test_the_mix_and_the_returns(tmp_path: Path) -> None:
     assert "returns: A-Reverb, B-Delay; the mix: S Main.wav" in planned.told
 
 
+@pytest.mark.parametrize("typed", ["", "X ", "My Song - 2 ", "A-"])
+def test_the_mix_and_the_returns_of_tracks_with_short_names(tmp_path: Path, typed: str) -> None:
+    """What was typed in front is known from the tracks, whatever it and they look like."""
+    names = ("A", "鼓", "3", "A-Verb", "Master")
+    planned = plan(named("A", "鼓", "3"), files(tmp_path, *(typed + name for name in names)), "S")
+    assert stems(planned).keys() == {"1", "2", "3", "return A-Verb"}
+    assert planned.session.mix == tmp_path / f"{typed}Master.wav" and not planned.warnings
+
+
 def test_a_track_that_is_called_like_the_mix_is_a_track(tmp_path: Path) -> None:
     exported = files(tmp_path, "S Drums", "S Master")
     planned = plan(named("Drums", "Master"), exported, "S")

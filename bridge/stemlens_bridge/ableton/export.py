@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from stemlens_bridge.ableton import DAW
 from stemlens_bridge.ableton.live_set import LiveSet
 from stemlens_bridge.ableton.peaks import normalised
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.marks import without_label
 from stemlens_bridge.routing import Cut, CutStem
 from stemlens_bridge.session import Session, Stem
 from stemlens_bridge.stemfolder import MIX_NAMES, SETTLE_S, Settling
@@ -103,7 +105,7 @@ def plan(
     names = [track.name for track in live.tracks]
     matched = match(files, names)
     by_track = {str(index + 1): path for path, index in matched.pairs.items()}
-    plain = dict(zip(files, track_names(files), strict=True))
+    plain = _plain_names(files, {path: names[index] for path, index in matched.pairs.items()})
     others = [path for path in files if path not in matched.pairs]
     mixes = [path for path in others if _words(plain[path]) in MIX_NAMES]
     returns = [path for path in others if RETURN_FILE.match(plain[path]) and path not in mixes]
@@ -159,6 +161,24 @@ def plan(
         tempo=TempoMap.from_plain(live.tempo),
     )
     return Planned(session, told, tuple(warnings))
+
+
+def _plain_names(files: Sequence[Path], known: Mapping[Path, str]) -> dict[Path, str]:
+    """What the files are called without what was typed in front of all of them: that is what stands
+    before the track's name in those whose tracks are known."""
+    stems = {path: without_label(path.stem) for path in files}
+    typed = Counter(
+        stems[path].removesuffix(name) for path, name in known.items() if stems[path].endswith(name)
+    )
+    found = dict(zip(files, track_names(files), strict=True))
+    if typed:
+        prefix = typed.most_common(1)[0][0]
+        found |= {
+            path: stem.removeprefix(prefix)
+            for path, stem in stems.items()
+            if stem.startswith(prefix) and stem != prefix
+        }
+    return found
 
 
 def _cut(
