@@ -69,6 +69,22 @@ def main() -> None:
             shown = name.replace("bare", "bare convolutions, micro-batch")
             print(f"| {shown} | {speed:.0f} | {speed / best:.0%} |")
 
+    print("\n## In the DAW\n")
+    print("Medians of several runs; whole processes, start-up included, where one is started.\n")
+    print("| what | seconds | at most |")
+    print("|---|---|---|")
+    for name, seconds in measured("bridge_start").items():
+        if name != "whole_s":
+            print(
+                f"| start of the bridge ({name}) to its first OSC message | {seconds:.2f} | 0.3 |"
+            )
+    ardour = measured("ardour_annotations")
+    print(
+        f"| comments on {ardour['tracks']} tracks of a running Ardour, each read back "
+        f"| {ardour['seconds']:.2f} | 2 |"
+    )
+    print(f"| of that, to find the Ardour that has the session open | {ardour['find_s']:.2f} | |")
+
 
 if __name__ == "__main__":
     main()
