@@ -46,3 +46,14 @@ def test_luacheck_has_nothing_to_say() -> None:
     command = [luacheck, "--no-color", "--codes", "Stemlens"]
     done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_manual_shows_the_window_as_it_is_drawn(tmp_path: Path) -> None:
+    lua = needs("lua5.4", "lua5.4")
+    drawn = tmp_path / "window.svg"
+    size = ("1000", "340")
+    subprocess.run([lua, str(HERE / "lua" / "draw.lua"), "results", str(drawn), *size], check=True)
+    kept = (HERE.parents[1] / "docs" / "reaper-window.svg").read_text(encoding="utf-8")
+    assert kept == drawn.read_text(encoding="utf-8"), (
+        "run: lua5.4 tests/reaper/lua/draw.lua results docs/reaper-window.svg 1000 340"
+    )

@@ -26,8 +26,27 @@ local function selected_ids(proj)
   return ids
 end
 
--- What an action asks for: {what =, from_s =, to_s =, only = ids or nil, former = the mark of the
--- bounce to build on, or nil}.
+-- The ids of the tracks that the user wants left out of the whole: muted while it is bounced.
+local function left_out(proj)
+  local found = {}
+  for _, entry in ipairs(project.tracks(proj)) do
+    if routing.choice(entry.track) == "skip" then
+      found[#found + 1] = entry.id
+    end
+  end
+  return found
+end
+
+local function set_of(ids)
+  local set = {}
+  for _, id in ipairs(ids or {}) do
+    set[id] = true
+  end
+  return set
+end
+
+-- What an action asks for: {what =, from_s =, to_s =, only = ids or nil, left_out = ids, former =
+-- the mark of the bounce to build on, or nil}.
 local function wanted(proj, what, choices)
   if reaper.CountTracks(proj) == 0 then
     failure.raise("There are no tracks in this project, so there is nothing to analyse.")
@@ -61,18 +80,11 @@ local function wanted(proj, what, choices)
     failure.raise("The project is empty, so there is nothing to analyse.")
   end
   it.with_mix = it.only == nil
+  it.left_out = it.with_mix and left_out(proj) or {}
   it.returns = choices.returns
   it.tempo = project.tempo(proj)
   it.tempo_hash = fingerprint.hash(json.write(json.list(it.tempo)))
   return it
-end
-
-local function set_of(ids)
-  local set = {}
-  for _, id in ipairs(ids or {}) do
-    set[id] = true
-  end
-  return set
 end
 
 -- --------------------------------------------------------------------------------- the plan
@@ -125,6 +137,7 @@ local function to_render(proj, plan, it)
   local former = it.former
   local same = former and former.bounce.returns == it.returns
     and former.bounce.tempo == it.tempo_hash
+    and former.bounce.left_out == record.join(it.left_out)
     and former.bounce.from_s == tostring(it.from_s) and former.bounce.to_s == tostring(it.to_s)
   local changed = {}
   for _, stem in ipairs(plan.stems) do
@@ -208,7 +221,7 @@ local function mark(proj, plan, it, job, tracks, names)
   bounce.mark(files.join(bounce.home(proj), job), {
     project = project.name(proj), job = job, made = os.date("!%Y-%m-%d %H:%M:%S"), what = it.what,
     from_s = it.from_s, to_s = it.to_s, returns = it.returns, tempo = it.tempo_hash,
-    only = it.only and record.join(it.only) or nil,
+    only = it.only and record.join(it.only) or nil, left_out = record.join(it.left_out),
   }, names, stems, all)
 end
 
@@ -217,6 +230,7 @@ local function render(proj, plan, it, changed, folder)
   local by_id, mix = bounce.run(proj, {
     stems = changed, from_s = it.from_s, to_s = it.to_s, with_mix = it.with_mix,
     via_master = it.returns == "with source", folder = path,
+    left_out = set_of(it.left_out),
   })
   local names = { "session.json" }
   for _, stem in ipairs(changed) do

@@ -3,8 +3,9 @@
 --
 -- Stems are rendered post-fader and post-pan, not through the master; the mix with the master's
 -- effects bypassed and its fader at unity, so that the stems must add up to it. Both in one pass
--- where REAPER's list of targets can be told apart, else in two. Solo is off meanwhile: the stems
--- of a session are those of its mix.
+-- where REAPER's list of targets can be told apart, else in two. Meanwhile solo is off, because the
+-- stems of a session are those of its mix, and tracks that the user left out are muted, because
+-- they are no part of it.
 --
 -- A bounce lies in a folder of its own beside the project's recordings, with a mark in it; only
 -- files that a mark lists are ever deleted.
@@ -112,7 +113,7 @@ end
 -- ------------------------------------------------------- taking a state and putting it back
 
 local function snapshot(proj)
-  local kept = { numbers = {}, strings = {}, selected = {}, solos = {}, master = {} }
+  local kept = { numbers = {}, strings = {}, selected = {}, solos = {}, mutes = {}, master = {} }
   for _, key in ipairs(NUMBERS) do
     kept.numbers[key] = reaper.GetSetProjectInfo(proj, key, 0, false)
   end
@@ -129,6 +130,7 @@ local function snapshot(proj)
     local track = reaper.GetTrack(proj, index)
     kept.selected[track] = reaper.IsTrackSelected(track)
     kept.solos[track] = reaper.GetMediaTrackInfo_Value(track, "I_SOLO")
+    kept.mutes[track] = reaper.GetMediaTrackInfo_Value(track, "B_MUTE")
   end
   if reaper.APIExists("SNM_GetIntConfigVar") then
     kept.close = reaper.SNM_GetIntConfigVar(CLOSE_WHEN_DONE, -1)
@@ -147,6 +149,9 @@ local function restore(proj, kept)
     if reaper.ValidatePtr2(proj, track, "MediaTrack*") then
       if reaper.GetMediaTrackInfo_Value(track, "I_SOLO") ~= solo then
         try(reaper.SetMediaTrackInfo_Value, track, "I_SOLO", solo)
+      end
+      if reaper.GetMediaTrackInfo_Value(track, "B_MUTE") ~= kept.mutes[track] then
+        try(reaper.SetMediaTrackInfo_Value, track, "B_MUTE", kept.mutes[track])
       end
       try(reaper.SetTrackSelected, track, kept.selected[track])
     end
@@ -185,6 +190,9 @@ local function prepare(proj, plan, folder, kept)
   for track, solo in pairs(kept.solos) do
     if solo ~= 0 then
       reaper.SetMediaTrackInfo_Value(track, "I_SOLO", 0)
+    end
+    if plan.left_out[reaper.GetTrackGUID(track)] then
+      reaper.SetMediaTrackInfo_Value(track, "B_MUTE", 1)
     end
     reaper.SetTrackSelected(track, plan.by_track[track] ~= nil)
   end
@@ -396,16 +404,17 @@ end
 
 -- Renders stems (records with id, name, and their track's number and handle) into a new folder.
 --
---   wanted = {stems =, from_s =, to_s =, with_mix =, via_master =, folder = to be made}
+--   wanted = {stems =, from_s =, to_s =, with_mix =, via_master =, folder = to be made,
+--             left_out = set of ids of tracks that are no part of the mix, or nil}
 --
 -- Returns the paths of the stems by id, and of the mix. Whatever happens, the project's render
--- settings, selection, solos and master are then as they were; a bounce that failed leaves no
--- files. Blocks REAPER.
+-- settings, selection, solos, mutes and master are then as they were; a bounce that failed leaves
+-- no files. Blocks REAPER.
 function bounce.run(proj, wanted)
   local plan = {
     stems = wanted.stems, count = #wanted.stems, from_s = wanted.from_s, to_s = wanted.to_s,
     with_mix = wanted.with_mix, via_master = wanted.via_master,
-    by_track = {}, id_by_number = {}, written = {},
+    left_out = wanted.left_out or {}, by_track = {}, id_by_number = {}, written = {},
   }
   for _, stem in ipairs(wanted.stems) do
     plan.by_track[stem.track] = stem

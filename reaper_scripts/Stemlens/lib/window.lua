@@ -46,10 +46,10 @@ end
 
 function window:close()
   if self.opened then
-    local dock, x, y, w, h = gfx.dock(-1, 0, 0, 0, 0)
+    local dock, x, y = gfx.dock(-1, 0, 0, 0, 0)
     local scale = scale_of_screen()
-    reaper.SetExtState(SECTION, KEY, ("%d %d %d %d %d"):format(math.floor(w / scale),
-      math.floor(h / scale), math.floor(dock), math.floor(x), math.floor(y)), true)
+    reaper.SetExtState(SECTION, KEY, ("%d %d %d %d %d"):format(math.floor(gfx.w / scale),
+      math.floor(gfx.h / scale), math.floor(dock), math.floor(x), math.floor(y)), true)
     gfx.quit()
     self.opened = false
   end

@@ -77,6 +77,15 @@ tests["another tempo or length changes everything"] = function(t)
   t:has(t:last_message(), "Reverb (printed with its source)", "the list changed, so it is shown")
 end
 
+tests["leaving a track out may change what it feeds, so all is bounced again"] = function(t)
+  local reaper, band, it = ready(t)
+  it.selection = { [band.bass] = true }
+  reaper:run("Leave selected tracks out")
+  t:equal(again(t, function() end), { "MASTER", "Drums", "Guitar", "Reverb" })
+  t:equal(again(t, function() reaper:state(band.guitar).values.D_VOL = 0.5 end),
+    { "MASTER", "Guitar", "Reverb" })
+end
+
 tests["a file of the last bounce that is gone is bounced again"] = function(t)
   local _, band, it = ready(t)
   local home = t.folder .. "/recordings/Stemlens bounces"

@@ -108,6 +108,20 @@ tests["selected tracks are analysed as if there were no others, without a mix"] 
   t:equal(it.selection, { [band.kick] = true, [band.bass] = true })
 end
 
+tests["a track that was left out is no part of the mix either"] = function(t)
+  local reaper = t:reaper()
+  local band = t:band()
+  local it = reaper.data[band.proj]
+  it.selection = { [band.bass] = true }
+  reaper:run("Leave selected tracks out")
+  local before = reaper:picture(band.proj).undoable.states
+  t:act("Analyze session")
+  t:equal(it.rendered[1].names, { "MASTER", "Drums", "Guitar", "Reverb" })
+  t:equal(it.rendered[1].muted, { "Bass", "Click" })
+  t:act("Remove all annotations")
+  t:equal(reaper:picture(band.proj).undoable.states, before)
+end
+
 tests["a time selection is in project time"] = function(t)
   local reaper = t:reaper()
   local band = t:band()

@@ -321,7 +321,11 @@ function StandIn:render(it)
     master_fx = it.states[it.master].values.I_FXEN, solo = false,
     master_volume = it.states[it.master].values.D_VOL,
   }
+  log.muted = {}
   for _, track in ipairs(it.state.tracks) do
+    if it.states[track].values.B_MUTE ~= 0 then
+      log.muted[#log.muted + 1] = it.states[track].name
+    end
     log.solo = log.solo or it.states[track].values.I_SOLO ~= 0
   end
   it.rendered[#it.rendered + 1] = log
