@@ -7,10 +7,13 @@ files on tracks) is written into the session file, as Ardour 7.3 itself writes i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +29,7 @@ from stemlens_bridge.ardour import osc, session_file
 from stemlens_bridge.commands import ardour
 
 PROGRAM = "ardour7-lua"
-START_S = 40.0
+START_S = 90.0
 OSC_ON = (
     '<Protocol name="Open Sound Control (OSC)" active="1" debugmode="0" address-only="0" '
     'remote-port="0" banksize="0" striptypes="31" feedback="0" gainmode="0" send-page-size="0" '
@@ -261,13 +264,30 @@ def _fill(
     root.set("id-counter", str(counter + 1))
 
 
+def turn_osc_on(path: Path) -> None:
+    """Makes the session in a file listen to OSC when it is opened."""
+    text = path.read_text(encoding="utf-8")
+    pattern = r'<Protocol name="Open Sound Control \(OSC\)"[^>]*/>'
+    path.write_text(re.sub(pattern, OSC_ON, text), encoding="utf-8")
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> osc.Ardour:
+    """The Ardour of a process, once it has the session open."""
+    session = session_file.read(path)
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "Ardour ended"
+        found = osc.find(session.snapshot, [route.name for route in session.mixed])
+        if found is not None:
+            return found
+    raise AssertionError("Ardour does not answer")
+
+
 class RunningArdour:
     """A real Ardour without a window that has a session open and listens to OSC."""
 
     def __init__(self, path: Path, home: Path) -> None:
-        text = path.read_text(encoding="utf-8")
-        pattern = r'<Protocol name="Open Sound Control \(OSC\)"[^>]*/>'
-        path.write_text(re.sub(pattern, OSC_ON, text), encoding="utf-8")
+        turn_osc_on(path)
         self.path = path
         self._stop = home / f"stop-{path.stem}"
         job = {
@@ -276,14 +296,7 @@ class RunningArdour:
             "stop": str(self._stop),
         }
         self.process = run_lua(RUN, job, home)
-        names = [route.name for route in session_file.read(path).mixed]
-        for _ in range(100):
-            assert self.process.poll() is None, "Ardour ended"
-            found = osc.find(job["name"], names)
-            if found is not None:
-                self.osc = found
-                return
-        raise AssertionError("Ardour does not answer")
+        self.osc = wait_for(path, self.process)
 
     def stop(self) -> None:
         """Closes the session without saving."""
@@ -305,6 +318,94 @@ class RunningArdour:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+
+WINDOW_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
+<Ardour>
+  <Config>
+    <Option name="try-autostart-engine" value="1"/>
+    <Option name="hide-dummy-backend" value="0"/>
+  </Config>
+  <Extra><AudioMIDISetup><EngineStates>
+    <State backend="None (Dummy)" driver="Normal Speed" device="Silence" input-device=""
+     output-device="" sample-rate="{rate}" buffer-size="1024" n-periods="0" input-latency="0"
+     output-latency="0" input-channels="0" output-channels="0" active="1" use-buffered-io="0"
+     midi-option="No MIDI I/O" lm-input=""/>
+  </EngineStates></AudioMIDISetup></Extra>
+</Ardour>
+"""
+NO_ACTIONS = """<?xml version="1.0" encoding="UTF-8"?>
+<UIScripts>
+  <ActionScript lua="Lua 5.3">c2NyaXB0cyA9IHt9IA==</ActionScript>
+  <ActionHooks/>
+</UIScripts>
+"""
+
+
+def window_settings(home: Path, rate: int) -> Path:
+    """Settings with which Ardour opens its window and asks nothing; returns their folder."""
+    environment(home)
+    config = home / "config" / "ardour7"
+    config.mkdir(exist_ok=True)
+    (config / ".a7").touch()  # it was started before
+    (config / "config").write_text(WINDOW_CONFIG.format(rate=rate), encoding="utf-8")
+    (config / "ui_scripts").write_text(NO_ACTIONS, encoding="utf-8")
+    return config
+
+
+class ArdourWindow:
+    """A real Ardour with its window, on a display that nobody sees, with a session open."""
+
+    def __init__(self, path: Path, home: Path, size: str = "1600x1000") -> None:
+        turn_osc_on(path)
+        self._display = home / "display"
+        told = f'echo "$DISPLAY" "$XAUTHORITY" > "{self._display}"; exec ardour "$@"'
+        screen = ["xvfb-run", "-a", "-s", f"-screen 0 {size}x24"]
+        with (home / "window.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*screen, "sh", "-c", told, "sh", "--no-splash", "--no-announcements", str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(home),
+                start_new_session=True,
+            )
+        try:
+            self.osc = wait_for(path, self.process)
+        except AssertionError:
+            self.stop()
+            raise
+
+    def action(self, name: str) -> None:
+        """Has an action of the menu done, e.g. LuaAction/script-1."""
+        self.osc.send([("/access_action", (name,))])
+
+    def display(self) -> dict[str, str]:
+        """What another program needs to use the same display."""
+        number, authority = self._display.read_text().split()
+        return {**os.environ, "DISPLAY": number, "XAUTHORITY": authority}
+
+    def stop(self) -> None:
+        """Ends it without saving, and waits for everything that was started with it."""
+        started = time.monotonic()
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() - started < 20:
+                patient = time.monotonic() - started < 3
+                os.killpg(self.process.pid, signal.SIGTERM if patient else signal.SIGKILL)
+                self.process.poll()
+                time.sleep(0.1)
+
+    def __enter__(self) -> ArdourWindow:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.osc.__exit__(None, None, None)
         self.stop()
 
 

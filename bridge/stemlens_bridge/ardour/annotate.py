@@ -14,8 +14,19 @@ from stemlens_bridge.tracks import located
 
 
 def opened(session: SessionFile) -> osc.Ardour | None:
-    """The running Ardour that has the session open and listens to OSC; None without one."""
-    return osc.find(session.snapshot, [route.name for route in session.mixed])
+    """The running Ardour that has the session open and listens to OSC; None without one.
+
+    Over OSC a session has a name but no folder; a copy of it elsewhere has the same name. Where it
+    can be seen (on Linux), an Ardour that has none of this session's recordings open has another.
+    """
+    found = osc.find(session.snapshot, [route.name for route in session.mixed])
+    if found is None:
+        return None
+    recorded = any(session.folder.glob("interchange/*/audiofiles/*"))
+    if recorded and closed.can_see() and not closed.in_use(session.folder):
+        found.__exit__()
+        return None
+    return found
 
 
 def write(

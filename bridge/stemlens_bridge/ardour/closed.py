@@ -197,6 +197,11 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+def can_see() -> bool:
+    """Whether it can be seen on this system which files a program has open."""
+    return sys.platform.startswith("linux")
+
+
 def running() -> bool:
     """Whether an Ardour with a window runs on this machine, as far as can be seen."""
     return any(_program(process).startswith("ardour-") for process in _processes())
@@ -204,7 +209,7 @@ def running() -> bool:
 
 def _processes() -> Iterator[Path]:
     """The processes of Ardour's programs, as folders of /proc."""
-    if sys.platform.startswith("linux"):
+    if can_see():
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and _program(process).startswith(PROGRAMS):
                 yield process

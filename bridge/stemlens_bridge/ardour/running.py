@@ -19,7 +19,16 @@ from dataclasses import replace
 
 from stemlens_bridge import marks
 from stemlens_bridge.ardour import record
-from stemlens_bridge.ardour.osc import TRACKS_AND_BUSES, Ardour, Exchange, Sent, Strip, fader_db
+from stemlens_bridge.ardour.osc import (
+    GLOBAL,
+    TRACKS_AND_BUSES,
+    Ardour,
+    Exchange,
+    Sent,
+    Strip,
+    fader_db,
+    surface,
+)
 from stemlens_bridge.ardour.session_file import SessionFile
 from stemlens_bridge.ardour.wanted import COLOR, COMMENTS, MARKERS, Wanted, Written
 from stemlens_bridge.errors import StemlensError
@@ -29,6 +38,7 @@ LOCATE_S = 3.0
 FIND_S = 0.8
 RESEND_S = 0.25
 ANSWER_S = 0.05
+REMOVE_S, TOLD_S = 2.5, 0.3
 SAVE_S = 20.0
 AWAY = 4_801  # samples: how far off the playhead is put before a marker is looked for
 
@@ -218,14 +228,14 @@ class _Marking:
             taken.add(at)
             places[name] = at
         there: set[str] = set()
-        stuck = []
+        stuck: list[str] = []
         for name in former:
             found = self._find(name, places.get(name))
             if found is None:
                 continue
             if places.get(name) == found:
                 there.add(name)
-            elif not self._remove(name):
+            elif stuck or not self._remove(name):
                 stuck.append(name)
         self.left = len(stuck)
         if stuck:
@@ -287,9 +297,25 @@ class _Marking:
         return None if at == away else at
 
     def _remove(self, name: str) -> bool:
-        """Removes the marker that the playhead is on; whether it is gone."""
+        """Removes the marker that the playhead is on; whether it is gone.
+
+        Ardour's window removes it some time later, and what the playhead is on then; so it stays
+        where it is until the marker's name is no longer told.
+        """
         self.ardour.send([("/remove_marker", ())])
-        return self._find(name, None) is None
+        started = time.monotonic()
+        gone = 0
+        while time.monotonic() - started < REMOVE_S and gone < 2:
+            # has it tell everything anew: first a place that is none, then where it is
+            self.ardour.send(surface(GLOBAL))
+            until = time.monotonic() + TOLD_S
+            told = [name]
+            while (left := until - time.monotonic()) > 0:
+                for path, given in self.ardour.receive(left):
+                    told = [str(given[0])] if path == "/marker" and given else told
+            gone = gone + 1 if told != [name] else 0
+        self.ardour.send(surface())
+        return gone == 2
 
 
 def unsaved(ardour: Ardour, session: SessionFile) -> list[str]:
