@@ -100,7 +100,8 @@ class CutStem:
 
     inside: ids of the tracks that are part of it. group: the name of the opened folder or bus that
     it lies in. why: why a bus was not opened. sidechains: ids of stems whose effects listen to it.
-    feeds: ids of the returns (or other stems) that it feeds by sends.
+    feeds: ids of the returns (or other stems) that it feeds by sends, its own or those of an opened
+    bus behind it.
     """
 
     id: str
@@ -154,8 +155,9 @@ def cut(
 
     `choices` are the user's wishes by track id: "one" keeps a bus together, "open" opens it, "skip"
     leaves it out with everything inside. With `returns` "with source" a return is no stem, because
-    the DAW prints it with each track that feeds it. Raises `project_invalid` for a routing that
-    cannot be and `bad_options` for an unknown wish.
+    the DAW prints it with each track that feeds it; then a track that is heard through returns
+    alone is a stem too. Raises `project_invalid` for a routing that cannot be and `bad_options` for
+    an unknown wish.
     """
     choices = choices or {}
     for wish in choices.values():
@@ -187,6 +189,7 @@ class _Cutting:
         self.stems: dict[str, CutStem] = {}
         self.skipped: dict[str, str] = {}
         self.opened: set[str] = set()
+        self.printed: list[str] = []  # returns that come with their sources
         self.warnings: list[str] = []
 
     @staticmethod
@@ -200,8 +203,11 @@ class _Cutting:
     def result(self) -> Cut:
         for own in self.inputs[MASTER]:
             self._enter(own, None)
-        placed = {track: stem.id for stem in self.stems.values() for track in stem.inside}
-        placed |= {own: own for own in self.stems}
+        for own in self.printed:  # which grows when a return feeds another one
+            for source in sorted(self.fed[own], key=self._hops):
+                if source not in self._placed() and source not in self.opened | {*self.skipped}:
+                    self._enter(source, None)
+        placed = self._placed()
         order = list(self.tracks)
         stems = sorted(self.stems.values(), key=lambda stem: order.index(stem.id))
         return Cut(
@@ -214,8 +220,21 @@ class _Cutting:
             tuple(self.warnings),
         )
 
+    def _placed(self) -> dict[str, str]:
+        """The stem in which each track is."""
+        inside = {track: stem.id for stem in self.stems.values() for track in stem.inside}
+        return inside | {own: own for own in self.stems}
+
+    def _hops(self, own: str) -> int:
+        """How many tracks lie behind the main output of this one: a bus comes before its inputs."""
+        seen = {own}
+        while (output := self.tracks[own].output) not in (None, MASTER, *seen):
+            own = str(output)
+            seen.add(own)
+        return len(seen)
+
     def _enter(self, own: str, group: str | None) -> None:
-        """Decides about a track whose main output is part of the mix."""
+        """Decides about a track whose sound is part of the mix."""
         track = self.tracks[own]
         wish = self.choices.get(own)
         why = "as you wished" if wish == "skip" else self._not_heard(own)
@@ -226,6 +245,7 @@ class _Cutting:
         inputs, fed = self.inputs[own], self.fed[own]
         if not inputs and fed and self.returns == "with source" and not track.sounds:
             self.skipped[own] = "printed with the tracks that feed it"
+            self.printed.append(own)
             return
         if not inputs:
             kind = "return" if fed and not track.sounds else "track"
@@ -305,22 +325,37 @@ class _Cutting:
         track = self.tracks[own]
         if track.muted:
             return "muted"
-        through = [self.tracks[send.to].name for send in track.sends if not send.sidechain]
+        through = dict.fromkeys(self.tracks[to].name for to in _sound_to(track))
         return f"heard only through {', '.join(through)}" if through else "not heard in the master"
 
     def _with_sends(self, stem: CutStem, placed: Mapping[str, str]) -> CutStem:
-        """The stem with what listens to it and what it feeds, where those are stems."""
+        """The stem with what listens to it and what it feeds, where those are stems: also by way of
+        tracks that are in none, such as an opened bus with a send."""
+        steered: set[str] = set()
+        fed: set[str] = set()
+        waiting = [stem.id, *stem.inside]
+        passed = set(waiting)
+        while waiting:
+            track = self.tracks[waiting.pop()]
+            steered |= {send.to for send in track.sends if send.sidechain}
+            reached = _sound_to(track)
+            if track.output not in (None, MASTER):
+                reached.append(str(track.output))
+            fed |= {to for to in reached if to in placed}
+            onwards = {to for to in reached if to not in placed} - passed
+            passed |= onwards
+            waiting += onwards
 
-        def reached(sidechain: bool) -> tuple[str, ...]:
-            found = {
-                placed[send.to]
-                for own in (stem.id, *stem.inside)
-                for send in self.tracks[own].sends
-                if send.sidechain == sidechain and send.to in placed
-            }
-            return tuple(own for own in self.tracks if own in found - {stem.id})
+        def stems(found: set[str]) -> tuple[str, ...]:
+            others = {placed[own] for own in found if own in placed} - {stem.id}
+            return tuple(own for own in self.tracks if own in others)
 
-        return replace(stem, sidechains=reached(True), feeds=reached(False))
+        return replace(stem, sidechains=stems(steered), feeds=stems(fed))
+
+
+def _sound_to(track: Track) -> list[str]:
+    """Where the sends of a track carry its sound."""
+    return [send.to for send in track.sends if not send.sidechain]
 
 
 def _with_plain_output(track: Track) -> Track:

@@ -81,6 +81,31 @@ def test_a_track_heard_only_through_its_send_is_inside_the_return() -> None:
     assert found.skipped[0].why == "heard only through Amp"
 
 
+def test_what_is_heard_only_through_returns_is_a_stem_where_returns_come_with_their_source() -> (
+    None
+):
+    tracks = [
+        Track("v", "Vox", "b", sends=(Send("r"),)),
+        Track("b", "Vox bus", output=None, effects=True, sends=(Send("r"), Send("d"))),
+        Track("r", "Reverb", sounds=False),
+        Track("d", "Delay", output=None, sounds=False, sends=(Send("r", -6.0),)),
+    ]
+    found = cut(tracks, returns="with source")
+    (stem,) = found.stems
+    assert (stem.name, stem.inside) == ("Vox bus", ("v",))
+    assert cut(tracks).skipped[1].why == "heard only through Reverb, Delay"
+
+
+def test_a_send_of_an_opened_folder_is_fed_by_what_lies_in_it() -> None:
+    tracks = [
+        Track("f", "Drums", sounds=False, sends=(Send("r", -9.0),)),
+        Track("k", "Kick", "f"),
+        Track("r", "Room", sounds=False, effects=True),
+    ]
+    kick, room = cut(tracks).stems
+    assert (kick.feeds, room.feeds) == (("r",), ())
+
+
 def test_a_lone_send_at_unity_is_a_main_output() -> None:
     bus = Track("b", "Bus", sounds=False)
     track = Track("g", "Guitar", output=None, sends=(Send("b"),))
@@ -220,3 +245,38 @@ def test_the_stems_add_up_to_the_master_in_every_routing(tracks: list[Track]) ->
     np.testing.assert_allclose(total, master, atol=1e-12)
     inside = [own for stem in found.stems for own in (stem.id, *stem.inside)]
     assert len(inside) == len(set(inside)), "no track is in two stems"
+
+
+@given(routings())
+def test_whatever_changes_with_a_stem_is_told_as_fed_by_it(tracks: list[Track]) -> None:
+    leaves, _ = played(tracks)
+    stems_by_id = {stem.id: stem for stem in cut(tracks).stems}
+    for own, stem in stems_by_id.items():
+        quiet = [
+            replace(track, sounds=False) if track.id in (own, *stem.inside) else track
+            for track in tracks
+        ]
+        without, _ = played(quiet)
+        changed = {other for other in stems_by_id if not np.allclose(leaves[other], without[other])}
+        told, waiting = {own}, [own]
+        while waiting:
+            new = set(stems_by_id[waiting.pop()].feeds) - told
+            told |= new
+            waiting += new
+        assert changed <= told
+
+
+@given(routings())
+def test_no_sound_is_lost_where_returns_come_with_their_source(tracks: list[Track]) -> None:
+    _, master = played(tracks)
+    found = cut(tracks, returns="with source")
+    inside = [own for stem in found.stems for own in (stem.id, *stem.inside)]
+    assert len(inside) == len(set(inside)), "no track is in two stems"
+    by_id = {track.id: track for track in tracks}
+
+    def printed(own: str) -> bool:
+        track = by_id[own]
+        onwards = [send.to for send in track.sends if not send.sidechain] + [track.output or ""]
+        return own in inside or (not track.muted and any(printed(to) for to in onwards if to))
+
+    assert all(printed(track.id) for track in tracks if abs(master[int(track.id)]) > 1e-12)
