@@ -16,6 +16,8 @@ local settings = require("settings")
 
 local analysis = {}
 
+local LONGEST = 1500 -- bytes of the list of stems in a message box
+
 -- ------------------------------------------------------------------------------ what is asked
 
 local function selected_ids(proj)
@@ -154,6 +156,10 @@ end
 
 -- The user sees the list before the first bounce, and whenever it has changed.
 local function agree(proj, plan, estimate)
+  local sentence = plan.sentence
+  if #sentence > LONGEST then -- a message box has no scroll bar
+    sentence = sentence:sub(1, (utf8.offset(sentence, 0, LONGEST) or LONGEST) - 1) .. "…"
+  end
   local ids = {}
   for index, stem in ipairs(plan.stems) do
     ids[index] = stem.id .. stem.kind .. table.concat(stem.inside or {})
@@ -167,7 +173,7 @@ local function agree(proj, plan, estimate)
   end
   local solo = reaper.AnyTrackSolo(proj)
     and "\n\nSolo is switched off during the bounce and on again after it." or ""
-  local answer = reaper.MB(plan.sentence .. ".\n\n" .. bounce.told(estimate) .. solo
+  local answer = reaper.MB(sentence .. ".\n\n" .. bounce.told(estimate) .. solo
     .. "\n\nTo treat tracks in another way, cancel, select them, and run one of the actions "
     .. '"Stemlens: Treat selected tracks…".', "Stemlens: bounce these stems?", 1)
   if answer ~= 1 then

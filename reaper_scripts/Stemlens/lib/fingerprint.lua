@@ -13,6 +13,7 @@ local project = require("project")
 local fingerprint = {}
 
 local SENDS = 0
+local TURN_S = 0.015 -- so long REAPER may be kept busy at a time
 
 -- First words of lines in a track's state chunk that are not heard.
 local NOT_HEARD = {}
@@ -109,15 +110,17 @@ function fingerprint.feeders(proj)
   return feeders
 end
 
--- All tracks of a project by id, as `fingerprint.track` tells them; `pause` is called between them.
+-- All tracks of a project by id, as `fingerprint.track` tells them; `pause` is called whenever that
+-- has taken a while.
 function fingerprint.tracks(proj, pause)
-  local found = {}
+  local found, since = {}, reaper.time_precise()
   for _, entry in ipairs(project.tracks(proj)) do
     if reaper.ValidatePtr2(proj, entry.track, "MediaTrack*") then
       found[entry.id] = fingerprint.track(entry.track)
     end
-    if pause then
+    if pause and reaper.time_precise() - since > TURN_S then
       pause()
+      since = reaper.time_precise()
     end
   end
   return found

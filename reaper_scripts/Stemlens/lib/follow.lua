@@ -234,6 +234,10 @@ local function tell_moves(run, proj, box, on)
     local changes = reaper.GetProjectStateChangeCount(proj)
     if changes ~= count then
       count, moved_at, looked = changes, now, false
+      if project.memory(proj).job ~= job then -- analysed anew meanwhile
+        job, marked, stems, volumes = bounced(proj)
+        told = {}
+      end
     elseif not looked and not waiting and now - moved_at >= SETTLE_S then
       looked = true
       local reason = changed(proj, run, marked)

@@ -104,7 +104,8 @@ function jobs.run(title, story, window)
     if not good then
       local sentence = failure.sentence(caught)
       if window and window:is_open() then
-        window:fail(sentence)
+        local stopped = failure.is(caught) and caught.code == "cancelled"
+        window:fail(sentence, stopped and "Stopped" or "That did not work")
       elseif not (failure.is(caught) and caught.code == "cancelled") then -- who cancels knows
         reaper.MB(sentence, "Stemlens: " .. title, 0)
       end

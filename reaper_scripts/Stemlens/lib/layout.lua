@@ -7,7 +7,8 @@
 -- the two colours are told apart by colour-blind eyes (Okabe and Ito, 2008). All cells share one
 -- scale, so that bars can be compared across the whole window. A thin line is the interval.
 --
--- view = {state = "waiting" | "results" | "failed" | "empty", text, fraction, time, findings,
+-- view = {state = "waiting" | "results" | "failed" | "notes" | "empty", heading, text, fraction,
+--         time, findings,
 --         row, column (selected cell), x, y (scrolled by), sorted_by = column or nil, notes}
 
 local layout = {}
@@ -390,7 +391,7 @@ function layout.compute(view, width, height, measure)
   elseif view.state == "waiting" then
     waiting(out, view, width, height, measure)
   elseif view.state == "failed" or view.state == "notes" then
-    local heading = view.state == "notes" and "What you should know" or "That did not work"
+    local heading = view.state == "notes" and "What you should know" or view.heading
     local x, y = message(out, width, height, heading, view.text, measure)
     button(out, x, y + 16, 90, view.state == "notes" and "Back" or "Close",
       view.state == "notes" and "back" or "close")

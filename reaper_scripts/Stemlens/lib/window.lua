@@ -78,8 +78,8 @@ function window:note(text)
   end
 end
 
-function window:fail(sentence)
-  self.view.state, self.view.text = "failed", sentence
+function window:fail(sentence, heading)
+  self.view.state, self.view.text, self.view.heading = "failed", sentence, heading
 end
 
 -- Whether the user pressed "Stop the analysis".
@@ -246,8 +246,12 @@ function window:_click(zone)
     view.row, view.column = zone.row, zone.column or view.column
     self:_select(zone.row)
   elseif zone.action == "tag" then
-    view.column = zone.column
+    local chosen = layout.rows(view)[view.row]
+    view.column, view.y = zone.column, 0
     view.sorted_by = view.sorted_by ~= zone.column and zone.column or nil
+    for row, stem in ipairs(layout.rows(view)) do
+      view.row = stem == chosen and row or view.row
+    end
   elseif zone.action == "cancel" then
     self.cancel = true
     view.text = "Stopping"

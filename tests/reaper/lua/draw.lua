@@ -52,7 +52,7 @@ function views.waiting()
 end
 function views.failed()
   window:fail("Stemlens does not know yet where its bridge is. In a terminal, run:\n\n    "
-    .. "stemlens-bridge reaper install\n\nThen run this action again.")
+    .. "stemlens-bridge reaper install\n\nThen run this action again.", "That did not work")
 end
 function views.empty()
   window.view.state = "empty"

@@ -139,6 +139,9 @@ tests["who does not agree to the list gets nothing bounced, and no complaint"] =
   table.insert(reaper.keys, 27)
   reaper:until_("over", function() return script.over end)
   t:equal(#reaper.messages, 1)
+  t:act("Analyze session")
+  t:equal({ t:window_is("stopped"), t:sees("Nothing was bounced.") }, { true, true })
+  t:close_window()
   t:equal(#reaper.data[band.proj].rendered, 0)
   t:equal(reaper.ext["stemlens/running"], nil)
   t:equal(reaper:picture(band.proj).ext, {})
@@ -149,7 +152,19 @@ tests["who does not agree to the list gets nothing bounced, and no complaint"] =
   t:close_window()
   reaper:advance(2)
   t:act("Analyze session")
-  t:equal(#reaper.messages, 2, "who agreed once is not asked about the same list again")
+  t:equal(#reaper.messages, 3, "who agreed once is not asked about the same list again")
+end
+
+tests["a list of very many stems still fits a message box"] = function(t)
+  local reaper = t:reaper()
+  local proj = reaper:project({ name = "Orchestra" })
+  for index = 1, 200 do
+    reaper:track(proj, "Gr\u{fc}ner \u{1f3bb} " .. index)
+  end
+  t:act("Analyze session")
+  local said = reaper.messages[1].text
+  t:equal({ #said < 2200, utf8.len(said) ~= nil }, { true, true })
+  t:has(said, "200 stems and the mix")
 end
 
 tests["a disk that is full is told before anything is rendered"] = function(t)
@@ -167,7 +182,7 @@ tests["cancelled while it waits: by the action, by the window, before the bounce
   local script = reaper:run("Analyze session")
   reaper:until_("it runs", function() return #t.bridge:of("submit") == 1 end)
   reaper:run("Cancel analysis")
-  reaper:until_("it stops", function() return t:window_is("failed") end)
+  reaper:until_("it stops", function() return t:window_is("stopped") end)
   t:has(t:text(), "The analysis was stopped")
   t:close_window()
   reaper:until_("over", function() return script.over end)
@@ -184,7 +199,7 @@ tests["cancelled while it waits: by the action, by the window, before the bounce
     end
   end
   reaper.gfx.mouse_cap = 1
-  reaper:until_("it stops", function() return t:window_is("failed") end)
+  reaper:until_("it stops", function() return t:window_is("stopped") end)
   t:equal(#t.bridge:of("cancel"), 2)
   reaper.gfx.mouse_cap = 0
   t:close_window()
@@ -194,7 +209,7 @@ tests["cancelled while it waits: by the action, by the window, before the bounce
   script = reaper:run("Analyze session")
   reaper:advance(1)
   reaper:run("Cancel analysis")
-  reaper:until_("it stops", function() return t:window_is("failed") end)
+  reaper:until_("it stops", function() return t:window_is("stopped") end)
   t:close_window()
   t:equal({ #it.rendered, script.over }, { count, true })
 end
@@ -234,15 +249,25 @@ tests["another tab in front when it is done: written when its own comes back"] =
   t:equal(reaper:picture(other), before)
 end
 
-tests["another tab in front before the bounce: nothing is rendered"] = function(t)
-  local reaper = t:reaper()
-  local band = t:band()
-  local other = reaper:project({ name = "Other", behind = true })
-  reaper:run("Analyze session")
-  reaper:to_front(other)
-  reaper:until_("it says so", function() return t:window_is("failed") end)
-  t:has(t:text():gsub("\n", " "), "Another project came to the front")
-  t:equal({ #reaper.data[band.proj].rendered, #reaper.data[other].rendered }, { 0, 0 })
+for _, when in ipairs({ "while it looks for the server", "at the last moment" }) do
+  tests["another tab in front " .. when .. ": nothing is rendered"] = function(t)
+    local reaper = t:reaper()
+    local band = t:band()
+    local other = reaper:project({ name = "Other", behind = true })
+    if when == "at the last moment" then
+      reaper.answers[1] = function()
+        reaper:to_front(other)
+        return 1
+      end
+    end
+    reaper:run("Analyze session")
+    if when ~= "at the last moment" then
+      reaper:to_front(other)
+    end
+    reaper:until_("it says so", function() return t:window_is("failed") end)
+    t:has(t:text():gsub("\n", " "), "Another project came to the front")
+    t:equal({ #reaper.data[band.proj].rendered, #reaper.data[other].rendered }, { 0, 0 })
+  end
 end
 
 tests["the project is closed while it waits: its results are kept for it"] = function(t)

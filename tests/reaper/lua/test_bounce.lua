@@ -30,7 +30,7 @@ local function ready(t)
   local reaper = t:reaper({ bridge = false })
   local band = t:band()
   local it = reaper.data[band.proj]
-  it.selection = { [band.guitar] = true, [band.click] = true }
+  it.selection = { [band.guitar] = true, [band.click] = true, [it.master] = true }
   it.states[band.bass].values.I_SOLO = 1
   it.states[it.master].values.D_VOL = 0.7
   return reaper, band, it, reaper:picture(band.proj)

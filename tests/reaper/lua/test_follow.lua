@@ -170,6 +170,20 @@ tests["looking around is no change"] = function(t)
   t:equal(#t.bridge:of("live"), 0)
 end
 
+tests["analysed anew while followed: moves are relative to the new bounce"] = function(t)
+  local reaper, band = ready(t)
+  reaper:run("Follow faders")
+  set(t, band.bass, "D_VOL", 0.5)
+  t:equal(told(t), { Bass = { gain_db = -6.02 } })
+  t:act("Analyze again")
+  t:close_window()
+  t:equal(told(t), {})
+  set(t, band.bass, "D_VOL", 1)
+  t:equal(told(t), { Bass = { gain_db = 6.02 } })
+  local live, submits = t.bridge:of("live"), t.bridge:of("submit")
+  t:equal(live[#live].job, submits[2].job)
+end
+
 tests["run again it ends, and REAPER shows whether it is on"] = function(t)
   local reaper = ready(t)
   local first = reaper:run("Follow faders")

@@ -91,6 +91,7 @@ tests["a click selects the track in REAPER, a click on a tag sorts by it"] = fun
   local _, bass = place(reaper, "Bass")
   local _, drums = place(reaper, "Drums")
   t:equal(guitar < bass and bass < drums, true)
+  t:has(t:text(), "Bass and rock: 8 of 21 points") -- the chosen track stays chosen
   click(reaper, window, place(reaper, "Overdriven guitar"))
   t:equal(selected(reaper, proj), "Overdriven guitar")
   click(reaper, window, place(reaper, "rock ▾"))
@@ -168,10 +169,14 @@ tests["what is covered by names and headings cannot be clicked"] = function(t)
   window:frame()
   click(reaper, window, 300, 20) -- the title
   click(reaper, window, 300, 540) -- the details
+  click(reaper, window, 300, 487) -- their upper edge, with half a row behind it
+  reaper.gfx.mouse_hwheel = 60
+  window:frame()
+  click(reaper, window, 140, 70) -- the corner, with half a tag behind it
   t:equal(window.view.row, 1)
   t:equal({ #reaper.commands, selected(reaper, proj) }, { 0 })
   click(reaper, window, 300, 70) -- a tag, though a row lies behind it
-  t:equal({ window.view.row, window.view.sorted_by }, { 1, 2 })
+  t:equal({ window.view.row, window.view.sorted_by }, { 40, 2 }, "the chosen track went to the end")
 end
 
 tests["it fits windows from tiny to huge"] = function(t)

@@ -67,13 +67,14 @@ function case:act(name, seconds)
   local script = reaper:run(name)
   reaper:until_(name .. " is over", function()
     return script.over or reaper.frame and self:window_is("results") or self:window_is("failed")
-      or self:window_is("notes")
+      or self:window_is("notes") or self:window_is("stopped")
   end, seconds or 120)
   return script
 end
 
 -- Whether the window shows results, a failure, or notes: by a word that is always there.
 local SIGNS = { results = "takes away", failed = "That did not work", notes = "What you should know",
+  stopped = "Stopped",
   waiting = "Stemlens is listening", empty = "Nothing to show yet" }
 
 function case:window_is(state)
