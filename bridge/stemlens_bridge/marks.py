@@ -18,14 +18,15 @@ import re
 
 MARKER_PREFIX = "stemlens: "
 BEGIN, END = "[Stemlens] ", " [/Stemlens]"
-_BLOCK = re.compile(r"\n?\[Stemlens\] (.*?) \[/Stemlens\]", re.DOTALL)
-_LABEL = re.compile(r" \{[^{}]* -?\d+ of \d+ points\}$")
+# A beginning without its end (the user's own, or a block that a program has cut off) is no block.
+_BLOCK = re.compile(r"\n?\[Stemlens\] ((?:(?!\[Stemlens\] ).)*?) \[/Stemlens\]", re.DOTALL)
+_LABEL = re.compile(r" \{[^{}]* -?\d+ of \d+ points\}\Z")
 
 
 def put(text: str, ours: str) -> str:
     """`text` with `ours` in our block at its end, in the place of a former one."""
     own = taken_out(text)
-    words = ours.replace(BEGIN.strip(), "").replace(END.strip(), "")
+    words = ours.replace("[Stemlens]", "(Stemlens)").replace("[/Stemlens]", "(/Stemlens)")
     return f"{own}\n{BEGIN}{words}{END}" if own else f"{BEGIN}{words}{END}"
 
 
