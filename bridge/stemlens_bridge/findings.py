@@ -6,20 +6,25 @@ Scores, shares and effects are 0 to 1, times are seconds of project time. As pla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stemlens_bridge import jsontext
 from stemlens_bridge.client import Results
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import Annotation, Attributions, Marker, TagScore
+from stemlens_bridge.jsontext import is_number
+from stemlens_bridge.protocol import MAX_TIME_S, Annotation, Attributions, Marker, TagScore
 from stemlens_bridge.session import Session
 from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.findings/1"
 RESULT_SCHEMA = "stemlens.analysis/1"
+COLOUR = re.compile("#[0-9A-Fa-f]{6}")
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,39 +110,37 @@ class Findings:
             raise _invalid(path, f"is not a result of Stemlens (schema {RESULT_SCHEMA})")
         try:
             return cls.from_document(document)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _invalid(path, f"is incomplete or damaged ({error!r})") from error
+        except KeyError as error:
+            raise _invalid(path, f"is incomplete: it lacks {error}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise _invalid(path, f"is damaged: {error}") from error
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Findings:
-        """The findings in a result's JSON; raises KeyError, TypeError or ValueError."""
+        """The findings in a result's JSON; raises KeyError, TypeError, AttributeError or ValueError
+        where that is not what it should be."""
         session = document["session"]
         return cls(
-            job=session["id"],
-            project=session["project"],
-            daw=session["daw"],
-            start_s=float(session["start_s"]),
+            job=_text("id", session["id"]),
+            project=_text("project", session["project"]),
+            daw=_text("daw", session["daw"]),
+            start_s=_number("start_s", session["start_s"]),
             tempo=TempoMap.from_plain(session["tempo"]),
-            stems=tuple(StemName(s["id"], s["name"], s["kind"]) for s in session["stems"]),
+            stems=tuple(_record(StemName, stem) for stem in session["stems"]),
             tags=tuple(
-                TagFinding(
-                    tag["tag"],
-                    tag["kind"],
-                    float(tag["score"]),
-                    float(tag["baseline"]),
-                    tuple(StemShare(**share) for share in tag["attributions"]),
+                _record(
+                    TagFinding,
+                    tag,
+                    shares=tuple(_record(StemShare, share) for share in tag["attributions"]),
                 )
                 for tag in document["tags"]
             ),
-            notes=tuple(
-                TrackNote(a["track"], a["text"], a["label"], a["color"])
-                for a in document["annotations"]
+            notes=tuple(_record(TrackNote, note) for note in document["annotations"]),
+            markers=tuple(_record(TimeNote, marker) for marker in document["markers"]),
+            warnings=tuple(
+                (_text("code", warning["code"]), _text("message", warning["message"]))
+                for warning in document["warnings"]
             ),
-            markers=tuple(
-                TimeNote(m["track"], float(m["start_s"]), float(m["end_s"]), m["text"])
-                for m in document["markers"]
-            ),
-            warnings=tuple((w["code"], w["message"]) for w in document["warnings"]),
         )
 
     @classmethod
@@ -173,6 +176,32 @@ class Findings:
         tempo = None if self.tempo is None else self.tempo.to_plain()
         warnings = [{"code": code, "message": message} for code, message in self.warnings]
         return {"schema": SCHEMA, **asdict(self), "tempo": tempo, "warnings": warnings}
+
+
+def _record(kind: type[Record], given: Mapping[str, Any], **known: Any) -> Record:
+    """A record of texts and numbers from the keys of its name; raises KeyError or ValueError."""
+    values = dict(known)
+    for spec in fields(kind):  # type: ignore[arg-type]  # all kinds here are dataclasses
+        if spec.name in known:
+            continue
+        value = given[spec.name]
+        checked = _number if spec.type == "float" else _text
+        values[spec.name] = checked(spec.name, value)
+        if spec.name == "color" and not COLOUR.fullmatch(value):
+            raise ValueError(f"color is {value!r}; it must be #RRGGBB")
+    return kind(**values)
+
+
+def _number(key: str, value: Any) -> float:
+    if not (is_number(value) and abs(value) <= MAX_TIME_S):
+        raise ValueError(f"{key} is {value!r}; it must be a number")
+    return float(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}; it must be a text")
+    return value
 
 
 def _invalid(path: Path, why: str) -> StemlensError:

@@ -60,6 +60,10 @@ def test_a_file_and_the_messages_say_the_same(tmp_path: Path) -> None:
         ("[]", "is not a result"),
         ('{"schema": "stemlens.analysis/1"}', "incomplete"),
         (json.dumps({**RESULT, "tags": 3}), "damaged"),
+        (json.dumps({**RESULT, "annotations": [{"track": "{A}", "text": None}]}), "text is None"),
+        (json.dumps(RESULT).replace("#E69F00", "red"), "color is 'red'"),
+        (json.dumps(RESULT).replace('"end_s": 7.0', '"end_s": NaN'), "end_s is nan"),
+        (json.dumps(RESULT).replace('"id": "{A}"', '"id": []'), "id is"),
     ],
 )
 def test_what_is_no_result_is_told(tmp_path: Path, text: str, why: str) -> None:
