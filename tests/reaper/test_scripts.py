@@ -8,12 +8,15 @@ source, and the stand-in checks them again as they happen.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from support.programs import needs
+
+from stemlens_bridge.routing import Track, cut
 
 HERE = Path(__file__).parent
 RUN = HERE / "lua" / "run.lua"
@@ -39,6 +42,29 @@ def test_in_lua(file: str, name: str, tmp_path: Path) -> None:
     command = [lua, str(RUN), "run", file, name, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("selected", "stems", "skipped"),
+    [
+        ([], ["Drums", "Bass", "Guitar", "Reverb"], ["Click", "Ideas"]),
+        (["kick", "guitar"], ["Kick", "Guitar"], ["Snare", "Bass", "Reverb", "Click", "Ideas"]),
+        (["drums"], ["Drums"], ["Bass", "Band", "Guitar", "Reverb", "Click", "Ideas"]),
+    ],
+)
+def test_the_bridge_cuts_what_the_scripts_tell_of_the_routing(
+    tmp_path: Path, selected: list[str], stems: list[str], skipped: list[str]
+) -> None:
+    lua = needs("lua5.4", "lua5.4")
+    command = [lua, str(HERE / "lua" / "facts.lua"), str(tmp_path), *selected]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found = cut([Track.from_plain(track) for track in told["tracks"]], told["choices"])
+    assert [stem.name for stem in found.stems] == stems
+    assert [track.name for track in found.skipped] == skipped
+    if not selected:
+        drums, _, guitar, reverb = found.stems
+        assert (drums.kind, len(drums.inside), guitar.group) == ("bus", 2, "Band")
+        assert (reverb.kind, guitar.feeds) == ("return", (reverb.id,))
 
 
 def test_luacheck_has_nothing_to_say() -> None:

@@ -106,7 +106,6 @@ function mailbox:ensure()
   if there then
     return
   end
-  self.alive, self.seen = false, nil
   self:_beats() -- what lies there now is old
   local line = ('%s reaper agent --mailbox "%s" --server %s'):format(
     self.command, self.folder, self.server)
