@@ -14,9 +14,9 @@ Nothing is opened here but `session.json` itself; audio is the server's business
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.protocol import KINDS, MAX_GAIN_DB, MAX_TEXT, MAX_TIME_S, Options
-from stemlens_bridge.stemfolder import audio_files, sorted_out, stem_ids
+from stemlens_bridge.stemfolder import AUDIO_ENDINGS, audio_files, sorted_out, stem_ids
 from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.session/1"
@@ -119,7 +119,9 @@ class Session:
             seen.add(stem.id)
 
     @classmethod
-    def read(cls, *places: str | PathLike[str], mix: str | PathLike[str] | None = None) -> Session:
+    def read(
+        cls, *places: str | os.PathLike[str], mix: str | os.PathLike[str] | None = None
+    ) -> Session:
         """The session at the given places: one folder, one `session.json`, or audio files.
 
         A folder that holds a `session.json` is read by that; otherwise its audio files are the
@@ -171,7 +173,8 @@ class Session:
 def _read(places: Sequence[Path]) -> Session:
     if not places:
         raise StemlensError("session_invalid", "No stems were given.")
-    whole = [place for place in places if place.is_dir() or place.suffix.lower() == ".json"]
+    # os.path takes what may not be looked at for no folder, where Path raises
+    whole = [p for p in places if os.path.isdir(p) or p.suffix.lower() == ".json"]
     if not whole:
         return from_files(places)
     if len(places) > 1:
@@ -179,10 +182,10 @@ def _read(places: Sequence[Path]) -> Session:
             "session_invalid",
             f"{whole[0]} is a whole session; give one session at a time, or only audio files.",
         )
-    if not whole[0].is_dir():
+    if not os.path.isdir(whole[0]):
         return from_json(whole[0])
     described = whole[0] / FILE_NAME
-    return from_json(described) if described.is_file() else from_folder(whole[0])
+    return from_json(described) if os.path.isfile(described) else from_folder(whole[0])
 
 
 def from_files(files: Sequence[Path]) -> Session:
@@ -195,7 +198,14 @@ def from_files(files: Sequence[Path]) -> Session:
 
 def from_folder(folder: Path) -> Session:
     """A session whose stems are the audio files in a folder."""
-    export = sorted_out(audio_files(folder))
+    files = audio_files(folder)
+    if not files:
+        raise StemlensError(
+            "session_invalid",
+            f"The folder {folder} has no audio files. Export the tracks as separate files "
+            f"({', '.join(ending[1:] for ending in AUDIO_ENDINGS)}) into it.",
+        )
+    export = sorted_out(files)
     if not export.stems:
         mix = export.mix.name if export.mix else ""
         raise StemlensError(

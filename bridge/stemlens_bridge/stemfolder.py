@@ -55,7 +55,8 @@ class Export:
 def audio_files(folder: Path) -> list[Path]:
     """The audio files directly in a folder, in the order people count ("2 Bass" before "10 Pad").
 
-    Raises `session_invalid` where the folder has none, `audio_missing` where it is not there.
+    Raises `audio_missing` for a folder that is not there, `audio_unreadable` for one that cannot be
+    read.
     """
     try:
         found = [
@@ -69,12 +70,6 @@ def audio_files(folder: Path) -> list[Path]:
         raise StemlensError(
             "audio_unreadable", f"The folder {folder} cannot be read: {error.strerror}."
         ) from error
-    if not found:
-        raise StemlensError(
-            "session_invalid",
-            f"The folder {folder} has no audio files. Export the tracks as separate files "
-            f"({', '.join(ending[1:] for ending in AUDIO_ENDINGS)}) into it.",
-        )
     return sorted(found, key=_counting_order)
 
 
@@ -140,16 +135,11 @@ class Settling:
     def look(self, now_s: float) -> list[Path] | None:
         """The files of a finished export, or None while there is none.
 
-        `now_s` is any steadily rising time in seconds. Raises `audio_missing`.
+        `now_s` is any steadily rising time in seconds. Raises `audio_missing` or
+        `audio_unreadable` where the folder is not there or cannot be read.
         """
         seen = {}
-        try:
-            files = audio_files(self._folder)
-        except StemlensError as error:
-            if error.code == "audio_missing":
-                raise
-            files = []
-        for path in files:
+        for path in audio_files(self._folder):
             try:
                 state = path.stat()
             except OSError:  # renamed or removed while the DAW writes

@@ -149,3 +149,12 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         Session.read()
     with pytest.raises(StemlensError, match="one session at a time"):
         Session.read(tmp_path, tmp_path / "a.wav")
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_by_who_opens_it(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300)  # no file system takes that; Path.is_dir raises for it
+    (stem,) = Session.read(long).stems
+    assert stem.path == long
+    with pytest.raises(StemlensError) as caught:
+        Session.read(long.with_suffix(".json"))
+    assert caught.value.code == "audio_unreadable"

@@ -73,3 +73,10 @@ def test_headers(tmp_path: Path, head: bytes, finished: bool) -> None:
 def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
     with pytest.raises(StemlensError, match="no folder"):
         Settling(tmp_path / "gone").look(0.0)
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "export.wav").touch()
+    with pytest.raises(StemlensError) as caught:
+        Settling(tmp_path / "export.wav").look(0.0)
+    assert caught.value.code == "audio_unreadable"

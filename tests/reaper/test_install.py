@@ -335,8 +335,9 @@ def test_a_portable_install_is_named(resource: Path) -> None:
     with pytest.raises(StemlensError, match=r"no reaper\.ini") as caught:
         install.resource_folder(resource / "Scripts")
     assert caught.value.code == "daw_unreachable"
-    with pytest.raises(StemlensError, match="--resource-path"):
-        install.resource_folder(resource / "nowhere")
+    for nowhere in ("nowhere", "x" * 300):
+        with pytest.raises(StemlensError, match="--resource-path"):
+            install.resource_folder(resource / nowhere)
 
 
 def test_the_commands_say_what_they_did(resource: Path, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def wait(
     (two without it).
 
     `since_s`: files that were last changed before that time are left alone (seconds since 1970);
-    None takes what is there. `on_wait` is called again and again. Raises `audio_missing` without
-    the folder.
+    None takes what is there. `on_wait` is called again and again. Raises `audio_missing` or
+    `audio_unreadable` where the folder is not there or cannot be read.
     """
     settling = Settling(folder, SETTLE_S if settle_s is None else settle_s, since_s)
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,11 +167,9 @@ def _analysed(given: argparse.Namespace, planned: Planned) -> Findings:
 def _export(folder: Path, since_s: float | None) -> tuple[list[Path], float]:
     """The files of the next finished export, and the time from which the one after it counts."""
     from stemlens_bridge.ableton.export import wait
-    from stemlens_bridge.stemfolder import AUDIO_ENDINGS
+    from stemlens_bridge.stemfolder import audio_files
 
-    there = since_s is None and any(
-        path.suffix.lower() in AUDIO_ENDINGS for path in folder.iterdir()
-    )
+    there = since_s is None and bool(audio_files(folder))
     told = there
     if there:
         _say(f"Taking the export that is in {folder} already, once it is quiet.")
@@ -294,7 +293,7 @@ def _folder(given: Path | None) -> Path:
                 "output_failed", f"{folder} cannot be made: {error.strerror}. Name another with "
                 "--export-folder."
             ) from error  # fmt: skip
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise StemlensError("audio_missing", f"There is no folder {folder}.")
     return folder
 

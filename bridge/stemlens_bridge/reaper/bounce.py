@@ -11,6 +11,7 @@ Source: the RIFF/WAVE format, and RF64/BW64 (EBU Tech 3306).
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class _Audio:
 def check(session: Session) -> list[tuple[str, str]]:
     """Warnings (code, sentence) about a bounce; raises `bounce_failed` for one that is no good."""
     wanted = [stem.path for stem in session.stems] + ([session.mix] if session.mix else [])
-    lacking = [path.name for path in wanted if not path.is_file()]
+    lacking = [path.name for path in wanted if not os.path.isfile(path)]
     if lacking:
         raise StemlensError(
             "bounce_failed",

@@ -40,14 +40,14 @@ def resource_folder(given: Path | None) -> Path:
     Raises `daw_unreachable` where it is not there or is something else.
     """
     folder = default_folder(sys.platform, os.environ) if given is None else given.absolute()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path raises where it may not look
         where = "usual resource folder" if given is None else "folder"
         raise StemlensError(
             "daw_unreachable",
             f"There is no {where} {folder}. Start REAPER once, or name its folder with "
             "--resource-path (REAPER shows it by Options → Show REAPER resource path).",
         )
-    if not (folder / "reaper.ini").is_file():
+    if not os.path.isfile(folder / "reaper.ini"):
         raise StemlensError(
             "daw_unreachable",
             f"{folder} is not REAPER's resource folder: it has no reaper.ini. REAPER shows the "

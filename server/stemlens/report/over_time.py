@@ -5,6 +5,7 @@ Scores and shares are 0 to 1, times are seconds of project time.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def saved(path: Path) -> tuple[Findings, OverTime | None]:
     if not isinstance(named, str):
         return findings, None
     places = (Path(named), path.parent / Path(named).name)
-    there = next((place for place in places if place.is_file()), None)
+    there = next(filter(os.path.isfile, places), None)
     if there is None:
         return findings, None
     try:
