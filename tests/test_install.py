@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pythonosc
 
+from stemlens_bridge import __version__
 from stemlens_bridge.resources import NAMES, folder
 
 ROOT = Path(__file__).parents[1]
@@ -59,3 +60,8 @@ def test_without_the_extra_the_command_says_what_is_missing(bare: Path) -> None:
     assert subprocess.run([stemlens, "--version"], check=True, capture_output=True).stdout
     assert "stemlens[server]" in said(bare, "-m", "stemlens", "analyze", "x", code=1)
     assert "serve" in said(bare, "-m", "stemlens", "--help")
+
+
+def test_the_scripts_have_the_version_of_the_package() -> None:
+    version = folder("reaper_scripts") / "Stemlens" / "lib" / "version.lua"
+    assert f'"{__version__}"' in version.read_text()
