@@ -12,6 +12,7 @@ import pytest
 import pythonosc
 
 from stemlens_bridge import __version__
+from stemlens_bridge.cli import COMMANDS
 from stemlens_bridge.resources import NAMES, folder
 
 ROOT = Path(__file__).parents[1]
@@ -65,3 +66,20 @@ def test_without_the_extra_the_command_says_what_is_missing(bare: Path) -> None:
 def test_the_scripts_have_the_version_of_the_package() -> None:
     version = folder("reaper_scripts") / "Stemlens" / "lib" / "version.lua"
     assert f'"{__version__}"' in version.read_text()
+
+
+def test_a_base_install_has_all_that_daws_need(bare: Path, tmp_path: Path) -> None:
+    (tmp_path / "reaper.ini").touch()
+    where = ("--resource-path", str(tmp_path))
+    said(bare, "-m", "stemlens_bridge.cli", "reaper", "install", *where)
+    assert (tmp_path / "Scripts" / "Stemlens" / "Stemlens_Analyze session.lua").is_file()
+    said(bare, "-m", "stemlens_bridge.cli", "reaper", "uninstall", *where)
+    show = (
+        "from pathlib import Path; import stemlens_bridge as b; "
+        "print(*sorted(p.name for p in Path(b.__file__).parent.rglob('*.lua')))"
+    )
+    lua = said(bare, "-c", show).split()
+    ours = sorted(path.name for path in (ROOT / "bridge").rglob("*.lua"))
+    assert set(lua) >= set(ours) and ours
+    for command in COMMANDS:
+        said(bare, "-m", "stemlens_bridge.cli", command, "--help")
