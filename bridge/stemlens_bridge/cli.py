@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     terminal.prepare()
     arguments = sys.argv[1:] if arguments is None else arguments
-    given = _parser(*arguments[:1]).parse_args(arguments)
     try:
+        given = _parser(*arguments[:1]).parse_args(arguments)
         return int(given.run(given))
     except StemlensError as error:
         print(f"stemlens-bridge: {error} [{error.code}]", file=sys.stderr)

@@ -91,7 +91,7 @@ def _headline(result: Mapping[str, Any]) -> str:
     session, tagger = result["session"], result["tagger"]
     seconds = round(session["duration_s"])
     return (
-        f"{session['project']}: {len(session['stems'])} stems, "
+        f"{_one_line(session['project'])}: {len(session['stems'])} stems, "
         f"{seconds // 60}:{seconds % 60:02d}, heard by {tagger['name']}"
     )
 
@@ -108,11 +108,16 @@ def _names(result: Mapping[str, Any]) -> dict[str, str]:
     stems = result["session"]["stems"]
     names = [stem["name"] for stem in stems]
     return {
-        stem["id"]: stem["name"]
-        if names.count(stem["name"]) == 1
-        else f"{stem['name']} ({stem['id']})"
+        stem["id"]: _one_line(
+            stem["name"] if names.count(stem["name"]) == 1 else f"{stem['name']} ({stem['id']})"
+        )
         for stem in stems
     }
+
+
+def _one_line(text: str) -> str:
+    """A name without what would break a line or steer the terminal."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
 def _columns(text: str) -> int:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.table import table
 
 
@@ -21,6 +22,19 @@ def prepare() -> None:
 
 
 def show(result: Mapping[str, Any]) -> None:
-    """Prints the table of a result as wide as the terminal, in colour unless NO_COLOR is set."""
+    """Prints the table of a result as wide as the terminal, in colour unless NO_COLOR is set.
+
+    Raises `output_failed` where standard output takes nothing, but not where its reader has gone
+    (`| head`): what else is to be done goes on.
+    """
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    print(table(result, width=shutil.get_terminal_size().columns, colour=colour))
+    text = table(result, width=shutil.get_terminal_size().columns, colour=colour)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # what is still in the buffer would fail once more when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise StemlensError(
+                "output_failed", f"The result cannot be shown: {error.strerror}."
+            ) from error

@@ -40,12 +40,17 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"stemlens {__version__}")
         return
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+    try:
+        complete = all(importlib.util.find_spec(name) for name in NEEDED)
+        if complete:
+            from stemlens.cli import run
+    except KeyboardInterrupt:  # loading takes a second or two
+        print("stemlens: stopped", file=sys.stderr)
+        sys.exit(130)
+    if not complete:
         asks_for_help = not sys.argv[1:] or "--help" in sys.argv[1:]
         print(HELP, end="", file=sys.stdout if asks_for_help else sys.stderr)
         sys.exit(0 if asks_for_help else 1)
-    from stemlens.cli import run
-
     run()
 
 

@@ -43,6 +43,7 @@ app.add_typer(models, name="models")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEFAULTS = Options()
+STOPPED = 130
 
 TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
 Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
@@ -59,9 +60,10 @@ def run() -> None:
     except StemlensError as error:
         print(f"stemlens: {error} [{error.code}]", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("stemlens: stopped", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == STOPPED:  # which typer makes of Ctrl-C
+            print("stemlens: stopped", file=sys.stderr)
+        raise
 
 
 @contextmanager

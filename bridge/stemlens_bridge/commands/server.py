@@ -53,12 +53,12 @@ def _submit(given: argparse.Namespace) -> int:
     session = Session.read(*given.session, mix=given.mix)
     results = results_of(session, options_from(given), given, given.job)
     document = document_of(results)
+    if given.json:
+        jsontext.write(given.json, document or results.to_dict())
+        print(f"The whole result is in {given.json}.", file=sys.stderr)
     if document is not None:
         terminal.show(document)
     else:
         print(f"{len(results.messages)} messages of the result arrived; it lies in {results.path} "
               "on the server's machine.")  # fmt: skip
-    if given.json:
-        jsontext.write(given.json, document or results.to_dict())
-        print(f"The whole result is in {given.json}.", file=sys.stderr)
     return 0
