@@ -222,7 +222,8 @@ def test_another_version_is_replaced_cleanly_and_told(
 def test_a_damaged_record_is_a_sentence(resource: Path) -> None:
     install.install(resource, idle)
     record = resource / "Stemlens" / "installed.json"
-    for text in ("", "[]", '{"schema": "other"}'):
+    numbers = json.dumps({**json.loads(record.read_text()), "lines": [3]})
+    for text in ("", "[]", '{"schema": "other"}', numbers):
         record.write_text(text)
         for command in (install.install, install.uninstall):
             with pytest.raises(StemlensError, match=r"installed\.json"):

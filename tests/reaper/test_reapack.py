@@ -130,6 +130,8 @@ def test_check_sees_what_changed_whatever_the_address(
     (tmp_path / "index.xml").write_text("<index")
     assert reapack.main([folder, "--check"]) == 1
     assert "no XML" in capsys.readouterr().err
+    assert reapack.main([str(tmp_path / "nowhere")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

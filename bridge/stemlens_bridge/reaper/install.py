@@ -103,7 +103,11 @@ class _Record:
             given = jsontext.read(path.read_text(encoding="utf-8"))
             if given["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {given['schema']!r}")
-            return cls(str(given["version"]), dict(given["files"]), list(given["lines"]))
+            record = cls(given["version"], dict(given["files"]), list(given["lines"]))
+            texts = (record.version, *record.files, *record.files.values(), *record.lines)
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError("it holds something else than texts")
+            return record
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -32,6 +32,9 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from stemlens_bridge import resources
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.reaper.rtf import rtf
+from stemlens_bridge.writing import written
 
 INDEX_NAME = "Stemlens"  # also the folder below REAPER's Scripts
 FILE_NAME = "index.xml"
@@ -358,43 +361,6 @@ def base_of(text: str, folder: Path) -> str:
     return PLACEHOLDER
 
 
-def rtf(markdown: str) -> str:
-    """Simple Markdown (headings, paragraphs, lists) as RTF, which ReaPack shows."""
-    blocks: list[list[str]] = [[]]
-    for line in markdown.splitlines():
-        if not line.strip():
-            blocks.append([])
-        elif line.startswith(("#", "- ")):
-            blocks.append([line])
-        else:
-            blocks[-1].append(line)
-    shown = []
-    for block in filter(None, blocks):
-        text = " ".join(line.strip() for line in block).replace("`", "")
-        marks = len(text) - len(text.lstrip("#"))
-        if marks:
-            shown.append(rf"{{\pard\sa180\b\fs{36 - 4 * marks} {_rtf(text[marks:].strip())}\par}}")
-        elif text.startswith("- "):
-            shown.append(rf"{{\pard\sa60\li360\fi-180 \bullet  {_rtf(text[2:])}\par}}")
-        else:
-            shown.append(rf"{{\pard\sa180 {_rtf(text)}\par}}")
-    return "\n".join([r"{\rtf1\ansi\deff0{\fonttbl{\f0\fswiss Helvetica;}}", *shown, "}"])
-
-
-def _rtf(text: str) -> str:
-    plain = re.sub(r"([\\{}])", r"\\\1", text)
-    parts = []
-    for char in plain:
-        if ord(char) < 128:
-            parts.append(char)
-            continue
-        units = char.encode("utf-16-le")
-        for at in range(0, len(units), 2):
-            unit = int.from_bytes(units[at : at + 2], "little", signed=True)
-            parts.append(rf"\u{unit}?")
-    return "".join(parts)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes or checks an index; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m stemlens_bridge.reaper.reapack")
@@ -410,13 +376,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         former = path.read_text(encoding="utf-8") if path.is_file() else ""
         base = given.base_url or (base_of(former, folder) if given.check else PLACEHOLDER)
         text = index(packages(folder, base.rstrip("/")), former)
-    except Problem as problem:
+        if not given.check:
+            with written(path) as part:
+                part.write_text(text, encoding="utf-8", newline="\n")
+    except (Problem, StemlensError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    if not given.check:
-        path.write_text(text, encoding="utf-8", newline="\n")
-        return 0
-    if text != former:
+    if given.check and text != former:
         print(f"{path} is not what the headers say; make it anew.", file=sys.stderr)
         return 1
     return 0
