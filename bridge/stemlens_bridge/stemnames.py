@@ -65,15 +65,20 @@ def track_names(files: Sequence[Path]) -> list[str]:
     return _stages(files)[-1]
 
 
-def match(files: Sequence[Path], tracks: Sequence[str]) -> Matched:
-    """Finds the track of each file among the DAW's track names."""
+def match(files: Sequence[Path], tracks: Sequence[str], *, typed: bool = True) -> Matched:
+    """Finds the track of each file among the DAW's track names.
+
+    `typed`: something may have been typed in front of the names for this export alone, so that a
+    file "Song Bass" is the track "Bass" even where nothing else shows that.
+    """
     known = Counter(map(_plain, tracks))
     number = {_plain(name): i for i, name in enumerate(tracks)}
     fits: dict[Path, str] = {}
     problems = []
     for path, *names in zip(files, *_stages(files), strict=True):
         candidates = [_plain(name) for name in names]
-        candidates += [longest] if (longest := _ending(candidates[0], known)) else []
+        if typed and (longest := _ending(candidates[0], known)):
+            candidates.append(longest)
         found = next((name for name in candidates if name in known), None)
         if found is None:
             problems.append(f"{path.name} is no track of the project.")

@@ -202,6 +202,12 @@ def test_what_cannot_be_written_is_told() -> None:
     assert annotated.markers == 0 and "no arrangement" in annotated.problems[-1]
 
 
+def test_a_stem_whose_name_only_ends_like_a_track_is_not_that_track() -> None:
+    found = dawproject.annotate(BITWIG.encode(), findings("Synth Bass", "Pad"))
+    assert found.tracks == 1 and "'Synth Bass'" in " ".join(found.problems)
+    assert dawproject.annotate(BITWIG.encode(), findings("Bass", "Pad")).tracks == 2
+
+
 def test_names_as_a_stem_folder_has_them() -> None:
     found = findings("My Song_01_Kick + Snare", "My Song_02_bass", "My Song_03_Pad")
     found = replace(found, stems=(StemName("stem 0", "My Song_01_Drums", "bus"), *found.stems[1:]))

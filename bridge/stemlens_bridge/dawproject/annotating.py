@@ -146,7 +146,7 @@ def _located(document: Document, findings: Findings) -> tuple[dict[str, Element]
         Path(str(i), stem.name.replace("/", "_").replace("\\", "_") + ".wav"): stem.id
         for i, stem in enumerate(findings.stems)
     }
-    pairs = match(list(files), names).pairs
+    pairs = match(list(files), names, typed=False).pairs
     places = {files[path]: present[number][1] for path, number in pairs.items()}
     told = {stem.id: stem.name for stem in findings.stems}
     problems = []
