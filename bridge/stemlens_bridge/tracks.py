@@ -27,8 +27,8 @@ def located(
     """Finds `stems` among the tracks that are `present`, each as (id, name).
 
     With `stable_ids` the id alone decides. Without, id and name must both be the same, or the name
-    must be there just once on both sides: the track was moved. Once anything has moved, tracks that
-    share a name are not told apart by their positions.
+    must be there just once on both sides: the track was moved. Once anything has moved, or one of
+    them has come or gone, tracks that share a name are not told apart by their positions.
     """
     now = dict(present)
     names_now = Counter(name for _, name in present)
@@ -38,6 +38,7 @@ def located(
     places: dict[str, str] = {}
     problems = []
     for own, name in stems:
+        as_many = names_now[name] == names_then[name]
         if stable_ids:
             if own not in now:
                 problems.append(f"{name!r} is no longer there; nothing was written for it.")
@@ -45,14 +46,15 @@ def located(
             if now[own] != name:
                 problems.append(f"{name!r} is called {now[own]!r} now; it is the same track.")
             places[own] = own
-        elif now.get(own) == name and (names_now[name] == 1 or not disturbed):
+        elif now.get(own) == name and as_many and not (disturbed and names_then[name] > 1):
             places[own] = own
-        elif names_now[name] == 1 and names_then[name] == 1:
+        elif names_now[name] == 1 and as_many:
             problems.append(f"{name!r} was moved; it was found again by its name.")
             places[own] = by_name[name]
         elif names_now[name]:
             problems.append(
-                f"Tracks were moved and several are called {name!r}; nothing was written for them."
+                f"Tracks have changed, and several are called {name!r} or were; nothing was "
+                "written for them."
             )
         else:
             problems.append(f"{name!r} was renamed or deleted; nothing was written for it.")

@@ -31,6 +31,9 @@ def test_tracks_of_one_name_are_told_apart_only_while_nothing_moved() -> None:
     assert len(located(stems, stems, stable_ids=False).places) == 3
     moved = located(stems, [("0", "Audio"), ("1", "Bass"), ("2", "Audio")], stable_ids=False)
     assert moved.places == {"2": "1"}
+    for one_more_or_less in ([("0", "Audio")], [(str(i), "Audio") for i in range(3)]):
+        found = located(stems[:2], one_more_or_less, stable_ids=False)
+        assert not found.places and "several are called 'Audio'" in found.problems[0]
 
 
 @given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=6), st.randoms())
