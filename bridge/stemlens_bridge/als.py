@@ -33,7 +33,6 @@ from stemlens_bridge.xmlsplice import Document, Element
 
 TRACKS = ("AudioTrack", "MidiTrack", "GroupTrack", "ReturnTrack")
 GZIP = b"\x1f\x8b"
-COLOURED = re.compile(r" \(colour (-?\d+) instead of (-?\d+)\)$")
 CHUNK = 1 << 20
 
 
@@ -187,7 +186,7 @@ def _put(
     if colour and offset is not None and track.colour is not None:
         now = str(offset + palette.nearest(note.color))
         document.set_attribute(track.colour, "Value", now)
-        ours += f" (colour {now} instead of {before})"
+        ours = marks.with_colour(ours, now, before)
     elif track.colour is not None:
         document.set_attribute(track.colour, "Value", before)
     put = marks.put(text, ours)
@@ -204,11 +203,9 @@ def _take_out(document: Document, track: AlsTrack) -> bool:
 
 
 def _colour_before(track: AlsTrack, ours: str | None) -> str:
-    """The number of the colour that the track had before us; a colour that the user has given it
-    since is the user's."""
-    present = ("" if track.colour is None else track.colour.get("Value")) or ""
-    found = COLOURED.search(ours or "")
-    return found[2] if found and found[1] == present else present
+    """The number of the colour that the track had before us."""
+    present = "" if track.colour is None else track.colour.get("Value", "")
+    return marks.colour_before(ours, present) or ""
 
 
 def _offset(document: Document) -> int | None:

@@ -8,8 +8,9 @@ user's text to the letter:
     [Stemlens] rock: 21 of 63 points (muting it: −9) [/Stemlens]
 
 A track's name gets its label in braces, "Guitar {rock 21 of 63 points}": characters that every file
-system takes, because DAWs make file names of track names. Every marker that is ours has a name that
-begins with `MARKER_PREFIX`.
+system takes, because DAWs make file names of track names. A colour that we gave a track is told in
+the block with the one that it had, so that this comes back too. Every marker that is ours has a
+name that begins with `MARKER_PREFIX`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MARKER_PREFIX = "stemlens: "
 BEGIN, END = "[Stemlens] ", " [/Stemlens]"
 # A beginning without its end (the user's own, or a block that a program has cut off) is no block.
 _BLOCK = re.compile(r"\n?\[Stemlens\] ((?:(?!\[Stemlens\] ).)*?) \[/Stemlens\]", re.DOTALL)
+_COLOURED = re.compile(r" \(colour (\S+) (?:where none was|instead of (.*))\)\Z", re.DOTALL)
 _LABEL = re.compile(r" \{[^{}]* -?\d+ of \d+ points\}\Z")
 
 
@@ -39,6 +41,21 @@ def ours(text: str) -> str | None:
     """What our block in `text` says; None without one."""
     found = _BLOCK.search(text)
     return found[1] if found else None
+
+
+def with_colour(words: str, colour: str, before: str | None) -> str:
+    """Words of ours that remember which colour we gave a track, and which it had (None: none)."""
+    former = "where none was" if before is None else f"instead of {before}"
+    return f"{words} (colour {colour} {former})"
+
+
+def colour_before(ours: str | None, present: str | None) -> str | None:
+    """The colour that a track had before us, by what our block says; the `present` one where that
+    is not the one that we gave: the user has given it since."""
+    found = _COLOURED.search(ours or "")
+    if found is None or present is None or present.casefold() != found[1].casefold():
+        return present
+    return found[2]
 
 
 def with_label(name: str, label: str) -> str:

@@ -38,6 +38,15 @@ def test_a_block_that_a_program_has_cut_off_takes_nothing_with_it() -> None:
     assert marks.ours(marks.put(cut_off, "rock: 4 of 9 points")) == "rock: 4 of 9 points"
 
 
+@pytest.mark.parametrize("before", [None, "", "7", "#1A2b3C", "dark red (old)"])
+def test_a_colour_comes_back_unless_the_user_has_given_another_since(before: str | None) -> None:
+    ours = marks.with_colour("rock: 3 of 9 points (muting it: −1)", "#E69F00", before)
+    assert marks.colour_before(ours, "#e69f00") == before
+    assert marks.colour_before(ours, "#000000") == "#000000"
+    assert marks.colour_before(ours, None) is None
+    assert marks.colour_before("rock: 3 of 9 points", "7") == "7"
+
+
 @pytest.mark.parametrize("label", ["rock 21 of 63 points", "80s -4 of 20 points"])
 @pytest.mark.parametrize(
     "name", ["Guitar", "Gtr {take 2}", "", "{x}", "  spaces  ", "two\nlines\n"]

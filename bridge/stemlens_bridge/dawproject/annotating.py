@@ -16,7 +16,6 @@ Source: Project.xsd and Reference.html of the DAWproject exchange format 1.0, Bi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,6 @@ from stemlens_bridge.writing import require_copy, written
 from stemlens_bridge.xmlsplice import MAX_BYTES, Document, Element, escaped
 
 MEMBER = "project.xml"
-_COLOUR = re.compile(r"; colour (#\w+) instead of (none|#\w+)$")
 _WAS_EMPTY = f"{marks.BEGIN}was empty{marks.END}"
 
 
@@ -166,7 +164,7 @@ def _put_note(document: Document, track: Element, text: str, colour: str | None)
     before = track.get("color")
     if colour is not None:
         document.set_attribute(track, "color", colour)
-        text += f"; colour {colour} instead of {before or 'none'}"
+        text = marks.with_colour(text, colour, before)
     comment = track.get("comment")
     # An empty comment that was there is told from none by the line before our block.
     lead = "\n" if comment == "" else ""
@@ -174,14 +172,12 @@ def _put_note(document: Document, track: Element, text: str, colour: str | None)
 
 
 def _put_colour_back(document: Document, track: Element, ours: str) -> None:
-    found = _COLOUR.search(ours)
-    now = track.get("color")
-    if found is None or now is None or now.casefold() != found[1].casefold():
-        return
-    if found[2] == "none":
+    present = track.get("color")
+    before = marks.colour_before(ours, present)
+    if before is None:
         document.remove_attribute(track, "color")
-    else:
-        document.set_attribute(track, "color", found[2])
+    elif before != present:
+        document.set_attribute(track, "color", before)
 
 
 # ------------------------------------------------------------------------------------ markers
