@@ -20,6 +20,7 @@ from typing import Any
 
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
+from stemlens_bridge.wording import counted
 
 MASTER = ""
 CHOICES = ("one", "open", "skip")
@@ -139,10 +140,7 @@ class Cut:
             f"{stem.name} (a {stem.kind} of {len(stem.inside)})" if stem.inside else stem.name
             for stem in self.stems
         ]
-        count = len(names)
-        text = f"{count} stem{'' if count == 1 else 's'}: {', '.join(names)}"
-        if not names:
-            text = "no stems"
+        text = f"{counted(len(names), 'stem')}: {', '.join(names)}" if names else "no stems"
         if self.skipped:
             text += f"; skipped: {', '.join(f'{s.name} ({s.why})' for s in self.skipped)}"
         return ". ".join([text, *self.warnings])

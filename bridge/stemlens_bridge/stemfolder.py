@@ -79,7 +79,7 @@ def sorted_out(files: Sequence[Path]) -> Export:
     Raises `session_invalid` where several files are named like a mix.
     """
     names = dict(zip(files, track_names(files), strict=True))
-    mixes = [path for path in files if {_words(path.stem), _words(names[path])} & MIX_NAMES]
+    mixes = [path for path in files if named_like_a_mix(path.stem) or named_like_a_mix(names[path])]
     if len(mixes) > 1:
         told = ", ".join(path.name for path in mixes)
         raise StemlensError(
@@ -94,6 +94,11 @@ def sorted_out(files: Sequence[Path]) -> Export:
         mixes[0] if mixes else None,
         tuple(extra),
     )
+
+
+def named_like_a_mix(name: str) -> bool:
+    """Whether a name is one that DAWs, and people, give to a bounce of the whole mix."""
+    return _words(name) in MIX_NAMES
 
 
 def stem_ids(files: Sequence[Path]) -> list[str]:

@@ -28,9 +28,10 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.marks import without_label
 from stemlens_bridge.routing import Cut, CutStem
 from stemlens_bridge.session import Session, Stem
-from stemlens_bridge.stemfolder import MIX_NAMES, SETTLE_S, Settling
+from stemlens_bridge.stemfolder import SETTLE_S, Settling, named_like_a_mix
 from stemlens_bridge.stemnames import match, same_name, track_names
 from stemlens_bridge.tempo import TempoMap
+from stemlens_bridge.wording import counted
 
 RETURN_FILE = re.compile(r"[A-L]-(?=\S)")  # Live has at most 12 returns
 POLL_S = 0.25
@@ -107,7 +108,7 @@ def plan(
     by_track = {str(index + 1): path for path, index in matched.pairs.items()}
     plain = _plain_names(files, {path: names[index] for path, index in matched.pairs.items()})
     others = [path for path in files if path not in matched.pairs]
-    mixes = [path for path in others if _words(plain[path]) in MIX_NAMES]
+    mixes = [path for path in others if named_like_a_mix(plain[path])]
     returns = [path for path in others if RETURN_FILE.match(plain[path]) and path not in mixes]
     unknown = [f"{path.name} is no track of the project." for path in (*mixes, *returns)]
     problems = [problem for problem in matched.problems if problem not in unknown]
@@ -231,11 +232,4 @@ def _stem(stem: CutStem, path: Path) -> Stem:
 
 
 def _counted(files: Sequence[Path], live: LiveSet) -> str:
-    def count(number: int, what: str) -> str:
-        return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-    return f"{count(len(files), 'file')}, {count(len(live.tracks), 'track')}"
-
-
-def _words(name: str) -> str:
-    return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
+    return f"{counted(len(files), 'file')}, {counted(len(live.tracks), 'track')}"

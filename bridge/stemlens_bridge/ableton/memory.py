@@ -19,11 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 from stemlens_bridge import jsontext
+from stemlens_bridge.ableton import DEFAULT_SET
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.ableton-memory/1"
-DEFAULT_SET = "default"
 
 
 @dataclass(frozen=True, slots=True)

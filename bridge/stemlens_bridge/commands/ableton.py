@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemlens_bridge.ableton import DEFAULT_SET
 from stemlens_bridge.ableton.addresses import PORT, REPLY_PORT
 from stemlens_bridge.commands.common import Commands, option_arguments, server_arguments
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import counted
 
 if TYPE_CHECKING:
     from stemlens_bridge.ableton.export import Planned
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from stemlens_bridge.findings import Findings
     from stemlens_bridge.moves import Move
 
-DEFAULT_SET = "default"
 ANNOTATIONS = ("name", "color", "locators")
 WISHES = {
     "one": "keep a group together as one stem",
@@ -223,14 +224,14 @@ def _write(
     _problems(report)
     if report.tracks or report.steps:
         _say(
-            f"{_counted(report.tracks, 'track')} annotated: {_counted(report.steps, 'change')} in "
+            f"{counted(report.tracks, 'track')} annotated: {counted(report.steps, 'change')} in "
             "Live, each one step of its undo history. Before you deliver stems: "
             "stemlens-bridge ableton --remove"
         )
     _show(
         link,
-        f"Stemlens: {_counted(report.tracks, 'track')} annotated "
-        f"({_counted(report.steps, 'undo step')})",
+        f"Stemlens: {counted(report.tracks, 'track')} annotated "
+        f"({counted(report.steps, 'undo step')})",
     )
 
 
@@ -242,10 +243,10 @@ def _remove(link: LiveLink, memory: Memory) -> int:
     locators.remove(link, report)
     _problems(report)
     _say(
-        f"{_counted(report.tracks, 'track')} as before: {_counted(report.steps, 'change')} in "
+        f"{counted(report.tracks, 'track')} as before: {counted(report.steps, 'change')} in "
         "Live, each one step of its undo history."
     )
-    _show(link, f"Stemlens: {_counted(report.tracks, 'track')} as before")
+    _show(link, f"Stemlens: {counted(report.tracks, 'track')} as before")
     return 1 if report.problems else 0
 
 
@@ -305,10 +306,6 @@ def _problems(report: Report) -> None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _annotations(text: str) -> tuple[str, ...]:
