@@ -3,6 +3,7 @@
 
 local annotate = require("annotate")
 local bounce = require("bounce")
+local estimate = require("estimate")
 local failure = require("failure")
 local files = require("files")
 local fingerprint = require("fingerprint")
@@ -13,6 +14,7 @@ local record = require("record")
 local results = require("results")
 local routing = require("routing")
 local settings = require("settings")
+local shelf = require("shelf")
 
 local analysis = {}
 
@@ -55,8 +57,7 @@ local function wanted(proj, what, choices)
   end
   local it = { what = what, from_s = 0, to_s = reaper.GetProjectLength(proj) }
   if what == "again" then
-    local memory = project.memory(proj)
-    it.former = memory.folder and bounce.read(files.join(bounce.home(proj), memory.folder))
+    it.former = shelf.last(proj)
     if it.former then
       it.what = it.former.bounce.what
       it.only = it.former.bounce.only and record.split(it.former.bounce.only)
@@ -144,7 +145,7 @@ local function to_render(proj, plan, it)
   local changed = {}
   for _, stem in ipairs(plan.stems) do
     local then_ = same and former.stems[stem.id]
-    local path = then_ and files.join(bounce.home(proj), then_.folder, then_.file)
+    local path = then_ and files.join(shelf.home(proj), then_.folder, then_.file)
     if then_ and then_.sound == stem.sound and (files.size(path) or 0) > 0 then
       stem.folder, stem.file = then_.folder, then_.file
     else
@@ -155,7 +156,7 @@ local function to_render(proj, plan, it)
 end
 
 -- The user sees the list before the first bounce, and whenever it has changed.
-local function agree(proj, plan, estimate)
+local function agree(proj, plan, size)
   local sentence = plan.sentence
   if #sentence > LONGEST then -- a message box has no scroll bar
     sentence = sentence:sub(1, (utf8.offset(sentence, 0, LONGEST) or LONGEST) - 1) .. "…"
@@ -173,7 +174,7 @@ local function agree(proj, plan, estimate)
   end
   local solo = reaper.AnyTrackSolo(proj)
     and "\n\nSolo is switched off during the bounce and on again after it." or ""
-  local answer = reaper.MB(sentence .. ".\n\n" .. bounce.told(estimate) .. solo
+  local answer = reaper.MB(sentence .. ".\n\n" .. estimate.told(size) .. solo
     .. "\n\nTo treat tracks in another way, cancel, select them, and run one of the actions "
     .. '"Stemlens: Treat selected tracks…".', "Stemlens: bounce these stems?", 1)
   if answer ~= 1 then
@@ -224,7 +225,7 @@ local function mark(proj, plan, it, job, tracks, names)
       id = id, state = state.state, volume = ("%.9g"):format(state.volume), muted = state.muted,
     }
   end
-  bounce.mark(files.join(bounce.home(proj), job), {
+  shelf.mark(files.join(shelf.home(proj), job), {
     project = project.name(proj), job = job, made = os.date("!%Y-%m-%d %H:%M:%S"), what = it.what,
     from_s = it.from_s, to_s = it.to_s, returns = it.returns, tempo = it.tempo_hash,
     only = it.only and record.join(it.only) or nil, left_out = record.join(it.left_out),
@@ -232,7 +233,7 @@ local function mark(proj, plan, it, job, tracks, names)
 end
 
 local function render(proj, plan, it, changed, folder)
-  local path = files.join(bounce.home(proj), folder)
+  local path = files.join(shelf.home(proj), folder)
   local by_id, mix = bounce.run(proj, {
     stems = changed, from_s = it.from_s, to_s = it.to_s, with_mix = it.with_mix,
     via_master = it.returns == "with source", folder = path,
@@ -278,9 +279,7 @@ function analysis.write(run, proj, findings, choices)
   if not project.is_open(proj) then
     return false
   end
-  local memory = project.memory(proj)
-  local marked = memory.folder and bounce.read(files.join(bounce.home(proj), memory.folder))
-  return annotate.apply(proj, findings, choices, marked)
+  return annotate.apply(proj, findings, choices, shelf.last(proj))
 end
 
 local function show(run, proj, findings)
@@ -297,7 +296,7 @@ local function submitted(run, box, proj, before, request, choices)
     box:ask("submit", request)
     accepted = true
     if project.is_open(proj) then
-      bounce.retain(proj, project.name(proj), choices.keep)
+      shelf.retain(proj, project.name(proj), choices.keep)
     end
     return results.follow(run, box, request.job)
   end)
@@ -343,10 +342,10 @@ function analysis.run(run, what)
     run.tell("No stem has changed since the last bounce, so the results still hold.")
     return
   end
-  local estimate = bounce.estimate(proj, #changed, it.with_mix, it.to_s - it.from_s)
-  bounce.require_space(estimate)
-  agree(proj, plan, estimate)
-  run.say("Bouncing " .. bounce.told(estimate), nil)
+  local size = estimate.of(proj, #changed, it.with_mix, it.to_s - it.from_s)
+  estimate.require_space(size)
+  agree(proj, plan, size)
+  run.say("Bouncing " .. estimate.told(size), nil)
   run.wait(0.1) -- so that the window has said so before REAPER is busy
 
   require_front(proj)

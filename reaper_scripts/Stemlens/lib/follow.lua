@@ -8,9 +8,7 @@
 --
 -- `follow.heard` and `follow.moves` are plain arithmetic on what `follow.strips` reads.
 
-local bounce = require("bounce")
 local failure = require("failure")
-local files = require("files")
 local fingerprint = require("fingerprint")
 local json = require("json")
 local mailbox = require("mailbox")
@@ -18,6 +16,7 @@ local project = require("project")
 local record = require("record")
 local routing = require("routing")
 local settings = require("settings")
+local shelf = require("shelf")
 
 local follow = {}
 
@@ -180,7 +179,7 @@ end
 -- The bounce to follow, in the form that the arithmetic takes.
 local function bounced(proj)
   local memory = project.memory(proj)
-  local marked = memory.folder and bounce.read(files.join(bounce.home(proj), memory.folder))
+  local marked = shelf.last(proj)
   if not marked or not memory.job then
     failure.raise('There is no bounce of "%s" to follow. Run "Stemlens: Analyze session" first.',
       project.name(proj))

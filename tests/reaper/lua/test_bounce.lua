@@ -166,15 +166,15 @@ end
 
 tests["stems, minutes and gigabytes are told before, and a full disk"] = function(t)
   local _, band, it = ready(t)
-  local bounce = t:module("bounce")
-  local estimate = bounce.estimate(band.proj, 14, true, 200)
-  t:equal(bounce.told(estimate), "14 stems and the mix: 50:00 minutes of audio in all, 1.2 GB on "
+  local estimate = t:module("estimate")
+  local size = estimate.of(band.proj, 14, true, 200)
+  t:equal(estimate.told(size), "14 stems and the mix: 50:00 minutes of audio in all, 1.2 GB on "
     .. "the disk (100.0 GB are free). REAPER cannot be used while it renders.")
-  bounce.require_space(estimate)
+  estimate.require_space(size)
   it.free_mb = 1500
-  t:raises("The bounce needs 1.2 GB and only 1.5 GB are free", bounce.require_space,
-    bounce.estimate(band.proj, 14, true, 200))
-  t:has(bounce.told(bounce.estimate(band.proj, 1, false, 30)), "1 stem: 30 seconds")
+  t:raises("The bounce needs 1.2 GB and only 1.5 GB are free", estimate.require_space,
+    estimate.of(band.proj, 14, true, 200))
+  t:has(estimate.told(estimate.of(band.proj, 1, false, 30)), "1 stem: 30 seconds")
 end
 
 -- ------------------------------------------------------------------------------------- retention
@@ -188,13 +188,13 @@ local function made(t, name, values, files_, stems_)
     out:close()
   end
   values.made = values.made or name
-  t:module("bounce").mark(folder, values, files_, stems_ or {}, {})
+  t:module("shelf").mark(folder, values, files_, stems_ or {}, {})
   return folder
 end
 
 tests["old bounces go, but only what a mark lists, and none that is still borrowed from"] = function(t)
   local _, band = ready(t)
-  local bounce = t:module("bounce")
+  local shelf = t:module("shelf")
   local one = made(t, "1", { project = "Song" }, { "a.wav" })
   local two = made(t, "2", { project = "Song" }, { "b.wav" })
   local three = made(t, "3", { project = "Song" }, { "c.wav" })
@@ -204,7 +204,7 @@ tests["old bounces go, but only what a mark lists, and none that is still borrow
   file:write("mine")
   file:close()
   standin.make_folder(t.folder .. "/recordings/Stemlens bounces/5")
-  bounce.retain(band.proj, "Song", 1)
+  shelf.retain(band.proj, "Song", 1)
   t:equal(standin.list(one), { "a.wav", "stemlens-bounce.txt" })
   t:equal(standin.list(two), { "my notes.txt" }, "what is not ours stays")
   t:equal(standin.list(t.folder .. "/recordings/Stemlens bounces", "d"),
@@ -216,7 +216,7 @@ end
 
 tests["a folder without our mark, or with a forged path in it, is never touched"] = function(t)
   ready(t)
-  local bounce = t:module("bounce")
+  local shelf = t:module("shelf")
   local folder = made(t, "1", { project = "Song" }, { "a.wav" })
   local outside = t.folder .. "/recordings/song.wav"
   local file = io.open(outside, "wb")
@@ -225,13 +225,13 @@ tests["a folder without our mark, or with a forged path in it, is never touched"
   file = io.open(folder .. "/stemlens-bounce.txt", "ab")
   file:write("file name=..%2F..%2Fsong.wav\n")
   file:close()
-  bounce.delete(folder)
+  shelf.delete(folder)
   t:equal(standin.read(outside), "mine")
   standin.make_folder(folder)
   file = io.open(folder .. "/stemlens-bounce.txt", "wb")
   file:write("somebody's\nfile name=a.wav\n")
   file:close()
-  t:equal(bounce.delete(folder), false)
+  t:equal(shelf.delete(folder), false)
 end
 
 return tests
