@@ -14,7 +14,7 @@ from support.programs import needs
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 RATE = 48_000
-SECONDS = 3.0
+START_S, SECONDS = 0.25, 3.0
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,8 @@ ROUTED = (
     Made("Nothing"),
     Made("Silence", np.zeros(RATE, np.float32)),
     Made("Orchestra", bus=True, fader_db=-3.0, pan=0.1, color=0x112233FF),
-    Made("Folder", bus=True),
+    Made("Folder", bus=True, output="Outer"),
+    Made("Outer", bus=True),
     Made("Verb", bus=True, plugins=("urn:ardour:a-reverb",), comment="two\nlines <&> äöü"),
     Made("Master", bus=True, plugins=("urn:ardour:a-comp#stereo",)),
 )
@@ -53,7 +54,7 @@ ROUTED = (
 def routed_made(ardour_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A session with everything that a mix has; tests that change it take a copy."""
     folder = tmp_path_factory.mktemp("ardour") / "Routed"
-    return make_session(folder, ROUTED, ardour_home, RATE, SECONDS)
+    return make_session(folder, ROUTED, ardour_home, RATE, SECONDS, START_S)
 
 
 @pytest.fixture(scope="session")

@@ -281,7 +281,8 @@ def test_a_closed_session_is_annotated_and_comes_back_byte_by_byte(
     session = session_file.read(path)
     wanted = wanted_for(session, "jazz")
     done = closed.write(session, wanted)
-    assert (done.comments, done.marks, done.colors) == (13, 2, 13)
+    everywhere = len(session.mixed)
+    assert (done.comments, done.marks, done.colors) == (everywhere, 2, everywhere)
     once = path.read_bytes()
     closed.write(session_file.read(path), wanted)
     assert path.read_bytes() == once, "the same again changes nothing"
@@ -352,7 +353,9 @@ quit()
     assert {r.id: marks.ours(r.comment) for r in there.mixed} == dict(wanted.comments)
     assert {r.color for r in there.mixed} == {"#E69F00"}
     by_bridge = record.read(there).colors
-    assert len(by_bridge) == 13, "the bridge can take out what the menu wrote, and the other way"
+    assert len(by_bridge) == len(there.mixed), (
+        "the bridge can take out what the menu wrote, and the other way"
+    )
 
     assert run_lua(script, {**job, "remove": True}, ardour_home).wait(60) == 0
     after = session_file.read(path)

@@ -26,6 +26,9 @@ def settings(ardour_home: Path) -> None:
         yield  # type: ignore[misc]
 
 
+START = 12_000  # samples: where the session's range begins
+
+
 def fingerprints(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -80,6 +83,17 @@ def test_the_stems_null_with_ardours_own_master_export(bounced: bounce.Bounce) -
     assert level(rest) - level(mix) < -100  # asked for are −60
 
 
+def test_stems_begin_where_the_sessions_range_does(
+    bounced: bounce.Bounce, routed_made: Path
+) -> None:
+    assert bounced.session.start_s == 0.25
+    audio = routed_made.parent / "interchange" / "Routed" / "audiofiles"
+    original = soundfile.read(audio / "Bass.wav")[0][START:]
+    left = stems(bounced.session)["Bass"][:, 0]
+    assert len(left) == len(original)
+    assert np.corrcoef(left, original)[0, 1] > 0.999999  # not one sample off
+
+
 def test_a_missing_stem_would_be_noticed(bounced: bounce.Bounce) -> None:
     mix, _ = soundfile.read(bounced.session.mix)
     parts = stems(bounced.session)
@@ -101,7 +115,7 @@ def test_stems_are_post_fader_and_post_pan_by_ardours_pan_law(
 ) -> None:
     audio = routed_made.parent / "interchange" / "Routed" / "audiofiles"
     parts = stems(bounced.session)
-    guitar, _ = soundfile.read(audio / "Guitar.wav")
+    guitar = soundfile.read(audio / "Guitar.wav")[0][START:]
     # a mono track at the centre: equal power, −3 dB to each side, and the fader at −6 dB
     for side in (0, 1):
         assert level(parts["Guitar"][:, side]) - level(guitar) == pytest.approx(-9.03, abs=0.05)
@@ -109,14 +123,14 @@ def test_stems_are_post_fader_and_post_pan_by_ardours_pan_law(
     assert level(bass[:, 0]) - level(bass[:, 1]) > 8  # to the left
     assert level(bass.sum(1)) > level(bass[:, 0])
     power = level(bass[:, 0]), level(bass[:, 1])
-    original = level(soundfile.read(audio / "Bass.wav")[0])
+    original = level(soundfile.read(audio / "Bass.wav")[0][START:])
     assert 10 * np.log10(sum(10 ** (side / 10) for side in power)) == pytest.approx(
         original,
         abs=0.5,  # Ardour's law is close to equal power off the centre, not exactly that
     )
     fade = parts["Fade"][:, 0]
     second = len(fade) // 3
-    assert level(fade[:second]) - level(fade[2 * second :]) > 12  # automation is in it
+    assert level(fade[:second]) - level(fade[2 * second :]) > 8  # automation is in it
 
 
 def test_silence_is_left_out_and_told(bounced: bounce.Bounce) -> None:
@@ -149,6 +163,20 @@ def test_a_session_that_ardour_cannot_open_is_a_sentence(routed_made: Path, tmp_
         bounce.bounce(planned, tmp_path / "bounce", str(false))
     assert raised.value.code == "bounce_failed"
     assert not (tmp_path / "bounce").exists()
+
+
+def test_an_ardour_that_crashes_now_and_then_is_asked_again(
+    routed_made: Path, tmp_path: Path
+) -> None:
+    planned = bounce.plan(session_file.read(routed_made))
+    crashing = tmp_path / "ardour7-lua"
+    crashing.write_text(
+        f'#!/bin/sh\nif [ -e {tmp_path}/tried ]; then exec {program.find()} "$@"; fi\n'
+        f"touch {tmp_path}/tried\nkill -SEGV $$\n"
+    )
+    crashing.chmod(0o755)
+    done = bounce.bounce(planned, tmp_path / "bounce", str(crashing))
+    assert (tmp_path / "tried").exists() and len(done.session.stems) == 7
 
 
 def test_an_interrupted_bounce_leaves_nothing(routed_made: Path, tmp_path: Path) -> None:

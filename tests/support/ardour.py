@@ -163,9 +163,15 @@ def run_lua(script: str, job: Mapping[str, object], home: Path) -> subprocess.Po
 
 
 def make_session(
-    folder: Path, routes: Sequence[Made], home: Path, rate: int = 48_000, seconds: float = 4.0
+    folder: Path,
+    routes: Sequence[Made],
+    home: Path,
+    rate: int = 48_000,
+    seconds: float = 4.0,
+    start_s: float = 0.0,
 ) -> Path:
-    """Makes a session in `folder`, which is called like it; returns the session file."""
+    """Makes a session in `folder`, which is called like it, whose range is from `start_s` to
+    `seconds`; returns the session file."""
     job = {
         "folder": str(folder),
         "name": folder.name,
@@ -191,13 +197,13 @@ def make_session(
     assert run_lua(MAKE, job, home).wait(60) == 0
     path = folder / f"{folder.name}.ardour"
     tree = ET.parse(path)
-    _fill(tree.getroot(), folder, routes, rate, seconds)
+    _fill(tree.getroot(), folder, routes, rate, (start_s, seconds))
     tree.write(path, encoding="UTF-8", xml_declaration=True)
     return path
 
 
 def _fill(
-    root: ET.Element, folder: Path, routes: Sequence[Made], rate: int, seconds: float
+    root: ET.Element, folder: Path, routes: Sequence[Made], rate: int, span_s: tuple[float, float]
 ) -> None:
     """Puts audio on the tracks, and sets what the headless program does not."""
     counter = int(root.attrib["id-counter"])
@@ -247,8 +253,8 @@ def _fill(
             for channel, source in channels.items():
                 region |= {f"source-{channel}": source, f"master-source-{channel}": source}
             ET.SubElement(regions if whole else lists[made.name], "Region", region)
-    end = session_file.superclocks(seconds)
-    span = {"id": new_id(), "name": "session", "start": "a0", "end": end}
+    start, end = map(session_file.superclocks, span_s)
+    span = {"id": new_id(), "name": "session", "start": start, "end": end}
     ET.SubElement(locations, "Location", {**span, "flags": "IsSessionRange"})
     by_name = {made.name: made for made in routes}
     ids = {route.get("name"): route.get("id") for route in root.iterfind("Routes/Route")}

@@ -20,6 +20,6 @@ What real Ardour 7.3 does, found by trying (tests/real/test_ardour*.py hold it t
   repeated in its answer whatever follows the known part, so `/strip/3/comment/q17` is answered by
   `/strip/3/comment/q17`: that tells answers apart on a network that loses and reorders.
 - `/marker NAME` puts the playhead on the marker of that name: how a marker is read back.
-- After an export Ardour's headless program often dies of heap corruption while it ends; the file
-  is complete by then.
+- Exporting corrupts the memory of Ardour's headless programs: many die as they end, some before
+  (see `program`).
 """

@@ -3,7 +3,8 @@
 It runs Lua with a whole Ardour inside and no window. Each run has a folder of settings of its own
 (a copy of the user's, so that plugins are found where they are, with an export format added), so
 that neither the user's settings nor the list of recent sessions change. What a script has to say
-are lines that begin with `SAYS`; everything else that comes out is Ardour's own chatter.
+it writes into a file of its own, a word a line: what comes out of the program is the chatter of
+Ardour's threads, which write into each other's lines.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from stemlens_bridge import luatext
 from stemlens_bridge.errors import StemlensError
 
 NAMES = ("ardour9-lua", "ardour8-lua", "ardour7-lua", "ardour-lua")
-SAYS = "stemlens: "
 POLL_S = 0.1
 SILENCE_LIMIT_S = 180.0  # without a word and without a byte written, Ardour is taken to hang
 MAX_CHANNELS = 256  # of Ardour's export formats
+TRIES = 5
 
 FORMAT_ID = "c1f0c7e2-0a3d-4be5-8d47-2f4a2f1f7b11"
 PRESET_ID = "7b9d0c7e-51f5-4c39-9a77-6d1f53a3f0a1"
@@ -68,12 +69,15 @@ PRESET = f"""<?xml version="1.0" encoding="UTF-8"?>
 </ExportPreset>
 """
 
-# One export a process: a second one crashes Ardour 7.3. It may crash at its end all the same, so
-# the last word is said before.
+# Exporting corrupts Ardour 7.3's memory, whatever the format and in its own export tool too: a
+# second export in one process always crashes, and after one export every third process or so does,
+# nearly always once the file is complete. So the last word is said before the end, and what crashed
+# earlier is tried again.
 EXPORT = f"""
 local function say(word)
-  io.write("\\n{SAYS}", word, "\\n")
-  io.flush()
+  local said = io.open(job.said, "ab")
+  said:write(word, "\\n")
+  said:close()
 end
 AudioEngine:set_backend("None (Dummy)", "", "")
 local session = load_session(job.folder, job.snapshot)
@@ -124,7 +128,9 @@ def export(
     work = folder.parent
     config = work / "config"
     _settings(program, config)
+    said = work / "said.txt"
     job = {
+        "said": str(said),
         "folder": str(folder),
         "snapshot": snapshot,
         "target": str(target.parent),
@@ -135,26 +141,35 @@ def export(
     script = work / "export.lua"
     given = luatext.dumps(job).strip()
     script.write_text(f"local job = (function() {given} end)()\n{EXPORT}", encoding="utf-8")
-    log = work / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, str(script)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "XDG_CONFIG_HOME": str(config)},
-        )
-    try:
-        _follow(process, log, target, expected_bytes, on_progress)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(config)}
+    for tries_left in reversed(range(TRIES)):
+        said.write_bytes(b"")
+        target.unlink(missing_ok=True)
+        log = work / "log.txt"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [program, str(script)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+        try:
+            _follow(process, (said, log), target, expected_bytes, on_progress)
+            return
+        except StemlensError:
+            crashed = process.returncode is not None and process.returncode < 0
+            if not tries_left or not (crashed or b"not exported" in said.read_bytes()):
+                raise
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 def _follow(
     process: subprocess.Popen[bytes],
-    log: Path,
+    heard: tuple[Path, Path],
     target: Path,
     expected_bytes: int,
     on_progress: Callable[[float], None],
@@ -163,17 +178,16 @@ def _follow(
     seen, changed = (-1, -1), time.monotonic()
     while True:
         ended = process.poll() is not None
-        said = log.read_bytes().decode("utf-8", "replace")
-        words = [line[len(SAYS) :] for line in said.splitlines() if line.startswith(SAYS)]
-        last = words[-1] if words else ""
-        if last == "exported":
+        said, log = (path.read_bytes().decode("utf-8", "replace") for path in heard)
+        words = said.split("\n")[:-1]  # complete lines
+        if "exported" in words:
             return
-        if last not in ("", "loaded") or ended:
-            raise _failed(last, said, process.returncode)
+        if ended or set(words) - {"loaded"}:
+            raise _failed(words, log, process.returncode)
         written = target.stat().st_size if target.exists() else 0
         on_progress(min(1.0, written / expected_bytes))
-        if (len(said), written) != seen:
-            seen, changed = (len(said), written), time.monotonic()
+        if (len(log), written) != seen:
+            seen, changed = (len(log), written), time.monotonic()
         elif time.monotonic() - changed > SILENCE_LIMIT_S:
             raise StemlensError(
                 "bounce_failed",
@@ -183,14 +197,14 @@ def _follow(
         time.sleep(POLL_S)
 
 
-def _failed(last: str, said: str, code: int | None) -> StemlensError:
+def _failed(words: list[str], log: str, code: int | None) -> StemlensError:
     errors = [
-        line for line in said.splitlines() if "[ERROR]" in line and "Ignored format" not in line
+        line for line in log.splitlines() if "[ERROR]" in line and "Ignored format" not in line
     ]
     reason = f" Ardour says: {errors[-1].split('[ERROR]:')[-1].strip()}." if errors else ""
-    if last == "not loaded":
+    if "not loaded" in words:
         return StemlensError("bounce_failed", f"Ardour could not open the session.{reason}")
-    if last:
+    if set(words) - {"loaded"}:
         return StemlensError("bounce_failed", f"Ardour could not bounce the session.{reason}")
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     return StemlensError(

@@ -94,6 +94,12 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
     if COMMENTS in wanted.kinds:
         texts = {own_id[strip.name]: strip for strip in mixed}
         here = {own: text for own, text in wanted.comments.items() if own in texts}
+        problems += [
+            f"{route.name!r} is hidden in Ardour, where OSC does not reach it; nothing was written "
+            "on it."
+            for route in session.mixed
+            if route.id in wanted.comments and route.id not in texts
+        ]
         commented = _comments(
             ardour, {strip: own_id[strip.name] for strip in mixed}, here, problems
         )
@@ -261,6 +267,7 @@ class _Marking:
         """The answer to a query whose path cannot have a tail."""
         started = time.monotonic()
         while time.monotonic() - started < LOCATE_S:
+            self.ardour.receive(0)  # what came before can be no answer
             self.ardour.send([(path, ())])
             until = time.monotonic() + ANSWER_S
             while (left := until - time.monotonic()) > 0:
@@ -284,7 +291,10 @@ class _Marking:
                 sent = now
                 self.ardour.send([message])
             frame = int(self._number("/transport_frame"))
-            if arrived(frame) or now - started > limit_s:
+            # an answer may be an old one that was held up on its way: two must agree
+            if arrived(frame) and int(self._number("/transport_frame")) == frame:
+                return frame
+            if now - started > limit_s:
                 return frame
             time.sleep(0.005)
 
