@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemlens_bridge import marks, xmlsplice
-from stemlens_bridge.ableton import DAW, palette
+from stemlens_bridge.ableton import DAW, RETURN, palette
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings, TrackNote
 from stemlens_bridge.stemnames import same_name
@@ -167,8 +167,8 @@ def _opened(als: AlsSet) -> tuple[Document, list[AlsTrack]]:
                 f"{als.path.name} was written by a version of Live whose sets are not known here.",
             )
         plain = marks.without_label(name.get("Value", "") or "")
-        number = 1 + sum(not track.id.startswith("return ") for track in found)
-        own = f"return {plain}" if element.name == "ReturnTrack" else str(number)
+        number = 1 + sum(not track.id.startswith(RETURN) for track in found)
+        own = f"{RETURN}{plain}" if element.name == "ReturnTrack" else str(number)
         colour = element.child("Color") or element.child("ColorIndex")
         found.append(AlsTrack(own, plain, annotation, colour))
     return document, found

@@ -44,12 +44,11 @@ UNKNOWN_SIZE = 0xFFFFFFFF  # of a RIFF file that was streamed
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The files of one session: stems with their readable names, the mix, what was passed over."""
+    """The files of one session: stems with their readable names, and the mix."""
 
     stems: tuple[Path, ...]
     names: tuple[str, ...]
     mix: Path | None
-    passed_over: tuple[Path, ...] = ()
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -86,14 +85,9 @@ def sorted_out(files: Sequence[Path]) -> Export:
             "session_invalid",
             f"More than one file is named like a mix: {told}. Leave one of them.",
         )
-    extra = [path for path in files if mixes and _words(names[path]) == CURRENT]
-    stems = [path for path in files if path not in (*mixes, *extra)]
-    return Export(
-        tuple(stems),
-        tuple(names[path] for path in stems),
-        mixes[0] if mixes else None,
-        tuple(extra),
-    )
+    selected = {path for path in files if mixes and _words(names[path]) == CURRENT}
+    stems = [path for path in files if path not in selected.union(mixes)]
+    return Export(tuple(stems), tuple(names[path] for path in stems), mixes[0] if mixes else None)
 
 
 def named_like_a_mix(name: str) -> bool:

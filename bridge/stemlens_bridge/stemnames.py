@@ -53,10 +53,11 @@ ROUNDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Which file is which track: `pairs` gives the track's number for each file; `problems` tell
-    what stayed open, file by file and track by track."""
+    """Which file is which track: `pairs` gives the track's number for each file, `strangers` are
+    files that are no track, and `problems` tell what could be several."""
 
     pairs: dict[Path, int]
+    strangers: tuple[Path, ...]
     problems: tuple[str, ...]
 
 
@@ -74,14 +75,14 @@ def match(files: Sequence[Path], tracks: Sequence[str], *, typed: bool = True) -
     known = Counter(map(_plain, tracks))
     number = {_plain(name): i for i, name in enumerate(tracks)}
     fits: dict[Path, str] = {}
-    problems = []
+    strangers, problems = [], []
     for path, *names in zip(files, *_stages(files), strict=True):
         candidates = [_plain(name) for name in names]
         if typed and (longest := _ending(candidates[0], known)):
             candidates.append(longest)
         found = next((name for name in candidates if name in known), None)
         if found is None:
-            problems.append(f"{path.name} is no track of the project.")
+            strangers.append(path)
         elif known[found] > 1:
             same = " and ".join(str(i + 1) for i, t in enumerate(tracks) if _plain(t) == found)
             problems.append(
@@ -95,7 +96,7 @@ def match(files: Sequence[Path], tracks: Sequence[str], *, typed: bool = True) -
             rivals = " and ".join(path.name for path, fit in fits.items() if fit == name)
             problems.append(f"{rivals} would both be the track {tracks[number[name]]!r}.")
     pairs = {path: number[name] for path, name in fits.items() if wanted[name] == 1}
-    return Matched(pairs, tuple(problems))
+    return Matched(pairs, tuple(strangers), tuple(problems))
 
 
 def same_name(one: str, other: str) -> bool:

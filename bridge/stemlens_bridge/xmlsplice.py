@@ -31,7 +31,6 @@ MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 256
 MAX_ELEMENTS = 4_000_000
 
-BOM = b"\xef\xbb\xbf"
 _START_TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
 _ATTRIBUTE = re.compile(rb"\s+([^\s=>/]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _UNIT = re.compile(r"&#x([0-9A-Fa-f]+);|&#([0-9]+);|&(lt|gt|amp|quot|apos);|\r\n|.", re.DOTALL)

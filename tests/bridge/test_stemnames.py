@@ -103,7 +103,8 @@ def test_no_two_names_become_one_and_none_becomes_nothing(names: list[str]) -> N
 
 def pairs(files: list[str], tracks: list[str]) -> tuple[dict[str, str], str]:
     found = match([Path(name) for name in files], tracks)
-    return {p.name: tracks[i] for p, i in found.pairs.items()}, " ".join(found.problems)
+    told = [f"{path.name} is no track" for path in found.strangers]
+    return {p.name: tracks[i] for p, i in found.pairs.items()}, " ".join([*told, *found.problems])
 
 
 def test_files_find_their_tracks_by_the_daws_own_names() -> None:

@@ -9,3 +9,4 @@ of tracks, is the business of `stemlens_bridge.als`.
 
 DAW = "Ableton Live"  # how sessions and results name it
 DEFAULT_SET = "default"  # what is remembered of a set that the user gives no name
+RETURN = "return "  # begins the ids of returns: "return A-Reverb"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from stemlens_bridge import routing
-from stemlens_bridge.ableton import DAW
+from stemlens_bridge.ableton import DAW, RETURN
 from stemlens_bridge.ableton.live_set import LiveSet
 from stemlens_bridge.ableton.peaks import normalised
 from stemlens_bridge.errors import StemlensError
@@ -103,53 +103,26 @@ def plan(
     Raises `tracks_unmatched` where a file could be several tracks or several files one track, and
     `export_incomplete` where none of the files is a stem.
     """
-    names = [track.name for track in live.tracks]
-    matched = match(files, names)
-    by_track = {str(index + 1): path for path, index in matched.pairs.items()}
-    plain = _plain_names(files, {path: names[index] for path, index in matched.pairs.items()})
-    others = [path for path in files if path not in matched.pairs]
-    mixes = [path for path in others if named_like_a_mix(plain[path])]
-    returns = [path for path in others if RETURN_FILE.match(plain[path]) and path not in mixes]
-    unknown = [f"{path.name} is no track of the project." for path in (*mixes, *returns)]
-    problems = [problem for problem in matched.problems if problem not in unknown]
-    strangers = [problem for problem in problems if problem.endswith("is no track of the project.")]
-    if open_questions := [problem for problem in problems if problem not in strangers]:
-        raise StemlensError(
-            "tracks_unmatched",
-            f"{_counted(files, live)}. {' '.join(open_questions)} Then export once more, into an "
-            "empty folder.",
-        )
-    if len(mixes) > 1:
-        told = " and ".join(path.name for path in mixes)
-        raise StemlensError("tracks_unmatched", f"{told} are both named like the mix; leave one.")
-    cut, warnings = _cut(live, by_track, wished or {})
-    chosen = [stem for stem in cut.stems if stem.id in by_track]
-    if not chosen and not returns:
+    given = _told_apart(live, files)
+    cut, warnings = _cut(live, given.by_track, wished or {})
+    chosen = [stem for stem in cut.stems if stem.id in given.by_track]
+    if not chosen and not given.returns:
         raise StemlensError(
             "export_incomplete",
             f"{_counted(files, live)}, but none of the files is a track that is heard. "
             f"The set has {cut.told()}.",
         )
-    lacking = [repr(stem.name) for stem in cut.stems if stem.id not in by_track]
+    lacking = [repr(stem.name) for stem in cut.stems if stem.id not in given.by_track]
     if lacking:
         warnings.append(
             f"The export has no file for {', '.join(lacking)}: analysed without. For the whole mix "
             "choose 'All Individual Tracks' as the rendered track."
         )
-    used = {by_track[stem.id] for stem in chosen}
-    left = [path.name for path in matched.pairs if path not in used]
-    told = f"{_counted(files, live)}; {cut.told()}"
-    if returns:
-        told += f"; returns: {', '.join(plain[path] for path in returns)}"
-    if mixes:
-        told += f"; the mix: {mixes[0].name}"
-    if left:
-        told += f"; not needed: {', '.join(left)}"
-    warnings += strangers
-    stems = [_stem(stem, by_track[stem.id]) for stem in chosen]
+    warnings += [f"{path.name} is no track of the project." for path in given.strangers]
+    stems = [_stem(stem, given.by_track[stem.id]) for stem in chosen]
     stems += [
-        Stem(f"return {plain[path]}", plain[path], path.absolute(), kind="return")
-        for path in returns
+        Stem(f"{RETURN}{name}", name, path.absolute(), kind="return")
+        for path, name in given.returns.items()
     ]
     if normalised([stem.path for stem in stems]):
         warnings.append(NORMALISED)
@@ -157,11 +130,53 @@ def plan(
         project=project,
         daw=DAW,
         stems=tuple(stems),
-        mix=mixes[0].absolute() if mixes else None,
+        mix=None if given.mix is None else given.mix.absolute(),
         start_s=start_s,
         tempo=TempoMap.from_plain(live.tempo),
     )
-    return Planned(session, told, tuple(warnings))
+    used = {stem.id for stem in chosen}
+    parts = {
+        "returns": list(given.returns.values()),
+        "the mix": [] if given.mix is None else [given.mix.name],
+        "not needed": [path.name for own, path in given.by_track.items() if own not in used],
+    }
+    told = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names]
+    return Planned(session, "; ".join([_counted(files, live), cut.told(), *told]), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What the files of an export are: tracks by their ids, returns with their names, the mix, and
+    files that are none of these."""
+
+    by_track: dict[str, Path]
+    returns: dict[Path, str]
+    mix: Path | None
+    strangers: tuple[Path, ...]
+
+
+def _told_apart(live: LiveSet, files: Sequence[Path]) -> _Files:
+    names = [track.name for track in live.tracks]
+    matched = match(files, names)
+    plain = _plain_names(files, {path: names[index] for path, index in matched.pairs.items()})
+    if matched.problems:
+        raise StemlensError(
+            "tracks_unmatched",
+            f"{_counted(files, live)}. {' '.join(matched.problems)} Then export once more, into an "
+            "empty folder.",
+        )
+    mixes = [path for path in matched.strangers if named_like_a_mix(plain[path])]
+    if len(mixes) > 1:
+        told = " and ".join(path.name for path in mixes)
+        raise StemlensError("tracks_unmatched", f"{told} are both named like the mix; leave one.")
+    others = [path for path in matched.strangers if path not in mixes]
+    returns = {path: plain[path] for path in others if RETURN_FILE.match(plain[path])}
+    return _Files(
+        by_track={live.tracks[index].id: path for path, index in matched.pairs.items()},
+        returns=returns,
+        mix=mixes[0] if mixes else None,
+        strangers=tuple(path for path in others if path not in returns),
+    )
 
 
 def _plain_names(files: Sequence[Path], known: Mapping[Path, str]) -> dict[Path, str]:

@@ -26,7 +26,7 @@ from difflib import SequenceMatcher
 from types import FrameType
 
 from stemlens_bridge import marks
-from stemlens_bridge.ableton import addresses, live_set, palette
+from stemlens_bridge.ableton import RETURN, addresses, live_set, palette
 from stemlens_bridge.ableton.link import LiveLink, Value, Values
 from stemlens_bridge.ableton.memory import Before, Memory
 from stemlens_bridge.errors import StemlensError
@@ -39,7 +39,6 @@ SETTERS = {NAME: addresses.SET_NAME, COLOR: addresses.SET_COLOR_INDEX}
 ATTEMPTS = 60  # of one write; a lost datagram costs one
 FRESH_TICKS = 1.0  # how long a reading may be old before a write
 AUTOMATIC = re.compile(r"(\d+)-(.+)", re.DOTALL)  # what Live calls a track that nobody has named
-RETURN = "return "  # begins the ids of returns, which AbletonOSC cannot reach
 
 
 @dataclass(slots=True)
