@@ -19,6 +19,8 @@ local shelf = require("shelf")
 local analysis = {}
 
 local LONGEST = 1500 -- bytes of the list of stems in a message box
+local RECORDING = 4 -- bit of the state of the transport
+local MONO = 40917 -- Master track: Toggle stereo/mono (L+R)
 
 -- ------------------------------------------------------------------------------ what is asked
 
@@ -252,6 +254,17 @@ local function render(proj, plan, it, changed, folder)
   return session, names
 end
 
+-- What the user alone should change: a recording that a render would end, and a master in mono,
+-- whose mix the stems do not add up to.
+local function require_idle(proj, it)
+  if reaper.GetPlayStateEx(proj) & RECORDING ~= 0 then
+    failure.raise("REAPER is recording. Stop the recording, then run the analysis again.")
+  elseif it.with_mix and reaper.GetToggleCommandState(MONO) == 1 then
+    failure.raise("The master is switched to mono, so the stems would not add up to the mix. "
+      .. "Switch it to stereo, then run the analysis again.")
+  end
+end
+
 local function require_front(proj)
   if not project.is_open(proj) then
     failure.raise("The project was closed before the bounce. Nothing was sent.")
@@ -316,6 +329,7 @@ function analysis.run(run, what)
   local proj = project.current()
   local choices = settings.get()
   local it = wanted(proj, what, choices)
+  require_idle(proj, it)
   local job = ("reaper-%s-%s"):format(os.date("%Y%m%d-%H%M%S"),
     reaper.genGuid():gsub("[^%w]", ""):sub(1, 6))
   run.claim(job)
@@ -349,6 +363,7 @@ function analysis.run(run, what)
   run.wait(0.1) -- so that the window has said so before REAPER is busy
 
   require_front(proj)
+  require_idle(proj, it)
   local session, names = render(proj, plan, it, changed, job)
   mark(proj, plan, it, job, tracks, names)
 

@@ -10,6 +10,7 @@
 local failure = require("failure")
 local files = require("files")
 local stage = require("stage")
+local wav = require("wav")
 
 local bounce = {}
 
@@ -17,6 +18,7 @@ local RENDER_NOW = 42230 -- File: Render project, using the most recent render s
 -- RENDER_SETTINGS: the source. REAPER's own dialog stores 3 for "stems (selected tracks)".
 local MASTER, MASTER_AND_STEMS, STEMS, VIA_MASTER = 0, 1, 3, 128
 local FORMAT = "ZXZhdyAAAQ==" -- WAV, 32 bit float
+local SHORT_S = 0.25 -- a file that lacks more than this was not finished
 
 -- --------------------------------------------------------------------------------- a pass
 
@@ -28,10 +30,11 @@ local function targets_of(proj, source, pattern)
   reaper.GetSetProjectInfo_String(proj, "RENDER_FORMAT", FORMAT, true)
   local _, text = reaper.GetSetProjectInfo_String(proj, "RENDER_TARGETS", "", false)
   local targets = {}
-  for path in text:gmatch("[^;]+") do
+  -- Between semicolons, which may be in the names of folders too.
+  for path in (text .. ";"):gmatch("(.-%.[wW][aA][vV]);") do
     targets[#targets + 1] = path
   end
-  return targets
+  return targets, text
 end
 
 -- Which target is which: paths by track id, and those that are no stem's. The pattern holds only
@@ -65,9 +68,9 @@ local function render(plan, targets)
   reaper.Main_OnCommand(RENDER_NOW, 0)
 end
 
-local function confused(targets)
+local function confused(text)
   failure.raise("REAPER would render files that cannot be told apart (%s). Please report this "
-    .. "with your version of REAPER (%s).", table.concat(targets, ", "), reaper.GetAppVersion())
+    .. "with your version of REAPER (%s).", text, reaper.GetAppVersion())
 end
 
 -- Whether a path can only be the master's: where its name collided with a track's, REAPER put a
@@ -89,18 +92,18 @@ local function passes(proj, plan)
   end
   local by_id, mix = {}, nil
   if plan.count > 0 then
-    local targets = targets_of(proj, plan.via_master and VIA_MASTER or STEMS, PATTERN)
+    local targets, text = targets_of(proj, plan.via_master and VIA_MASTER or STEMS, PATTERN)
     local others, all
     by_id, others, all = told_apart(targets, plan)
     if not all or #others > 0 then
-      confused(targets)
+      confused(text)
     end
     render(plan, targets)
   end
   if plan.with_mix then
-    local targets = targets_of(proj, MASTER, "mix")
+    local targets, text = targets_of(proj, MASTER, "mix")
     if #targets ~= 1 then
-      confused(targets)
+      confused(text)
     end
     render(plan, targets)
     mix = targets[1]
@@ -108,12 +111,16 @@ local function passes(proj, plan)
   return by_id, mix
 end
 
+-- Whether everything is there, and as long as it should be: who stops a render has a part of each.
 local function verify(plan, by_id, mix)
-  local lacking, all = {}, 0
+  local lacking, short, all = {}, {}, 0
   local function look(path, name)
     all = all + 1
+    local seconds = wav.seconds(path)
     if (files.size(path) or 0) == 0 then
       lacking[#lacking + 1] = name
+    elseif seconds and seconds < plan.to_s - plan.from_s - SHORT_S then
+      short[#short + 1] = name
     end
   end
   for _, stem in ipairs(plan.stems) do
@@ -122,11 +129,15 @@ local function verify(plan, by_id, mix)
   if mix then
     look(mix, "the mix")
   end
-  if #lacking > 0 then
-    failure.raise("The bounce was stopped or went wrong: %d of %d files were not written (%s). "
-      .. "Nothing was sent. If you did not stop it, render once by hand (File: Render) to see what "
-      .. "REAPER says.", #lacking, all, table.concat(lacking, ", ", 1, math.min(5, #lacking)))
+  local function refuse(names, what)
+    if #names > 0 then
+      failure.raise("The bounce was stopped or went wrong: %d of %d files %s (%s). Nothing was "
+        .. "sent. If you did not stop it, render once by hand (File: Render) to see what REAPER "
+        .. "says.", #names, all, what, table.concat(names, ", ", 1, math.min(5, #names)))
+    end
   end
+  refuse(lacking, "were not written")
+  refuse(short, "are too short")
 end
 
 -- Renders stems (records with id, name, and their track's number and handle) into a new folder.
@@ -148,6 +159,11 @@ function bounce.run(proj, wanted)
     plan.id_by_number[stem.number] = stem.id
   end
   files.make(wanted.folder)
+  local writable, why_not = pcall(files.require_writable, wanted.folder)
+  if not writable then
+    files.remove_empty(wanted.folder)
+    error(why_not, 0)
+  end
   local kept = stage.keep(proj)
   reaper.PreventUIRefresh(1)
   local good, by_id, mix = xpcall(function()

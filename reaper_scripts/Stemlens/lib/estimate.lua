@@ -13,7 +13,8 @@ local function sample_rate(proj)
   if reaper.GetSetProjectInfo(proj, "PROJECT_SRATE_USE", 0, false) ~= 0 then
     return reaper.GetSetProjectInfo(proj, "PROJECT_SRATE", 0, false)
   end
-  return 48000
+  local _, rate = reaper.GetAudioDeviceInfo("SRATE")
+  return tonumber(rate) or 48000
 end
 
 -- What a bounce will be: {stems =, files =, seconds = of audio in all, megabytes =, free_mb =}.

@@ -73,6 +73,13 @@ function files.make(folder)
   reaper.RecursiveCreateDirectory(folder, 0)
 end
 
+-- Raises where nothing can be written into a folder.
+function files.require_writable(folder)
+  local probe = files.join(folder, "stemlens-probe")
+  files.write(probe, "")
+  os.remove(probe)
+end
+
 -- The names of the files (or folders) in a folder; REAPER's own cache of them is emptied first.
 local function listed(enumerate, folder)
   enumerate(folder, -1)

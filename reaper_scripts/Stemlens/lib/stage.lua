@@ -1,9 +1,10 @@
 -- @noindex
 -- The state of a project while it is bounced: kept, set, and put back whatever happened.
 --
--- The master's effects are bypassed and its fader is at unity, so that the stems must add up to the
--- mix. Solo is off, because the stems of a session are those of its mix, and tracks that the user
--- left out are muted, because they are no part of it.
+-- The master lets through what comes in (effects bypassed, fader at unity, pan in the middle, no
+-- automation), so that the stems must add up to the mix. Solo is off, because the stems of a
+-- session are those of its mix, and tracks that the user left out are muted, because they are no
+-- part of it. The play rate is 1, so that a second of sound is a second of the time line.
 --
 -- Source of the render settings' values: REAPER's API text for GetSetProjectInfo.
 
@@ -30,10 +31,34 @@ local OURS = {
 }
 
 -- What the master is while it is bounced.
-local MASTER_BYPASSED = { I_FXEN = 0, D_VOL = 1, D_PAN = 0, B_MUTE = 0 }
+local MASTER_BYPASSED = {
+  I_FXEN = 0, B_MUTE = 0, B_PHASE = 0, D_VOL = 1, D_PAN = 0, D_WIDTH = 1, D_DUALPANL = -1,
+  D_DUALPANR = 1,
+  D_PANLAW = 1, -- no loss in the middle
+}
+-- What kinds of automation of the master change levels or speed, by the first line of their state.
+-- The tempo map is an envelope of the master too, and stays.
+local BYPASSED_ENVELOPES = { "VOL", "PAN", "WIDTH", "MUTE", "PLAYSPEED" }
 
 -- SWS alone can reach this one: bit 0 closes the render window by itself.
 local CLOSE_WHEN_DONE = "renderclosewhendone"
+
+-- The envelopes of the master that are to be bypassed, with their states.
+local function master_envelopes(master)
+  local found = {}
+  for index = 0, reaper.CountTrackEnvelopes(master) - 1 do
+    local envelope = reaper.GetTrackEnvelope(master, index)
+    local _, chunk = reaper.GetEnvelopeStateChunk(envelope, "", false)
+    local kind = chunk:match("^<(%u+)") or ""
+    for _, word in ipairs(BYPASSED_ENVELOPES) do
+      if kind:find(word, 1, true) and chunk:find("\nACT 1") then
+        found[#found + 1] = { envelope = envelope, chunk = chunk }
+        break
+      end
+    end
+  end
+  return found
+end
 
 -- Everything that a bounce changes, as it is now.
 function stage.keep(proj)
@@ -50,6 +75,8 @@ function stage.keep(proj)
     kept.master[key] = reaper.GetMediaTrackInfo_Value(master, key)
   end
   kept.master_selected = reaper.IsTrackSelected(master)
+  kept.envelopes = master_envelopes(master)
+  kept.rate = reaper.Master_GetPlayRate(proj)
   for index = 0, reaper.CountTracks(proj) - 1 do
     local track = reaper.GetTrack(proj, index)
     kept.selected[track] = reaper.IsTrackSelected(track)
@@ -84,6 +111,12 @@ function stage.restore(proj, kept)
   for key, value in pairs(kept.master) do
     try(reaper.SetMediaTrackInfo_Value, master, key, value)
   end
+  for _, it in ipairs(kept.envelopes) do
+    try(reaper.SetEnvelopeStateChunk, it.envelope, it.chunk, false)
+  end
+  if kept.rate ~= 1 then
+    try(reaper.CSurf_OnPlayRateChange, kept.rate)
+  end
   try(reaper.SetTrackSelected, master, kept.master_selected)
   if kept.close and kept.close >= 0 then
     try(reaper.SNM_SetIntConfigVar, CLOSE_WHEN_DONE, kept.close)
@@ -110,6 +143,12 @@ function stage.set(proj, plan, kept)
   local master = reaper.GetMasterTrack(proj)
   for key, value in pairs(MASTER_BYPASSED) do
     reaper.SetMediaTrackInfo_Value(master, key, value)
+  end
+  for _, it in ipairs(kept.envelopes) do
+    reaper.SetEnvelopeStateChunk(it.envelope, (it.chunk:gsub("\nACT 1", "\nACT 0", 1)), false)
+  end
+  if kept.rate ~= 1 then
+    reaper.CSurf_OnPlayRateChange(1)
   end
   reaper.SetTrackSelected(master, false)
   for track, solo in pairs(kept.solos) do

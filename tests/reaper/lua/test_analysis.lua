@@ -167,6 +167,26 @@ tests["a list of very many stems still fits a message box"] = function(t)
   t:has(said, "200 stems and the mix")
 end
 
+tests["a recording is not ended, and a master in mono not bounced"] = function(t)
+  local reaper = t:reaper()
+  local band = t:band()
+  local it = reaper.data[band.proj]
+  it.transport = 5
+  t:has(said_by(t, "Analyze session"), "REAPER is recording")
+  it.transport, it.mono = 1, true
+  t:has(said_by(t, "Analyze session"), "The master is switched to mono")
+  it.selection = { [band.bass] = true }
+  t:act("Analyze selected tracks") -- without a mix
+  t:equal(it.rendered[1].names, { "Bass" })
+  t:close_window()
+  -- Begun while the bridge was asked.
+  it.mono = false
+  reaper:run("Analyze session")
+  it.transport = 5
+  reaper:until_("it says so", function() return t:window_is("failed") end)
+  t:equal(#it.rendered, 1)
+end
+
 tests["a disk that is full is told before anything is rendered"] = function(t)
   local reaper = t:reaper()
   local band = t:band()

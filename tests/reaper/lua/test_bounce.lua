@@ -110,6 +110,79 @@ tests["a render that was stopped is told, and leaves nothing"] = function(t)
   unchanged(t, band, before)
 end
 
+tests["a render that was stopped half way: files are there, but too short"] = function(t)
+  local reaper, band, _, before = ready(t)
+  reaper.stopped_at_s = 1.2 -- of 2 seconds
+  local it = wanted(t, band)
+  t:raises("3 of 3 files are too short (drums, bass, the mix)", t:module("bounce").run, band.proj, it)
+  t:equal(standin.list(t.folder .. "/recordings/Stemlens bounces", "d"), {})
+  unchanged(t, band, before)
+end
+
+tests["how long a file is, whatever its header says"] = function(t)
+  ready(t)
+  local wav = t:module("wav")
+  local path = t.folder .. "/x.wav"
+  local function seconds(text)
+    local file = io.open(path, "wb")
+    file:write(text)
+    file:close()
+    return wav.seconds(path)
+  end
+  local format = "fmt " .. string.pack("<I4I2I2I4I4I2I2", 16, 1, 2, 10, 40, 4, 16)
+  local sound = ("x"):rep(80)
+  t:equal(seconds("RIFF\0\0\0\0WAVE" .. format .. "data" .. string.pack("<I4", 80) .. sound), 2.0)
+  t:equal(seconds("RIFF\0\0\0\0WAVELIST\3\0\0\0abc\0" .. format .. "data"
+    .. string.pack("<I4", 80) .. sound .. "LIST\4\0\0\0abcd"), 2.0)
+  t:equal(seconds("RF64\255\255\255\255WAVE" .. format .. "data\255\255\255\255" .. sound), 2.0)
+  t:equal(seconds("RIFF\0\0\0\0WAVE" .. format .. "data\0\0\0\0" .. sound), 2.0, "never finished")
+  t:equal({ seconds("RIFF\0\0\0\0WAVE" .. format), seconds("fLaC"), seconds("") }, {})
+  t:equal(wav.seconds(t.folder .. "/nothing.wav"), nil)
+end
+
+tests["the master is out of the way: fader, pan, width, phase, and its automation"] = function(t)
+  local reaper, band, it = ready(t)
+  local master = it.states[it.master]
+  for key, value in pairs({ D_PAN = 0.5, D_WIDTH = 0.2, B_PHASE = 1, D_DUALPANL = 0.1,
+    D_DUALPANR = 0.2, D_PANLAW = 0.7 }) do
+    master.values[key] = value
+  end
+  for index, kind in ipairs({ "MASTERVOLENV2", "MASTERPANENV", "TEMPOENVEX", "MASTERPLAYSPEEDENV",
+    "PARMENV", "MASTERWIDTHENV2" }) do
+    master.envelopes[index] = { kind = kind, active = true, handle = setmetatable({},
+      { __name = "TrackEnvelope" }) }
+  end
+  it.rate = 1.25
+  local before = reaper:picture(band.proj)
+  t:module("bounce").run(band.proj, wanted(t, band))
+  local pass = it.rendered[1]
+  t:equal(pass.envelopes, { "TEMPOENVEX", "PARMENV" }, "the tempo stays, effects are off anyway")
+  t:equal({ pass.rate, pass.master.D_PAN, pass.master.D_WIDTH, pass.master.B_PHASE,
+    pass.master.D_DUALPANL, pass.master.D_DUALPANR, pass.master.D_PANLAW }, { 1, 0, 1, 0, -1, 1, 1 })
+  unchanged(t, band, before)
+end
+
+tests["a folder whose name has a semicolon"] = function(t)
+  local reaper, band = ready(t)
+  local by_id, mix = t:module("bounce").run(band.proj,
+    wanted(t, band, { folder = t.folder .. "/it's 100%; \u{1f3b8} a;b" }))
+  t:has(by_id[reaper:state(band.bass).guid], "a;b/stem-4.wav")
+  t:has(mix, "a;b/stem-0.wav")
+end
+
+tests["a folder where nothing can be written is told before REAPER renders"] = function(t)
+  local reaper, band, it, before = ready(t)
+  reaper.write_fault = "Stemlens bounces"
+  t:raises("cannot be written (No space left on device)", t:module("bounce").run, band.proj,
+    wanted(t, band))
+  reaper.write_fault, reaper.no_folders = nil, "Stemlens bounces"
+  t:raises("cannot be written", t:module("bounce").run, band.proj, wanted(t, band))
+  t:equal(#it.rendered, 0)
+  t:equal(standin.list(t.folder .. "/recordings", "d"), { "Stemlens bounces" })
+  t:equal(standin.list(t.folder .. "/recordings/Stemlens bounces", "d"), {})
+  unchanged(t, band, before)
+end
+
 tests["one file that is missing is told by the track's name"] = function(t)
   local reaper, band = ready(t)
   reaper.render_fault = function(index) return index == 3 and "skip" or nil end
@@ -165,7 +238,7 @@ tests["it works without SWS"] = function(t)
 end
 
 tests["stems, minutes and gigabytes are told before, and a full disk"] = function(t)
-  local _, band, it = ready(t)
+  local reaper, band, it = ready(t)
   local estimate = t:module("estimate")
   local size = estimate.of(band.proj, 14, true, 200)
   t:equal(estimate.told(size), "14 stems and the mix: 50:00 minutes of audio in all, 1.2 GB on "
@@ -175,6 +248,12 @@ tests["stems, minutes and gigabytes are told before, and a full disk"] = functio
   t:raises("The bounce needs 1.2 GB and only 1.5 GB are free", estimate.require_space,
     estimate.of(band.proj, 14, true, 200))
   t:has(estimate.told(estimate.of(band.proj, 1, false, 30)), "1 stem: 30 seconds")
+  -- A project without a sample rate of its own has the device's.
+  it.numbers.PROJECT_SRATE_USE = 0
+  reaper.device_rate = 96000
+  t:equal(estimate.of(band.proj, 1, false, 100).megabytes, 76.8)
+  reaper.device_rate = nil
+  t:equal(estimate.of(band.proj, 1, false, 100).megabytes, 38.4)
 end
 
 -- ------------------------------------------------------------------------------------- retention

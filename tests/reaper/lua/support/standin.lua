@@ -113,6 +113,7 @@ local function new_track_state(name)
     name = name, guid = guid(), values = {
       D_VOL = 1, D_PAN = 0, B_MUTE = 0, I_SOLO = 0, B_SOLO_DEFEAT = 0, I_CUSTOMCOLOR = 0,
       I_FOLDERDEPTH = 0, B_MAINSEND = 1, C_MAINSEND_OFFS = 0, I_FXEN = 1, I_NCHAN = 2,
+      B_PHASE = 0, D_WIDTH = 1, I_PANMODE = -1, D_DUALPANL = -1, D_DUALPANR = 1, D_PANLAW = -1,
     },
     ext = {}, notes = "", items = {}, fx = {}, envelopes = {}, sends = {},
   }
@@ -126,7 +127,7 @@ function StandIn:project(values)
       or self.root .. "/recordings", length = values.length or 8,
     numbers = copy(RENDER_DEFAULTS), strings = copy(RENDER_STRINGS), ext = {}, selection = {},
     loop = { 0, 0 }, free_mb = 100000, changes = 0, rendered = {}, open = true, block = 0,
-    tempo = values.tempo or { bpm = 120, markers = {} },
+    tempo = values.tempo or { bpm = 120, markers = {} }, rate = 1, mono = false, transport = 0,
     state = { tracks = {}, markers = {} }, undo = {}, master = new_handle("MediaTrack"),
     states = {}, -- by handle
   }
@@ -217,7 +218,7 @@ function StandIn:picture(proj)
   local it = self.data[proj]
   return copy({
     undoable = undoable(it), numbers = it.numbers, strings = it.strings, ext = it.ext,
-    selection = it.selection,
+    selection = it.selection, rate = it.rate, mono = it.mono,
   })
 end
 
@@ -253,19 +254,23 @@ end
 
 -- ------------------------------------------------------------------------------------- rendering
 
+local RATE = 100 -- Hz: who listens to the stand-in needs no treble
+
+-- A WAV file as long as it says, with a chunk in front of the format as REAPER writes it.
 local function sound(_, state, from, to)
   local seed = 0
   for char in (state.guid .. state.values.D_VOL .. from .. to):gmatch(".") do
     seed = (seed * 31 + char:byte()) % 1000003
   end
   local samples = {}
-  for index = 1, 64 do
+  for index = 1, 2 * math.floor((to - from) * RATE + 0.5) do
     seed = (seed * 48271) % 2147483647
     samples[index] = string.pack("<f", seed / 2147483647 - 0.5)
   end
   local data = table.concat(samples)
-  return "RIFF" .. string.pack("<I4", 36 + #data) .. "WAVEfmt "
-    .. string.pack("<I4I2I2I4I4I2I2", 16, 3, 2, 48000, 384000, 8, 32)
+  local junk = "JUNK" .. string.pack("<I4", 28) .. ("\0"):rep(28)
+  return "RIFF" .. string.pack("<I4", 36 + #junk + #data) .. "WAVE" .. junk .. "fmt "
+    .. string.pack("<I4I2I2I4I4I2I2", 16, 3, 2, RATE, 8 * RATE, 8, 32)
     .. "data" .. string.pack("<I4", #data) .. data
 end
 
@@ -319,8 +324,14 @@ function StandIn:render(it)
   local log = {
     numbers = copy(it.numbers), strings = copy(it.strings), names = {}, from = from, to = to,
     master_fx = it.states[it.master].values.I_FXEN, solo = false,
-    master_volume = it.states[it.master].values.D_VOL,
+    master_volume = it.states[it.master].values.D_VOL, rate = it.rate, envelopes = {},
+    master = copy(it.states[it.master].values),
   }
+  for _, envelope in ipairs(it.states[it.master].envelopes) do
+    if envelope.active ~= false then
+      log.envelopes[#log.envelopes + 1] = envelope.kind
+    end
+  end
   log.muted = {}
   for _, track in ipairs(it.state.tracks) do
     if it.states[track].values.B_MUTE ~= 0 then
@@ -330,6 +341,7 @@ function StandIn:render(it)
   end
   it.rendered[#it.rendered + 1] = log
   self.clock = self.clock + 4 -- REAPER is busy
+  assert(it.transport & 4 == 0, "REAPER would stop at a dialog: it is recording")
   for index, target in ipairs(targets) do
     if self.render_fault then
       local act = self.render_fault(index, target)
@@ -340,8 +352,10 @@ function StandIn:render(it)
       end
     end
     log.names[#log.names + 1] = it.states[target.track].name
-    local file = assert(io.open(target.path, "wb"))
-    file:write((self.sound or sound)(target, it.states[target.track], from, to))
+    local file = assert(io.open(target.path, "wb"), "REAPER would say that it cannot write there")
+    -- Stems and mix are written side by side: who stops it has a part of each.
+    local length = (self.stopped_at_s or to - from) / it.rate
+    file:write((self.sound or sound)(target, it.states[target.track], from, from + length))
     file:close()
     ::continue::
   end
@@ -469,6 +483,17 @@ local function functions_of(self)
   function R.GetProjectPathEx(proj) return data(proj).recordings end
   function R.GetProjectLength(proj) return data(proj).length + 0.0 end
   function R.GetProjectStateChangeCount(proj) return data(proj).changes end
+  function R.Master_GetPlayRate(proj) return data(proj).rate end
+  function R.CSurf_OnPlayRateChange(rate) data(self.front).rate = rate end
+  function R.GetPlayStateEx(proj) return data(proj).transport end
+  function R.GetToggleCommandState(command)
+    assert(command == 40917, "the stand-in has no such switch")
+    return data(self.front).mono and 1 or 0
+  end
+  function R.GetAudioDeviceInfo(attribute)
+    assert(attribute == "SRATE")
+    return self.device_rate ~= nil, self.device_rate and tostring(self.device_rate) or ""
+  end
   function R.GetFreeDiskSpaceForRecordPath(proj) return data(proj).free_mb end
   function R.GetSet_LoopTimeRange2(proj, is_set)
     assert(not is_set, "nobody asked for the time selection to be moved")
@@ -715,25 +740,38 @@ local function functions_of(self)
   end
   function R.CountTrackEnvelopes(track) return #state(track).envelopes end
   function R.GetTrackEnvelope(track, index) return state(track).envelopes[index + 1].handle end
-  function R.GetEnvelopeStateChunk(envelope)
+  local function envelope_of(handle_)
     for _, it in pairs(self.data) do
       for _, its in pairs(it.states) do
         for _, one in ipairs(its.envelopes) do
-          if one.handle == envelope then
-            return true, ("<VOLENV2\nEGUID {1}\nACT %d -1\nVIS 1 1 1\nPT 0 1 0\n>\n")
-              :format(one.active == false and 0 or 1)
+          if one.handle == handle_ then
+            return one
           end
         end
       end
     end
+    error("an envelope that is nowhere", 3)
+  end
+  function R.GetEnvelopeStateChunk(envelope)
+    local it = envelope_of(envelope)
+    return true, ("<%s\nEGUID {1}\nACT %d -1\nVIS 1 1 1\nPT 0 1 0\n>\n")
+      :format(it.kind or "VOLENV2", it.active == false and 0 or 1)
+  end
+  function R.SetEnvelopeStateChunk(envelope, chunk)
+    local it = envelope_of(envelope)
+    local kind, on = chunk:match("^<(%S+)\nEGUID {1}\nACT (%d) %-1\nVIS 1 1 1\nPT 0 1 0\n>\n$")
+    assert(kind == (it.kind or "VOLENV2"), "an envelope is not what it was")
+    it.active = on == "1"
+    return true
   end
   function R.GetTrackStateChunk(track)
     local it, project = state(track)
     local lines = {
       "<TRACK " .. it.guid, ('NAME "%s"'):format(it.name),
       ("PEAKCOL %d"):format(it.values.I_CUSTOMCOLOR),
-      ("VOLPAN %.14f %.14f -1 -1 1"):format(it.values.D_VOL, it.values.D_PAN),
+      ("VOLPAN %.14f %.14f -1 %.6f 1"):format(it.values.D_VOL, it.values.D_PAN, it.values.D_WIDTH),
       ("MUTESOLO %d %d 0"):format(it.values.B_MUTE, it.values.I_SOLO),
+      ("IPHASE %d"):format(it.values.B_PHASE),
       ("SEL %d"):format(project.selection[track] and 1 or 0), "TRACKHEIGHT 0 0 0",
       ("MAINSEND %d 0"):format(it.values.B_MAINSEND),
     }
