@@ -99,3 +99,10 @@ def test_what_goes_wrong_is_one_sentence(
     soundfile.write(tmp_path / "long.wav", np.zeros(10 * RATE), RATE)
     done = stemlens(*arguments, code=1)
     assert says in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no /dev/full")
+def test_a_full_disk_does_not_take_the_result_away(tmp_path: Path) -> None:
+    folder = stem_folder(tmp_path / "Song", seconds=3.5, stems=2)
+    done = stemlens("analyze", folder, "--json", "/dev/full", code=1)
+    assert "Song: 2 stems" in done.stdout and "output_failed" in done.stderr

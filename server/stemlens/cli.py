@@ -171,20 +171,21 @@ def analyze(
         analysis = analyze_session(
             session, options, tagger=loaded, on_progress=show, max_duration_s=60 * max_minutes
         )
-    # Files first: whoever reads the table may go away (`| head`).
-    if npz_file is not None:
-        analysis = analysis.with_npz(npz_file)
-    if json_file is not None:
-        analysis.write_json(json_file)
-    if midi_file is not None:
-        midi.write(
-            midi_file,
-            Findings.from_document(analysis.to_dict()),
-            OverTime.of(analysis),
-            lanes=midi_lanes or (),
-            policy=options.annotations,
-        )
-    terminal.show(analysis.to_dict())
+    try:  # files first: whoever reads the table may go away (`| head`)
+        if npz_file is not None:
+            analysis = analysis.with_npz(npz_file)
+        if json_file is not None:
+            analysis.write_json(json_file)
+        if midi_file is not None:
+            midi.write(
+                midi_file,
+                Findings.from_document(analysis.to_dict()),
+                OverTime.of(analysis),
+                lanes=midi_lanes or (),
+                policy=options.annotations,
+            )
+    finally:  # what took minutes is shown even where the disk is full
+        terminal.show(analysis.to_dict())
 
 
 def _loudness(text: str) -> float | str:

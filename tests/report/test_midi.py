@@ -215,6 +215,11 @@ def test_lanes(tmp_path: Path) -> None:
     assert lane(second) == [(0, 64), (2 * beat, 65), (5 * beat, 64)]
 
 
+def test_a_tag_that_is_asked_for_twice_has_one_lane(tmp_path: Path) -> None:
+    given = over_time("rr", [[0.2, 0], [-0.2, 0]])
+    assert len(written(tmp_path, findings(), given, lanes=["rock"] * 200).tracks) == 3
+
+
 def test_lanes_reach_both_ends_and_never_beyond(tmp_path: Path) -> None:
     file = written(tmp_path, findings(), over_time("rr", [[0.2, 0], [-0.2, 0]]), lanes=["rock"])
     assert [value for _, value in lane(file.tracks[1])] == [127, 1, 64]

@@ -173,7 +173,7 @@ def _columns(lanes: Sequence[str], over_time: OverTime | None) -> list[tuple[str
             "Lanes need the shares over time; let 'stemlens analyze … --npz FILE' write them.",
         )
     require_tags(lanes, over_time.tags)
-    return [(tag, over_time.tags.index(tag)) for tag in lanes]
+    return [(tag, over_time.tags.index(tag)) for tag in dict.fromkeys(lanes)]
 
 
 def _clock(findings: Findings, times_s: list[float], over_time: OverTime | None) -> _Clock:
