@@ -1,14 +1,15 @@
 -- @noindex
 -- Whether a track still sounds as it did: a hash of its state without what cannot be heard.
 --
--- A stem sounds as its track, the tracks inside, and everything that sends into them, sidechains
--- too. Of a track's state chunk counts all but the lines below: how it looks, what is selected,
--- which windows are open, and our own words. Volume, mute and solo are left out too and compared as
--- numbers, so that a move of a fader is told from every other change.
+-- A stem sounds as its track, the tracks inside, everything that sends into them, sidechains too,
+-- and the VCA faders that work on them. Of a track's state chunk counts all but the lines below: how
+-- it looks, what is selected, which windows are open, and our own words. Volume, mute and solo are
+-- left out too and compared as numbers, so that a move of a fader is told from every other change.
 --
 -- What a plug-in or a media file changes without its project's noticing is not seen.
 
 local project = require("project")
+local routing = require("routing")
 
 local fingerprint = {}
 
@@ -88,7 +89,8 @@ function fingerprint.track(track)
   }
 end
 
--- For each track's id the ids of the tracks that feed it: children, and by sends.
+-- For each track's id the ids of the tracks that it depends on: children, what sends into it, and
+-- the leaders of its VCA groups.
 function fingerprint.feeders(proj)
   local feeders = {}
   local tracks = project.tracks(proj)
@@ -105,6 +107,11 @@ function fingerprint.feeders(proj)
     feeds(reaper.GetParentTrack(entry.track))
     for index = 0, reaper.GetTrackNumSends(entry.track, SENDS) - 1 do
       feeds(reaper.GetTrackSendInfo_Value(entry.track, SENDS, index, "P_DESTTRACK"))
+    end
+  end
+  for id, leaders in pairs(routing.vca_leaders(tracks)) do
+    for _, leader in ipairs(leaders) do
+      table.insert(feeders[id], leader.id)
     end
   end
   return feeders

@@ -36,10 +36,9 @@ function follow.strips(proj)
     local function value(key)
       return reaper.GetMediaTrackInfo_Value(track, key)
     end
-    local output = routing.downstream(track)
     strips[reaper.GetTrackGUID(track)] = {
       volume = value("D_VOL"), muted = value("B_MUTE") ~= 0, solo = math.floor(value("I_SOLO")),
-      safe = value("B_SOLO_DEFEAT") ~= 0, through = output and reaper.GetTrackGUID(output) or nil,
+      safe = value("B_SOLO_DEFEAT") ~= 0, through = routing.downstream(track),
     }
   end
   return strips

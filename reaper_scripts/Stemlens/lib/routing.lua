@@ -14,6 +14,8 @@ local routing = {}
 
 local SENDS = 0
 local CHANNEL_MASK = 1023 -- I_DSTCHAN: above it are flags (mono)
+local DUAL_PAN = 6 -- I_PANMODE
+local UNITY_DB = 0.005 -- a send this near to 0 dB counts as at unity
 local CHOICE = "stemlens_choice"
 local CHOICES = { one = true, open = true, skip = true }
 
@@ -27,27 +29,68 @@ local function items(track, from_s, to_s)
   for index = 0, reaper.CountTrackMediaItems(track) - 1 do
     local item = reaper.GetTrackMediaItem(track, index)
     local take = reaper.GetActiveTake(item)
-    if reaper.GetMediaItemInfo_Value(item, "B_MUTE") == 0 and take then
+    local length = reaper.GetMediaItemInfo_Value(item, "D_LENGTH")
+    if reaper.GetMediaItemInfo_Value(item, "B_MUTE") == 0 and take and length > 0 then
       there = there + 1
       local start = reaper.GetMediaItemInfo_Value(item, "D_POSITION")
-      local length = reaper.GetMediaItemInfo_Value(item, "D_LENGTH")
       in_time = in_time or (start < to_s and start + length > from_s)
       midi_only = midi_only and reaper.TakeIsMIDI(take)
+      if in_time and not midi_only then
+        break -- the thousands of slices behind it change nothing
+      end
     end
   end
   return there, in_time, midi_only
 end
 
-local function has_effects(track)
-  if value(track, "I_FXEN") == 0 then
-    return false
-  end
-  for index = 0, reaper.TrackFX_GetCount(track) - 1 do
-    if reaper.TrackFX_GetEnabled(track, index) and not reaper.TrackFX_GetOffline(track, index) then
-      return true
+local function is_on(track, index)
+  return reaper.TrackFX_GetEnabled(track, index) and not reaper.TrackFX_GetOffline(track, index)
+end
+
+-- Whether any effect works on a track, and whether an instrument plays there.
+local function effects_of(track)
+  local any = false
+  if value(track, "I_FXEN") ~= 0 then
+    for index = 0, reaper.TrackFX_GetCount(track) - 1 do
+      any = any or is_on(track, index)
     end
   end
-  return false
+  local instrument = any and reaper.TrackFX_GetInstrument(track) or -1
+  return any, instrument >= 0 and is_on(track, instrument)
+end
+
+-- Whether a track changes what goes through it by its strip alone (fader and pan are told apart).
+local function is_bent(track)
+  return value(track, "B_PHASE") ~= 0 or value(track, "D_WIDTH") ~= 1
+    or value(track, "I_PANMODE") == DUAL_PAN
+      and (value(track, "D_DUALPANL") ~= -1 or value(track, "D_DUALPANR") ~= 1)
+end
+
+-- For each track's id the tracks whose VCA faders work on it.
+function routing.vca_leaders(tracks)
+  local lead, leaders = {}, {}
+  local function groups(track, role)
+    return reaper.GetSetTrackGroupMembership(track, role, 0, 0),
+      reaper.GetSetTrackGroupMembershipHigh(track, role, 0, 0)
+  end
+  for _, entry in ipairs(tracks) do
+    local low, high = groups(entry.track, "VOLUME_VCA_LEAD")
+    if low ~= 0 or high ~= 0 then
+      lead[#lead + 1] = { entry = entry, low = low, high = high }
+    end
+  end
+  for _, entry in ipairs(tracks) do
+    leaders[entry.id] = {}
+    if #lead > 0 then
+      local low, high = groups(entry.track, "VOLUME_VCA_FOLLOW")
+      for _, it in ipairs(lead) do
+        if it.low & low ~= 0 or it.high & high ~= 0 then
+          table.insert(leaders[entry.id], it.entry)
+        end
+      end
+    end
+  end
+  return leaders
 end
 
 -- Whether an envelope of the track plays (one that is bypassed does not count).
@@ -83,8 +126,8 @@ local function sends(track)
   return found
 end
 
--- One track as the bridge's `routing.Track`.
-local function facts(entry, from_s, to_s)
+-- One track as the bridge's `routing.Track`. `leaders` are those of its VCA groups.
+local function facts(entry, leaders, from_s, to_s)
   local track = entry.track
   local parent = reaper.GetParentTrack(track)
   local output = parent and reaper.GetTrackGUID(parent) or ""
@@ -97,19 +140,31 @@ local function facts(entry, from_s, to_s)
     end
     output = json.null
   end
+  local automated = is_automated(track)
+  if value(track, "D_VOL") == 0 and not automated then
+    -- Shut: nothing comes out but what is sent before the fader, to an effect that is heard alone.
+    output = json.null
+    for index = #its_sends, 1, -1 do
+      if not its_sends[index].pre_fader then
+        table.remove(its_sends, index)
+      end
+    end
+  end
+  local led = false
+  for _, leader in ipairs(leaders) do
+    led = led or value(leader.track, "D_VOL") ~= 1
+  end
   local there, in_time, midi_only = items(track, from_s, to_s)
-  local effects = has_effects(track)
-  local instrument = effects and reaper.TrackFX_GetInstrument(track) >= 0
+  local effects, instrument = effects_of(track)
   local plays = there > 0 and (not midi_only or effects)
   return {
     id = entry.id,
     name = entry.name,
     output = output,
     sounds = plays or instrument,
-    silent = value(track, "D_VOL") == 0 and not is_automated(track)
-      or there > 0 and not in_time and not instrument,
-    effects = effects,
-    automation = is_automated(track),
+    silent = there > 0 and not in_time and not instrument,
+    effects = effects or is_bent(track) or led,
+    automation = automated,
     fader_db = project.decibels(value(track, "D_VOL")),
     pan = value(track, "D_PAN"),
     muted = value(track, "B_MUTE") ~= 0,
@@ -119,30 +174,32 @@ end
 
 -- All tracks of a project as facts about the time from_s to to_s, in their order.
 function routing.tracks(proj, from_s, to_s)
-  local found = json.list()
-  for index, entry in ipairs(project.tracks(proj)) do
-    found[index] = facts(entry, from_s, to_s)
+  local found, tracks = json.list(), project.tracks(proj)
+  local leaders = routing.vca_leaders(tracks)
+  for index, entry in ipairs(tracks) do
+    found[index] = facts(entry, leaders[entry.id], from_s, to_s)
   end
   return found
 end
 
--- What a track's main output goes to: its folder, or the one track that it sends into when it has
--- no main send; nil for the master, or nothing.
+-- The id of what a track's main output goes to: its folder, or, when it has no main send, the one
+-- track that it sends all of itself to (as the bridge's cut has it); nil for the master or nothing.
 function routing.downstream(track)
   if value(track, "B_MAINSEND") ~= 0 then
-    return reaper.GetParentTrack(track)
+    local parent = reaper.GetParentTrack(track)
+    return parent and reaper.GetTrackGUID(parent) or nil
   end
   local only = nil
-  for index = 0, reaper.GetTrackNumSends(track, SENDS) - 1 do
-    local channel = math.floor(reaper.GetTrackSendInfo_Value(track, SENDS, index, "I_DSTCHAN"))
-    if channel & CHANNEL_MASK < 2 then
+  for _, send in ipairs(sends(track)) do
+    if not send.sidechain then
       if only then
         return nil
       end
-      only = reaper.GetTrackSendInfo_Value(track, SENDS, index, "P_DESTTRACK")
+      only = send
     end
   end
-  return only
+  local whole = only and not only.pre_fader and math.abs(only.gain_db) <= UNITY_DB
+  return whole and only.to or nil
 end
 
 -- ------------------------------------------------------------------------ the user's wishes

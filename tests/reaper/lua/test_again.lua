@@ -49,6 +49,14 @@ tests["a fader, a child, what feeds a return: each counts for the stems that it 
     { "MASTER", "Reverb" })
 end
 
+tests["a VCA fader counts for what it works on"] = function(t)
+  local reaper, band = ready(t)
+  reaper:state(band.bass).groups = { VOLUME_VCA_FOLLOW = 1 }
+  reaper:state(band.ideas).groups = { VOLUME_VCA_LEAD = 1 }
+  again(t, function() end)
+  t:equal(again(t, function() reaper:state(band.ideas).values.D_VOL = 0.5 end), { "MASTER", "Bass" })
+end
+
 tests["what cannot be heard is no change"] = function(t)
   local reaper, band, it = ready(t)
   reaper:user(band.proj, "look", function()

@@ -69,6 +69,9 @@ tests["what sounds: items in time, instruments, MIDI with effects"] = function(t
   reaper:track(proj, "MIDI alone", { items = { { from = 0, length = 8, midi = true } } })
   reaper:track(proj, "Synth bypassed", { items = {}, fx = { { instrument = true, bypassed = true } } })
   reaper:track(proj, "Pulled down", { values = { D_VOL = 0 } })
+  reaper:track(proj, "Instrument bypassed, an equaliser on", { items = {},
+    fx = { { instrument = true, bypassed = true }, {} } })
+  reaper:track(proj, "No length", { items = { { from = 2, length = 0 } } })
   reaper:track(proj, "Ridden", { values = { D_VOL = 0 }, envelopes = { { active = true } } })
   local it = facts(t, proj, 1, 4)
   local function of(name) return { it[name].sounds, it[name].silent } end
@@ -80,8 +83,63 @@ tests["what sounds: items in time, instruments, MIDI with effects"] = function(t
   t:equal(of("Played from elsewhere"), { true, false })
   t:equal(of("MIDI alone"), { false, false })
   t:equal(of("Synth bypassed"), { false, false })
-  t:equal(of("Pulled down"), { true, true })
-  t:equal(of("Ridden"), { true, false })
+  t:equal({ it["Pulled down"].output, it.Ridden.output }, { t:module("json").null, "" })
+  t:equal(of("Instrument bypassed, an equaliser on"), { false, false })
+  t:equal(of("No length"), { false, false })
+end
+
+tests["a fader pulled down lets through what is sent before it, and nothing else"] = function(t)
+  local reaper, proj = ready(t)
+  local verb = reaper:track(proj, "Verb", { items = {}, fx = { {} } })
+  local delay = reaper:track(proj, "Delay", { items = {}, fx = { {} } })
+  local wet = reaper:track(proj, "Wet alone", { values = { D_VOL = 0 } })
+  reaper:send(proj, wet, verb, { I_SENDMODE = 3 })
+  reaper:send(proj, wet, delay)
+  local it = facts(t, proj)["Wet alone"]
+  t:equal({ tostring(it.output), it.silent, #it.sends, it.sends[1].to },
+    { "null", false, 1, reaper:state(verb).guid })
+end
+
+tests["a strip does something by its phase, its width, its two pans, or a VCA fader"] = function(t)
+  local reaper, proj = ready(t)
+  reaper:track(proj, "Plain")
+  reaper:track(proj, "Phase", { values = { B_PHASE = 1 } })
+  reaper:track(proj, "Width", { values = { D_WIDTH = 0.3 } })
+  reaper:track(proj, "Not dual", { values = { D_DUALPANL = 0 } })
+  reaper:track(proj, "Dual", { values = { I_PANMODE = 6, D_DUALPANL = 0 } })
+  local led = reaper:track(proj, "Led")
+  local high = reaper:track(proj, "Led in a high group")
+  local vca = reaper:track(proj, "VCA", { items = {}, values = { D_VOL = 0.5 } })
+  reaper:state(vca).groups = { VOLUME_VCA_LEAD = 6 }
+  reaper:state(vca).high_groups = { VOLUME_VCA_LEAD = 1 }
+  reaper:state(led).groups = { VOLUME_VCA_FOLLOW = 2 }
+  reaper:state(high).high_groups = { VOLUME_VCA_FOLLOW = 1 }
+  local it, does = facts(t, proj), {}
+  for name, track in pairs(it) do
+    does[name] = track.effects or nil
+  end
+  t:equal(does, { Phase = true, Width = true, Dual = true, Led = true,
+    ["Led in a high group"] = true })
+  reaper:state(vca).values.D_VOL = 1
+  t:equal(facts(t, proj).Led.effects, false)
+end
+
+tests["a track without a main send goes where the bridge's cut says that it does"] = function(t)
+  local reaper, proj = ready(t)
+  local bus = reaper:track(proj, "Bus", { items = {} })
+  local away = { values = { B_MAINSEND = 0 } }
+  local routing = t:module("routing")
+  local function goes(...)
+    local track = reaper:track(proj, "x", away)
+    for _, values in ipairs({ ... }) do
+      reaper:send(proj, track, bus, values)
+    end
+    return routing.downstream(track) == reaper:state(bus).guid
+  end
+  t:equal(goes({}), true)
+  t:equal(goes({}, { I_SRCCHAN = -1 }, { I_DSTCHAN = 2 }, { B_MUTE = 1 }), true)
+  t:equal({ goes(), goes({}, {}), goes({ D_VOL = 0.5 }), goes({ I_SENDMODE = 3 }) },
+    { false, false, false, false })
 end
 
 tests["effects and automation count only where they are on"] = function(t)

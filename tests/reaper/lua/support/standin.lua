@@ -702,6 +702,15 @@ local function functions_of(self)
     assert(value ~= nil, "the stand-in has no send value " .. key)
     return value
   end
+  -- Groups by the role that a track has in them, as bits; nobody asked for them to be set.
+  function R.GetSetTrackGroupMembership(track, role, mask)
+    assert(mask == 0 and role:find("^VOLUME_VCA_%u+$"))
+    return (state(track).groups or {})[role] or 0
+  end
+  function R.GetSetTrackGroupMembershipHigh(track, role, mask)
+    assert(mask == 0 and role:find("^VOLUME_VCA_%u+$"))
+    return (state(track).high_groups or {})[role] or 0
+  end
   function R.CountTrackMediaItems(track) return #state(track).items end
   function R.GetTrackMediaItem(track, index) return state(track).items[index + 1].handle end
   local function item_of(handle_, key)
