@@ -35,8 +35,9 @@ from support.server import ServerProcess  # noqa: E402
 TRACKS = ("Drums", "Bass", "Guitar", "Keys", "Pad")
 SIZE = "1500x900"
 MIXER_STRIP = "Editor/show-editor-mixer"
-CROP = "1350x800+0+0"
+CROP = "1350x722+0+0"
 TRACK, COMMENTS = (150, 344), (55, 700)  # where the first track's name is, and its comments
+COMMENT_WINDOW, BESIDE = "comment", (905, 455)  # part of its title; where it hides little
 
 
 def main(target: Path) -> None:
@@ -73,6 +74,7 @@ def photograph(ardour: ArdourWindow, target: Path) -> None:
     time.sleep(3.0)
     for place in (TRACK, COMMENTS):
         pointed("mousemove", *place, "click", 1)
+    pointed("search", "--sync", "--name", COMMENT_WINDOW, "windowmove", *BESIDE)
     pointed("mousemove", 900, 650)
     picture = ["import", "-window", "root", "-crop", CROP, "-strip", str(target)]
     subprocess.run(picture, env=display, check=True)
