@@ -23,7 +23,7 @@ def written(path: Path) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             yield target
             return
-        part = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+        part = _beside(target)
         yield part
         part.replace(target)
     except (OSError, ValueError) as error:
@@ -43,13 +43,11 @@ def require_writable(*paths: Path | None) -> None:
             if path.is_dir():
                 raise IsADirectoryError(None, "it is a folder")
             if not path.exists():
-                with written(path.with_name(f"{path.name}.try")) as part:
-                    part.touch()
-                path.with_name(f"{path.name}.try").unlink()
+                part = _beside(Path(os.path.realpath(path)))
+                part.touch()
+                part.unlink()
             elif not os.access(path, os.W_OK):
                 raise PermissionError(None, "it may not be written to")
-        except StemlensError as error:
-            raise _failed(path, error.__cause__ or error) from error
         except (OSError, ValueError) as error:
             raise _failed(path, error) from error
 
@@ -72,6 +70,11 @@ def require_copy(source: Path, target: Path, *, replace: bool) -> None:
         raise StemlensError(
             "output_failed", f"{target} exists already; give another name, or --replace it."
         )
+
+
+def _beside(target: Path) -> Path:
+    """A name beside `target` that nobody else uses."""
+    return target.with_name(f".{target.name[:50]}.{os.getpid()}.part")
 
 
 def _failed(path: Path, error: BaseException) -> StemlensError:
