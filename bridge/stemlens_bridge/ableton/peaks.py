@@ -5,9 +5,7 @@ to the mix. It shows: every stem that is not silent then peaks at full scale. On
 and the standard library can tell is read: uncompressed WAV and AIFF. Levels are dB relative to full
 scale (dBFS).
 
-Sources: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991) for
-WAV, with format 3 for floats and 0xFFFE for extensible ones; Audio Interchange File Format 1.3
-(Apple, 1989) for AIFF.
+Source of AIFF: Audio Interchange File Format 1.3 (Apple, 1989).
 """
 
 from __future__ import annotations
@@ -21,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from stemlens_bridge import wavefile
+
 FULL_SCALE_DB = 0.1  # so near to full scale counts as there
 BLOCK = 3 * 2**18  # bytes read at a time; samples of 1 to 4 bytes and of 6 or 8 fit in whole
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +97,20 @@ def _samples(block: bytes, sound: _Sound) -> tuple[array[int] | array[float], fl
 
 def _sound(file: BinaryIO) -> _Sound | None:
     head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        return _wav(file)
+    file.seek(0)
     if head[:4] == b"FORM" and head[8:] == b"AIFF":
         return _aiff(file)
-    return None
-
-
-def _wav(file: BinaryIO) -> _Sound | None:
-    width, kind = 0, 0
-    for name, start, size in _chunks(file, "<"):
-        if name == b"fmt ":
-            form = file.read(min(size, 40))
-            kind, _, _, _, _, bits = struct.unpack("<HHIIHH", form[:16])
-            if kind == EXTENSIBLE and len(form) >= 26:
-                (kind,) = struct.unpack("<H", form[24:26])
-            width = (bits + 7) // 8
-        elif name == b"data":
-            known = (kind == PCM and width in (2, 3, 4)) or (kind == FLOAT and width in (4, 8))
-            return _Sound(start, size, width, kind == FLOAT, "little") if known else None
-    return None
+    found = wavefile.samples(file)
+    widths = {wavefile.PCM: (2, 3, 4), wavefile.FLOAT: (4, 8)}
+    if found is None or found.width not in widths.get(found.kind, ()):
+        return None
+    floats = found.kind == wavefile.FLOAT
+    return _Sound(found.start, found.size, found.width, floats, "little")
 
 
 def _aiff(file: BinaryIO) -> _Sound | None:
     width = 0
-    for name, start, size in _chunks(file, ">"):
+    for name, start, size in wavefile.chunks(file, ">"):
         if name == b"COMM":
             _, _, bits = struct.unpack(">hIh", file.read(8))
             width = (bits + 7) // 8
@@ -130,13 +118,3 @@ def _aiff(file: BinaryIO) -> _Sound | None:
             known = width in (2, 3, 4)
             return _Sound(start + 8, size - 8, width, False, "big") if known else None
     return None
-
-
-def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and size of each chunk; the file stands at its start."""
-    position = 12
-    while len(head := file.read(8)) == 8:
-        name, size = struct.unpack(order + "4sI", head)
-        yield name, position + 8, size
-        position += 8 + size + size % 2
-        file.seek(position)

@@ -4,17 +4,17 @@ Two ways in which a render goes wrong leave no other trace: a stem that was neve
 same sound in two files, because REAPER rendered the whole mix where it should have rendered one
 track. Compared is the audio alone (the data chunk of a WAV file): the headers of equal renders
 differ by their time stamps. Read is no more than it takes to tell the files apart.
-
-Source: the RIFF/WAVE format, and RF64/BW64 (EBU Tech 3306).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stemlens_bridge import wavefile
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.session import Session, Stem
 
@@ -71,25 +71,13 @@ def _audio(stem: Stem) -> _Audio:
     with stem.path.open("rb") as file:
         whole = file.seek(0, 2)
         file.seek(0)
-        head = file.read(12)
-        if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
-            return _Audio(stem, 0, whole)
-        long_size, float_samples = 0, False
-        while len(chunk := file.read(8)) == 8:
-            name, size = chunk[:4], int.from_bytes(chunk[4:], "little")
-            start = file.tell()
-            if name == b"ds64":
-                file.read(8)
-                long_size = int.from_bytes(file.read(8), "little")
-            elif name == b"fmt ":
-                form = file.read(26)
-                kind = form[24:26] if form[:2] == b"\xfe\xff" else form[:2]
-                float_samples = kind == b"\x03\x00"
-            elif name == b"data":
-                size = long_size if size == 0xFFFFFFFF and long_size else size
-                return _Audio(stem, start, min(size, whole - start), float_samples)
-            file.seek(start + size + size % 2)
-    return _Audio(stem, 0, whole)
+        try:
+            found = wavefile.samples(file)
+        except struct.error:
+            found = None
+    if found is None:
+        return _Audio(stem, 0, whole)
+    return _Audio(stem, found.start, found.size, found.kind == wavefile.FLOAT)
 
 
 def _equal(audios: Sequence[_Audio]) -> list[list[_Audio]]:
