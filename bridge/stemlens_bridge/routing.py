@@ -46,6 +46,8 @@ class Track:
     output: the id of what its main output feeds; "" for the master, None for nothing.
     sounds: it has sound of its own (recordings, an instrument, frozen audio), not only inputs.
     effects, automation: whether any is active.
+    muted: nothing leaves it, by sends before the fader neither (a DAW side whose mute lets those
+    through delivers a track without an output instead).
     silent: what it has lies outside the time that is bounced, or is known to be silence.
     """
 

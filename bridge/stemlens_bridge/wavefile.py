@@ -1,8 +1,8 @@
 """Where the samples lie in a WAV file, and what they are: no more than the standard library can do.
 
 Sources: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991),
-with format 3 for floats and 0xFFFE for extensible ones; RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088)
-for files whose size does not fit 32 bits and stands in a chunk `ds64`.
+with format 3 for floats and 0xFFFE for extensible ones; RF64 and BW64 (EBU Tech 3306 and ITU-R
+BS.2088) for files whose size does not fit 32 bits and stands in a chunk `ds64`.
 """
 
 from __future__ import annotations
