@@ -68,7 +68,9 @@ function actions.apply()
     local box = mailbox.open(choices.server, run.pause)
     local findings = results.last(run, box, proj)
     local report = analysis.write(run, proj, findings, choices)
-    if report and (#report.problems > 0 or report.tracks == 0) then
+    if not report then
+      run.tell("None of the tracks that were analysed is there any more; nothing was written.")
+    elseif #report.problems > 0 or report.tracks == 0 then
       run.tell(annotate.told(report))
     end
   end)

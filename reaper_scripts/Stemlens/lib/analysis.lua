@@ -106,6 +106,15 @@ local function plan_stems(proj, box, it)
   return reply
 end
 
+local function require_front(proj)
+  if not project.is_open(proj) then
+    failure.raise("The project was closed before the bounce. Nothing was sent.")
+  elseif project.current() ~= proj then
+    failure.raise('Another project came to the front before the bounce of "%s" began. Go back to '
+      .. "its tab and run the analysis again.", project.name(proj))
+  end
+end
+
 -- The stems of a plan with their tracks; raises where a track went meanwhile.
 local function with_tracks(proj, plan)
   local present = project.tracks_by_id(proj)
@@ -124,7 +133,10 @@ end
 
 -- How each stem sounds, as hashes: `sound` whole, `still` without the stems' own faders and mutes.
 local function with_fingerprints(proj, run, plan)
-  local tracks = fingerprint.tracks(proj, run.pause)
+  local tracks = fingerprint.tracks(proj, function()
+    run.pause()
+    require_front(proj)
+  end)
   local feeders = fingerprint.feeders(proj)
   local loose = {}
   for _, stem in ipairs(plan.stems) do
@@ -265,19 +277,10 @@ local function require_idle(proj, it)
   end
 end
 
-local function require_front(proj)
-  if not project.is_open(proj) then
-    failure.raise("The project was closed before the bounce. Nothing was sent.")
-  elseif project.current() ~= proj then
-    failure.raise('Another project came to the front before the bounce of "%s" began. Go back to '
-      .. "its tab and run the analysis again.", project.name(proj))
-  end
-end
-
 -- ------------------------------------------------------------------------------ and afterwards
 
 -- Writes findings into the project they belong to, and waits for its tab to come back if need be.
--- Returns false where the project was closed instead.
+-- Returns false where the project, or all that was found in it, is gone instead.
 function analysis.write(run, proj, findings, choices)
   local waiting = false
   while project.is_open(proj) and project.current() ~= proj do
@@ -289,7 +292,7 @@ function analysis.write(run, proj, findings, choices)
     end
     run.pause()
   end
-  if not project.is_open(proj) then
+  if not project.is_open(proj) or not project.holds(proj, findings.stems) then
     return false
   end
   return annotate.apply(proj, findings, choices, shelf.last(proj))
@@ -347,7 +350,6 @@ function analysis.run(run, what)
   run.say("Reading the routing", nil)
   local plan = plan_stems(proj, box, it)
   require_front(proj)
-  with_tracks(proj, plan)
   local tracks = with_fingerprints(proj, run, plan)
   local changed = to_render(proj, plan, it)
   if it.former and #changed == 0 and it.former.bounce.job == project.memory(proj).job
@@ -364,6 +366,7 @@ function analysis.run(run, what)
 
   require_front(proj)
   require_idle(proj, it)
+  with_tracks(proj, plan)
   local session, names = render(proj, plan, it, changed, job)
   mark(proj, plan, it, job, tracks, names)
 

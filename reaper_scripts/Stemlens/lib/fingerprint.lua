@@ -1,10 +1,11 @@
 -- @noindex
 -- Whether a track still sounds as it did: a hash of its state without what cannot be heard.
 --
--- A stem sounds as its track, the tracks inside, everything that sends into them, sidechains too,
--- and the VCA faders that work on them. Of a track's state chunk counts all but the lines below: how
--- it looks, what is selected, which windows are open, and our own words. Volume, mute and solo are
--- left out too and compared as numbers, so that a move of a fader is told from every other change.
+-- A stem sounds as its track, the tracks inside, everything that sends into them (sidechains too)
+-- and the VCA faders that work on them. Of a track's state chunk counts all but the lines below:
+-- how it looks, what is selected, which windows are open, where folders begin and end (what lies in
+-- them is told by the track inside), and our own words. Volume, mute and solo are left out too and
+-- compared as numbers, so that a move of a fader is told from every other change.
 --
 -- What a plug-in or a media file changes without its project's noticing is not seen.
 
@@ -15,6 +16,7 @@ local fingerprint = {}
 
 local SENDS = 0
 local TURN_S = 0.015 -- so long REAPER may be kept busy at a time
+local LINES = 500 -- of a state chunk between two looks at the clock
 
 -- First words of lines in a track's state chunk that are not heard.
 local NOT_HEARD = {}
@@ -24,7 +26,7 @@ for word in ([[
   WNDRECT SHOW LASTSEL DOCKED FLOAT FLOATPOS WINDOW DOCK
   VIS ARM LANEHEIGHT HEIGHT TCPVIS VIEWLOC CURSOR
   CFGEDIT CFGEDITVIEW VELLANE EVTFILTER GRID CHASE KEYSNAP TRACKSEL LASTCLICK
-  EGUID IGUID IID COLOR NOTES IMGRESOURCEFLAGS S&M_TRACKNOTES
+  EGUID IGUID IID COLOR NOTES IMGRESOURCEFLAGS S&M_TRACKNOTES ISBUS
 ]]):gmatch("%S+") do
   NOT_HEARD[word] = true
 end
@@ -33,9 +35,41 @@ local NOT_HEARD_BLOCKS = {
   EXT = true, NOTES = true, ["S&M_TRACKNOTES"] = true, MIDINOTENAMES = true,
 }
 
--- The lines of a chunk that can be heard.
-local function heard(chunk)
-  local lines, skipping, depth = {}, nil, 0
+-- FNV-1a, eight bytes at a time: what counts is that other states give other numbers.
+local PRIME, OFFSET = 0x100000001b3, -3750763034362895579
+
+local function mixed(sum, text)
+  local padded = text .. ("\0"):rep(-#text % 8)
+  for at = 1, #padded, 8 do
+    sum = (sum ~ string.unpack("<i8", padded, at)) * PRIME
+    sum = sum ~ (sum >> 29)
+  end
+  return sum ~ #text
+end
+
+function fingerprint.hash(text)
+  return ("%016x"):format(mixed(OFFSET, text))
+end
+
+-- A line without what cannot be heard of it.
+local function plain(word, text)
+  if word == "VOLPAN" then -- the fader itself is compared as a number
+    return (text:gsub("^VOLPAN%s+%S+", "VOLPAN"))
+  elseif word == "AUXRECV" then -- the source by its position, which any new track moves
+    return (text:gsub("^AUXRECV%s+%S+", "AUXRECV"))
+  elseif word == "e" or word == "em" then -- a note or another MIDI event that is selected
+    return "E" .. text:sub(2)
+  end
+  return text
+end
+
+-- The hash of the lines of a chunk that can be heard; `breathe` is called every so many lines.
+local function heard(chunk, breathe)
+  local sum, lines, skipping, depth = OFFSET, {}, nil, 0
+  local function take()
+    sum = mixed(sum, table.concat(lines, "\n"))
+    lines = {}
+  end
   for line in chunk:gmatch("[^\r\n]+") do
     local text = line:match("^%s*(.*)$")
     local opens, closes = text:match("^<(%S+)"), text:match("^>%s*$")
@@ -47,12 +81,11 @@ local function heard(chunk)
     end
     local word = text:match("^%S+")
     if not skipping and word and not NOT_HEARD[word] then
-      if word == "VOLPAN" then -- the fader itself is compared as a number
-        text = text:gsub("^VOLPAN%s+%S+", "VOLPAN")
-      elseif word == "AUXRECV" then -- the source by its position, which any new track moves
-        text = text:gsub("^AUXRECV%s+%S+", "AUXRECV")
+      lines[#lines + 1] = plain(word, text)
+      if #lines == LINES then
+        take()
+        breathe()
       end
-      lines[#lines + 1] = text
     end
     if closes then
       if skipping == depth then
@@ -61,32 +94,19 @@ local function heard(chunk)
       depth = depth - 1
     end
   end
-  return table.concat(lines, "\n")
+  take()
+  return ("%016x"):format(sum)
 end
-
--- FNV-1a, eight bytes at a time: what counts is that other states give other numbers.
-local PRIME, OFFSET = 0x100000001b3, -3750763034362895579
-
-local function hash(text)
-  local sum = OFFSET
-  local padded = text .. ("\0"):rep(-#text % 8)
-  for at = 1, #padded, 8 do
-    sum = (sum ~ string.unpack("<i8", padded, at)) * PRIME
-    sum = sum ~ (sum >> 29)
-  end
-  return ("%016x"):format(sum ~ #text)
-end
-
-fingerprint.hash = hash
 
 -- What one track sounds like: {state = hash, volume =, muted =}.
-function fingerprint.track(track)
+local function of_track(track, breathe)
   local _, chunk = reaper.GetTrackStateChunk(track, "", false)
-  return {
-    state = hash(heard(chunk)),
+  local it = {
     volume = reaper.GetMediaTrackInfo_Value(track, "D_VOL"),
     muted = reaper.GetMediaTrackInfo_Value(track, "B_MUTE") ~= 0,
   }
+  it.state = heard(chunk, breathe) -- last: the track may be gone after a breath
+  return it
 end
 
 -- For each track's id the ids of the tracks that it depends on: children, what sends into it, and
@@ -117,18 +137,23 @@ function fingerprint.feeders(proj)
   return feeders
 end
 
--- All tracks of a project by id, as `fingerprint.track` tells them; `pause` is called whenever that
--- has taken a while.
+-- All tracks of a project by id: {state = hash, volume =, muted =}. `pause` is called whenever that
+-- has taken a while; those of a project that was closed meanwhile are none.
 function fingerprint.tracks(proj, pause)
   local found, since = {}, reaper.time_precise()
-  for _, entry in ipairs(project.tracks(proj)) do
-    if reaper.ValidatePtr2(proj, entry.track, "MediaTrack*") then
-      found[entry.id] = fingerprint.track(entry.track)
-    end
-    if pause and reaper.time_precise() - since > TURN_S then
+  local function breathe()
+    if reaper.time_precise() - since > TURN_S then
       pause()
       since = reaper.time_precise()
     end
+  end
+  for _, entry in ipairs(project.tracks(proj)) do
+    if not project.is_open(proj) then
+      return {}
+    elseif reaper.ValidatePtr2(proj, entry.track, "MediaTrack*") then
+      found[entry.id] = of_track(entry.track, breathe)
+    end
+    breathe()
   end
   return found
 end
@@ -153,7 +178,7 @@ function fingerprint.stem(id, tracks, feeders, loose)
     end
   end
   table.sort(parts)
-  return hash(table.concat(parts, "\n"))
+  return fingerprint.hash(table.concat(parts, "\n"))
 end
 
 return fingerprint

@@ -161,6 +161,9 @@ end
 -- Why a stem no longer sounds as it was bounced, apart from faders; nil while all do.
 local function changed(proj, run, marked)
   local tracks = fingerprint.tracks(proj, run.pause)
+  if not project.is_open(proj) then
+    return nil
+  end
   local feeders = fingerprint.feeders(proj)
   for id, stem in pairs(marked.stems) do
     if not tracks[id] then

@@ -10,6 +10,8 @@ local project = {}
 
 local EXT = "stemlens"
 local RAMP_STEP_S = 0.25 -- how finely a tempo ramp is told as steps
+local MOST_STEPS = 4000 -- of all ramps together
+local NO_TIME_S = 1e-6
 
 function project.current()
   return (reaper.EnumProjects(-1))
@@ -18,6 +20,18 @@ end
 -- Whether the project is still open in some tab.
 function project.is_open(proj)
   return reaper.ValidatePtr2(0, proj, "ReaProject*")
+end
+
+-- Whether any of some stems is in a project: REAPER gives a project that is opened in the same tab
+-- the handle of the one before.
+function project.holds(proj, stems)
+  local present = project.tracks_by_id(proj)
+  for _, stem in ipairs(stems) do
+    if present[stem.id] then
+      return true
+    end
+  end
+  return #stems == 0
 end
 
 -- The project's file; "" as long as it was never saved.
@@ -109,72 +123,73 @@ end
 
 -- ------------------------------------------------------------------------------------- tempo
 
-local function meter_at(proj, time)
-  local numerator, denominator = reaper.TimeMap_GetTimeSigAtTime(proj, time)
-  return numerator, denominator
+-- When the tempo is told anew: at its markers, and along its ramps.
+local function tempo_times(proj)
+  local markers, ramps_s = { { time = 0 } }, 0
+  for index = 0, reaper.CountTempoTimeSigMarkers(proj) - 1 do
+    local _, time, _, _, _, _, _, ramp = reaper.GetTempoTimeSigMarker(proj, index)
+    local last = markers[#markers]
+    if last.ramp then
+      ramps_s = ramps_s + time - last.time
+    end
+    markers[time - last.time < NO_TIME_S and #markers or #markers + 1] = {
+      time = time, ramp = ramp,
+    }
+  end
+  local step_s = math.max(RAMP_STEP_S, ramps_s / MOST_STEPS)
+  local times = {}
+  for index, marker in ipairs(markers) do
+    local following = markers[index + 1]
+    local span = marker.ramp and following and following.time - marker.time or 0
+    local steps = math.max(1, math.ceil(span / step_s))
+    for step = 0, steps - 1 do
+      times[#times + 1] = marker.time + span * step / steps
+    end
+  end
+  return times
 end
 
 -- The tempo map as the bridge takes it: a list of {start_s, bpm, numerator, denominator} in the
--- order of time, from the start on; a ramp becomes steps that keep its beats.
+-- order of time, from the start on. Tempo is told by the quarter notes that REAPER counts between
+-- two times, so that beats come out right whatever shape a ramp has and whichever note a meter
+-- counts in.
 function project.tempo(proj)
-  local changes = {}
-  local function add(start_s, bpm)
-    local numerator, denominator = meter_at(proj, start_s + 1e-6)
-    local last = changes[#changes]
-    if last and start_s - last.start_s < 1e-6 then
-      changes[#changes] = nil
-    end
-    changes[#changes + 1] = {
-      start_s = start_s, bpm = bpm, numerator = numerator, denominator = denominator,
+  local changes, times = {}, tempo_times(proj)
+  for index, start_s in ipairs(times) do
+    local end_s = times[index + 1] or start_s + 1
+    local quarters = reaper.TimeMap2_timeToQN(proj, end_s)
+      - reaper.TimeMap2_timeToQN(proj, start_s)
+    local numerator, denominator = reaper.TimeMap_GetTimeSigAtTime(proj, start_s + NO_TIME_S)
+    changes[index] = {
+      start_s = start_s, bpm = math.floor(60e6 * quarters / (end_s - start_s) + 0.5) / 1e6,
+      numerator = numerator, denominator = denominator,
     }
-  end
-  local count = reaper.CountTempoTimeSigMarkers(proj)
-  local markers = {}
-  for index = 0, count - 1 do
-    local _, time, _, _, bpm, _, _, ramp = reaper.GetTempoTimeSigMarker(proj, index)
-    markers[index + 1] = { time = time, bpm = bpm, ramp = ramp }
-  end
-  if count == 0 or markers[1].time > 1e-6 then
-    local _, _, bpm = reaper.TimeMap_GetTimeSigAtTime(proj, 0)
-    add(0.0, bpm)
-  end
-  for index, marker in ipairs(markers) do
-    local following = markers[index + 1]
-    if marker.ramp and following and following.bpm ~= marker.bpm then
-      local span = following.time - marker.time
-      local steps = math.min(400, math.max(1, math.ceil(span / RAMP_STEP_S)))
-      for step = 0, steps - 1 do
-        -- The tempo in the middle of a step: over a linear ramp its beats come out the same.
-        local part = (step + 0.5) / steps
-        local bpm = marker.bpm + part * (following.bpm - marker.bpm)
-        add(marker.time + span * step / steps, bpm)
-      end
-    else
-      add(marker.time, marker.bpm)
-    end
   end
   return changes
 end
 
 -- ------------------------------------------------------------------------ what we keep of it
 
--- Where a project is remembered outside of itself: by its file, or, as long as it has none, by
--- its handle until REAPER is closed.
+-- Where a project is remembered outside of itself: by its file, or, as long as it has none, until
+-- REAPER is closed, by its handle (which the next project in the same tab gets too) and its first
+-- track.
 local function place(proj)
   local path = project.path(proj)
-  local key = path ~= "" and path or tostring(proj)
+  local first = reaper.GetTrack(proj, 0)
+  local key = path ~= "" and path or tostring(proj) .. (first and reaper.GetTrackGUID(first) or "")
   return "project:" .. record.escape(key), path ~= ""
 end
 
 -- What we last did with a project: {job =, folder = of the bounce, asked = the list of stems that
--- the user agreed to}. It lies in the project, and outside too, since the user may close the
--- project without saving it, or take everything of ours out of it.
+-- the user agreed to, at = when, seconds of the day's clock}. It lies in the project, and outside
+-- too, since the user may close the project without saving it, or take everything of ours out of
+-- it; the newer one counts.
 function project.memory(proj)
   local _, text = reaper.GetProjExtState(proj, EXT, "last")
-  if text == "" then
-    text = reaper.GetExtState(EXT, (place(proj)))
-  end
-  return record.read(text) or {}
+  local inside = record.read(text) or {}
+  local outside = record.read(reaper.GetExtState(EXT, (place(proj)))) or {}
+  local newer = (tonumber(outside.at) or 0) > (tonumber(inside.at) or 0)
+  return (newer or not next(inside)) and outside or inside
 end
 
 -- Adds to the memory; "" takes out.
@@ -183,6 +198,7 @@ function project.remember(proj, values)
   for key, value in pairs(values) do
     memory[key] = value ~= "" and value or nil
   end
+  memory.at = os.time()
   local text = record.write(memory)
   local section, lasting = place(proj)
   reaper.SetProjExtState(proj, EXT, "last", text)

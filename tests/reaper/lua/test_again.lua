@@ -67,11 +67,43 @@ tests["what cannot be heard is no change"] = function(t)
     reaper:state(band.drums).shown = true
     reaper:track(band.proj, "Empty", { items = {}, at = 1 })
     it.selection = { [band.bass] = true }
+    -- The plain folder ends one track later.
+    reaper:state(band.guitar).values.I_FOLDERDEPTH = 0
+    reaper:track(band.proj, "Nothing", { items = {}, folder = -1, at = 8 })
   end)
   t:act("Analyze again")
   t:equal(#it.rendered, 1)
   t:has(t:text(), "No stem has changed")
   t:equal(t:window_is("results"), true)
+end
+
+tests["a note that is selected sounds as before, one that is moved does not"] = function(t)
+  local reaper, band, it = ready(t)
+  local item = reaper:state(band.bass).items[1]
+  item.events = "E 480 90 3c 60\nEm 480 80 3c 00"
+  t:equal(again(t, function() end), { "MASTER", "Bass" })
+  reaper:user(band.proj, "select", function() item.events = "e 480 90 3c 60\nem 480 80 3c 00" end)
+  t:act("Analyze again")
+  t:close_window()
+  t:equal(#it.rendered, 2)
+  t:equal(again(t, function() item.events = "e 481 90 3c 60\nem 480 80 3c 00" end),
+    { "MASTER", "Bass" })
+end
+
+tests["a track with a huge state keeps REAPER waiting no longer than a small one"] = function(t)
+  local reaper, band = ready(t)
+  reaper:state(band.bass).items[1].events = ("E 480 90 3c 60\n"):rep(20000)
+  local fingerprint, pauses = t:module("fingerprint"), 0
+  reaper.tick = 0.004
+  local once = fingerprint.tracks(band.proj, function() pauses = pauses + 1 end)
+  t:equal(pauses >= 10, true)
+  t:equal(fingerprint.tracks(band.proj, function() end), once)
+  reaper.tick = 0.02
+  t:equal(fingerprint.tracks(band.proj, function()
+    if reaper.data[band.proj].open then
+      reaper:close_project(band.proj)
+    end
+  end), {})
 end
 
 tests["another tempo or length changes everything"] = function(t)

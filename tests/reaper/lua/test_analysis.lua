@@ -310,6 +310,70 @@ tests["the project is closed while it waits: its results are kept for it"] = fun
   t:has(reaper:state(band.bass).ext.stemlens, "rock")
 end
 
+tests["another project is opened in the same tab: nothing is written into it"] = function(t)
+  local reaper = t:reaper({ bridge = { takes_s = 5 } })
+  local band = t:band()
+  reaper:run("Analyze session")
+  reaper:until_("it runs", function() return #t.bridge:of("submit") == 1 end)
+  reaper:open_instead(band.proj, { name = "Other" })
+  reaper:track(band.proj, "Bass")
+  reaper.data[band.proj].state.markers[1] = { region = true, from = 0, to = 4,
+    name = "stemlens: Bass: +9 points of sad", number = 1, colour = 0 }
+  reaper:settle(band.proj)
+  local before = reaper:picture(band.proj)
+  reaper:until_("it says so", function() return t:window_is("notes") end)
+  t:has(t:text():gsub("\n", " "), "Its results are kept")
+  t:equal(reaper:picture(band.proj), before)
+end
+
+tests["the newer of two analyses counts, though the project was saved in between"] = function(t)
+  local reaper = t:reaper()
+  local band = t:band()
+  t:act("Analyze session")
+  t:close_window()
+  local saved = standin.copy(reaper.data[band.proj].ext)
+  reaper:advance(61)
+  reaper:user(band.proj, "edit", function() reaper:state(band.bass).values.D_VOL = 0.5 end)
+  t:act("Analyze again")
+  t:close_window()
+  local newest = t.bridge:of("submit")[2].job
+  reaper.data[band.proj].ext = saved -- closed without saving, and opened again
+  t:equal(t:module("project").memory(band.proj).job, newest)
+end
+
+tests["an unsaved project does not remember the one that was in its tab before"] = function(t)
+  local reaper = t:reaper()
+  local band = t:band({ name = "" })
+  t:act("Analyze session")
+  t:close_window()
+  reaper:open_instead(band.proj, { name = "" })
+  reaper:track(band.proj, "Choir")
+  t:has(said_by(t, "Show results"), "There are no results")
+end
+
+for _, change in ipairs({ "deleted", "moved" }) do
+  tests["a track is " .. change .. " at the last moment"] = function(t)
+    local reaper = t:reaper()
+    local band = t:band()
+    local it = reaper.data[band.proj]
+    reaper.answers[1] = function()
+      local bass = table.remove(it.state.tracks, 4)
+      if change == "moved" then
+        table.insert(it.state.tracks, 1, bass)
+      end
+      return 1
+    end
+    reaper:run("Analyze session")
+    reaper:until_("it is over", function() return t:window_is("failed") or t:window_is("results") end)
+    if change == "deleted" then
+      t:has(t:text():gsub("\n", " "), '"Bass" was deleted before the bounce')
+      t:equal(#it.rendered, 0)
+    else
+      t:equal(t.bridge.session.stems[1].path, "stem-2.wav", "the drums are the second track now")
+    end
+  end
+end
+
 for _, saved in ipairs({ true, false }) do
   tests["REAPER is closed while it waits, the project " .. (saved and "saved" or "not saved")] = function(t)
     local reaper = t:reaper({ bridge = { takes_s = 20 } })

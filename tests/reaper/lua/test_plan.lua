@@ -216,6 +216,25 @@ tests["the tempo map has meters, and ramps as steps that keep their beats"] = fu
   t:equal(math.abs(beats - 8 * 90 / 60) < 1e-6, true)
 end
 
+tests["a tempo map of very many ramps is told more coarsely, and markers at one time once"] = function(t)
+  local reaper = t:reaper({ bridge = false })
+  local markers = { { time = 0, bpm = 100, ramp = true }, { time = 0, bpm = 110, ramp = true } }
+  for index = 1, 300 do
+    markers[#markers + 1] = { time = 20 * index, bpm = 100 + index % 2, ramp = true }
+  end
+  local proj = reaper:project({ name = "Song", tempo = { bpm = 100, markers = markers } })
+  local map = t:module("project").tempo(proj)
+  t:equal({ #map < 5000, #map > 3000 }, { true, true })
+  for index = 2, #map do
+    assert(map[index].start_s > map[index - 1].start_s)
+  end
+  local plain = reaper:project({ name = "Plain", tempo = { bpm = 90, markers = {
+    { time = 4, bpm = 120, numerator = 6, denominator = 8 } } } })
+  t:equal(t:module("project").tempo(plain), {
+    { start_s = 0, bpm = 90.0, numerator = 4, denominator = 4 },
+    { start_s = 4.0, bpm = 120.0, numerator = 6, denominator = 8 } })
+end
+
 tests["JSON is JSON whatever tracks are called"] = function(t)
   t:reaper({ bridge = false })
   local written, read = t:module("json"), require("json")

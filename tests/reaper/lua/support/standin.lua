@@ -540,7 +540,10 @@ local function functions_of(self)
     return there and (self.sws or not name:find("^%u%u%u?_"))
   end
   function R.genGuid() return guid() end
-  function R.time_precise() return self.clock end
+  function R.time_precise()
+    self.clock = self.clock + self.tick -- what a script does takes time, if a test says so
+    return self.clock
+  end
   function R.defer(func)
     self.deferred[#self.deferred + 1] = { script = self.script, func = func }
     return true
@@ -783,6 +786,8 @@ local function functions_of(self)
       ("IPHASE %d"):format(it.values.B_PHASE),
       ("SEL %d"):format(project.selection[track] and 1 or 0), "TRACKHEIGHT 0 0 0",
       ("MAINSEND %d 0"):format(it.values.B_MAINSEND),
+      ("ISBUS %d %d"):format(it.values.I_FOLDERDEPTH == 1 and 1 or it.values.I_FOLDERDEPTH < 0
+        and 2 or 0, it.values.I_FOLDERDEPTH),
     }
     for number, other in ipairs(project.state.tracks) do
       for _, send in ipairs(project.states[other].sends) do
@@ -808,6 +813,7 @@ local function functions_of(self)
       lines[#lines + 1] = ("<ITEM\nPOSITION %.6f\nLENGTH %.6f\nSEL %d\nIGUID {1}\n<SOURCE WAVE\nFILE"
         .. ' "%s"\n>\n>'):format(item.from, item.length, item.selected and 1 or 0,
         item.file or "a.wav")
+      lines[#lines + 1] = item.events
     end
     lines[#lines + 1] = ">"
     return true, table.concat(lines, "\n") .. "\n"
@@ -956,6 +962,23 @@ local function functions_of(self)
     return true, it.time + 0.0, 0, 0.0, it.bpm + 0.0, it.numerator or -1, it.denominator or -1,
       it.ramp or false
   end
+  function R.TimeMap2_timeToQN(proj, time)
+    local it, quarters = data(proj).tempo, 0
+    local from, bpm, ramp = 0, it.bpm, false
+    for index = 1, #it.markers + 1 do
+      local marker = it.markers[index]
+      local to = math.min(time, marker and marker.time or time)
+      if to > from then
+        local later = ramp and bpm + (marker.bpm - bpm) * (to - from) / (marker.time - from) or bpm
+        quarters = quarters + (to - from) * (bpm + later) / 2 / 60
+      end
+      if not marker or marker.time >= time then
+        break
+      end
+      from, bpm, ramp = marker.time, marker.bpm, marker.ramp and it.markers[index + 1]
+    end
+    return quarters
+  end
   function R.TimeMap_GetTimeSigAtTime(proj, time)
     local it = data(proj).tempo
     local numerator, denominator, bpm = 4, 4, it.bpm
@@ -1002,7 +1025,7 @@ function StandIn.new(options)
     data = {}, projects = {}, ext = {}, deferred = {}, running = {}, messages = {}, answers = {},
     inputs = {}, started = {}, commands = {}, config = { renderclosewhendone = 16 }, keys = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
-    master_number = "0", count = 0,
+    master_number = "0", count = 0, tick = 0,
     registered = {},
     renamed = 0, -- how many files scripts have put somewhere
   }, StandIn)
@@ -1142,6 +1165,14 @@ end
 
 function StandIn:is_running(script)
   return not script.over
+end
+
+-- Another project is opened in the tab of one: REAPER gives it the same handle.
+function StandIn:open_instead(proj, values)
+  local other = self:project(values)
+  self.projects[#self.projects] = nil
+  self.data[proj], self.data[other] = self.data[other], nil
+  self.front = proj
 end
 
 function StandIn:to_front(proj)
