@@ -12,6 +12,7 @@ package.path = support .. "/?.lua;" .. scripts .. "/lib/?.lua;" .. package.path
 require("api").load(api_path)
 local standin = require("standin")
 local json = dofile(scripts .. "/lib/json.lua")
+local wav = dofile(scripts .. "/lib/wav.lua")
 
 local function say(word)
   print(word)
@@ -34,7 +35,7 @@ reaper.ext["stemlens/server"] = { server, true }
 reaper.ext["stemlens/kinds"] = { "genre mood instrument voice era quality", true }
 reaper.ext["stemlens/min_share"] = { "1", true }
 
-local proj = reaper:project({ name = "Song", length = 8 })
+local proj = reaper:project({ name = "Song", length = wav.seconds(root .. "/sounds/MASTER.wav") })
 for _, name in ipairs(standin.list(root .. "/sounds")) do
   if name ~= "MASTER.wav" then
     reaper:track(proj, (name:gsub("%.wav$", "")))

@@ -9,6 +9,7 @@ local window = {}
 window.__index = window
 
 local SECTION, KEY = "stemlens", "window"
+local WIDTH, HEIGHT = 900, 560 -- points, when it is opened for the first time
 local FONT_NUMBERS = { title = 1, normal = 2, bold = 3, small = 4 }
 local BOLD = string.byte("b")
 local ALIGN = { left = 0, centre = 1, right = 2 }
@@ -27,13 +28,24 @@ local function scale_of_screen()
   return gfx.ext_retina and gfx.ext_retina > 1 and gfx.ext_retina or 1
 end
 
--- Opens the window where it was last.
+-- What a length that the window is opened with has to be multiplied by to be in pixels: a Mac takes
+-- points, the others take pixels.
+local function unit()
+  local system = reaper.GetOS()
+  return (system:find("OSX") or system:find("macOS")) and scale_of_screen() or 1
+end
+
+-- Opens the window where it was last, or as large as it should be on this screen.
 function window.open()
   local saved = reaper.GetExtState(SECTION, KEY)
   local w, h, dock, x, y = saved:match("^(%d+) (%d+) (%d+) (%-?%d+) (%-?%d+)$")
   gfx.ext_retina = 1 -- ask for the real pixels of the screen
-  gfx.init("Stemlens", tonumber(w) or 900, tonumber(h) or 560, tonumber(dock) or 0,
+  gfx.init("Stemlens", tonumber(w) or WIDTH, tonumber(h) or HEIGHT, tonumber(dock) or 0,
     tonumber(x) or 120, tonumber(y) or 120)
+  local larger = scale_of_screen() / unit()
+  if not w and larger > 1 then
+    gfx.init("", math.floor(WIDTH * larger), math.floor(HEIGHT * larger))
+  end
   local self = setmetatable({ opened = true, cap = 0, cancel = false }, window)
   self.view = { state = "waiting", text = "", x = 0, y = 0, row = 1, column = 1, notes = {} }
   self.drawn = nil
@@ -47,9 +59,8 @@ end
 function window:close()
   if self.opened then
     local dock, x, y = gfx.dock(-1, 0, 0, 0, 0)
-    local scale = scale_of_screen()
-    reaper.SetExtState(SECTION, KEY, ("%d %d %d %d %d"):format(math.floor(gfx.w / scale),
-      math.floor(gfx.h / scale), math.floor(dock), math.floor(x), math.floor(y)), true)
+    reaper.SetExtState(SECTION, KEY, ("%d %d %d %d %d"):format(math.floor(gfx.w / unit()),
+      math.floor(gfx.h / unit()), math.floor(dock), math.floor(x), math.floor(y)), true)
     gfx.quit()
     self.opened = false
   end
@@ -157,7 +168,6 @@ function window:_draw()
     measure_with(scale))
   self.zones, self.grid = zones, grid
   paint(shapes, scale)
-  gfx.update()
   self.drawn = looks
 end
 
@@ -305,6 +315,7 @@ function window:frame()
   self:_mouse()
   if self.opened then
     self:_draw()
+    gfx.update() -- without which REAPER tells nothing new of the mouse
   end
 end
 

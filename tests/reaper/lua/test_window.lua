@@ -195,7 +195,7 @@ tests["a screen with two pixels to a point: the same picture, twice as large"] =
   local x, y = place(reaper, "Bass")
   local small = #reaper.frame
   window:close()
-  reaper.retina, reaper.frame = 2, nil
+  reaper.retina, reaper.frame, reaper.os = 2, nil, "OSX64"
   local large = t:module("window").open()
   large:show(demo, proj)
   large:frame()
@@ -204,6 +204,21 @@ tests["a screen with two pixels to a point: the same picture, twice as large"] =
   t:equal({ x2 - 3, y2 }, { 2 * (x - 3), 2 * y })
   click(reaper, large, x2, y2)
   t:equal(selected(reaper, proj), "Bass")
+end
+
+tests["a window comes back as large as it was on a screen of any system"] = function(t)
+  local reaper = t:reaper({ bridge = false })
+  reaper:project({ name = "Demo" })
+  for system, first in pairs({ OSX64 = "900 560", ["macOS-arm64"] = "900 560", Win64 = "1350 840",
+    Other = "1350 840" }) do
+    reaper.os, reaper.retina, reaper.ext["stemlens/window"] = system, 1.5, nil
+    for _ = 1, 3 do
+      local window = t:module("window").open()
+      t:equal({ t.env.gfx.w, t.env.gfx.h }, { 1350, 840 }, system)
+      window:close()
+      t:equal(reaper.ext["stemlens/window"][1], first .. " 0 120 120", system)
+    end
+  end
 end
 
 tests["it is drawn only when something has changed"] = function(t)

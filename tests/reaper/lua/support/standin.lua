@@ -374,10 +374,12 @@ local function new_gfx(self)
     values.kind, values.colour = kind, { table.unpack(colour) }
     buffer[#buffer + 1] = values
   end
-  function functions.init(_, w, h)
+  -- A Mac takes sizes in points and tells pixels; elsewhere both are pixels.
+  function functions.init(name, w, h)
+    assert(self.window or name ~= "", "only a window that is there can be resized")
     gfx.w, gfx.h, self.window = w, h, true
-    gfx.ext_retina = self.retina or (gfx.ext_retina > 0 and 1 or 0)
-    if self.retina then
+    gfx.ext_retina = gfx.ext_retina > 0 and self.retina or gfx.ext_retina > 0 and 1 or 0
+    if self.retina and (self.os:find("OSX") or self.os:find("macOS")) then
       gfx.w, gfx.h = w * self.retina, h * self.retina
     end
     return 1
@@ -424,8 +426,11 @@ local function new_gfx(self)
       text = text, size = it.size, bold = it.bold })
   end
   function functions.update()
-    self.frame, buffer = buffer, {}
-    self.frames = self.frames + 1
+    self.updates = self.updates + 1
+    if #buffer > 0 then
+      self.frame, buffer = buffer, {}
+      self.frames = self.frames + 1
+    end
   end
   local meta = { __index = function(_, name)
     if not functions[name] then
@@ -551,6 +556,10 @@ local function functions_of(self)
   function R.atexit(func)
     table.insert(self.script.at_exit, func)
     return true
+  end
+  function R.GetOS() return self.os end
+  function R.set_action_options(flag)
+    self.script.options = flag
   end
   function R.get_action_context()
     return false, self.script.path, 0, 50000 + self.script.number, -1, -1, -1, ""
@@ -1026,7 +1035,7 @@ function StandIn.new(options)
     inputs = {}, started = {}, commands = {}, config = { renderclosewhendone = 16 }, keys = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
     master_number = "0", count = 0, tick = 0,
-    registered = {},
+    registered = {}, updates = 0, os = "Other",
     renamed = 0, -- how many files scripts have put somewhere
   }, StandIn)
   StandIn.make_folder(self.resources)
@@ -1137,7 +1146,7 @@ function StandIn:advance(seconds, step)
     if self.sleep then
       self.sleep(step)
     end
-    local due = self.deferred
+    local due, updates, open = self.deferred, self.updates, self.window
     self.deferred = {}
     for _, entry in ipairs(due) do
       self.script = entry.script
@@ -1148,6 +1157,8 @@ function StandIn:advance(seconds, step)
       hook()
     end
     assert(self.refresh == 0, "the user interface stays frozen")
+    assert(not (open and self.window) or self.updates > updates,
+      "a window that is not updated hears nothing of the mouse")
   until self.clock >= stop
 end
 
