@@ -269,6 +269,7 @@ function follow.run(run)
     end
     toggled(false)
   end
+  run.again("ends")
   reaper.SetExtState(SECTION, "following", turn, false)
   toggled(true)
   reaper.atexit(stop)

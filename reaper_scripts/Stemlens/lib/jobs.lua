@@ -15,6 +15,8 @@ local jobs = {}
 
 local SECTION = "stemlens"
 local RENEW_S, EXPIRES_S = 1, 5
+-- What REAPER (since 7.03) does with a script that is run again while it runs, without a question.
+local AGAIN = { ends = 1, ["begins anew"] = 3 }
 
 -- ------------------------------------------------------------------- who is at work, and cancel
 
@@ -39,7 +41,7 @@ end
 -- Runs a story. `window`, if given, is shown beside it and may stay when the story is over.
 function jobs.run(title, story, window)
   local run = { title = title, window = window }
-  local renewed = 0
+  local renewed, over = 0, false
 
   -- From here on this is the one analysis that is under way; raises where there is one already.
   function run.claim(job)
@@ -88,6 +90,14 @@ function jobs.run(title, story, window)
     end
   end
 
+  -- What it means to run the action again from now on: it "ends" or "begins anew". A REAPER that
+  -- cannot be told asks the user.
+  function run.again(what)
+    if reaper.set_action_options then
+      reaper.set_action_options(AGAIN[what])
+    end
+  end
+
   -- Something the user shall read, without a question.
   function run.tell(text)
     if window and window:is_open() then
@@ -127,8 +137,10 @@ function jobs.run(title, story, window)
       end
     end
     local going = coroutine.status(thread) ~= "dead"
-    if not going then
+    if not going and not over then
+      over = true
       run.release()
+      run.again("begins anew") -- what is left is a window
     end
     if going or window and window:is_open() then
       reaper.defer(turn)

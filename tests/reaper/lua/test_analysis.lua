@@ -249,6 +249,17 @@ tests["one analysis at a time"] = function(t)
   t:equal(reaper.ext["stemlens/running"] ~= nil, true, "and the first goes on")
 end
 
+tests["an action is run again while its window shows what came of it: one window, anew"] = function(t)
+  local reaper = t:reaper()
+  t:band()
+  t:act("Analyze session")
+  local first = reaper:run("Show results")
+  reaper:until_("it shows", function() return t:window_is("results") end)
+  local second = reaper:run("Show results")
+  reaper:advance(1)
+  t:equal({ first.over, second.over, t:window_is("results") }, { true, nil, true })
+end
+
 tests["another tab in front when it is done: written when its own comes back"] = function(t)
   local reaper = t:reaper({ bridge = { takes_s = 5 } })
   local band = t:band()

@@ -1044,6 +1044,8 @@ function StandIn.new(options)
     local known = api.functions["reaper." .. name]
     if not known then
       error("there is no function reaper." .. name .. " in REAPER's API", 2)
+    elseif name == "set_action_options" and self.version < "7.03" then
+      return nil
     elseif not functions[name] then
       error("the stand-in lacks reaper." .. name, 2)
     elseif name:find("^%u%u%u?_") and not self.sws then
@@ -1121,8 +1123,29 @@ local function finish_if_idle(self, script)
   end
 end
 
+-- REAPER ends a script: its window goes, and what it has for that moment is done.
+function StandIn:terminate(script)
+  for index = #self.deferred, 1, -1 do
+    if self.deferred[index].script == script then
+      table.remove(self.deferred, index)
+    end
+  end
+  self.script, self.window = script, false
+  finish_if_idle(self, script)
+end
+
 -- Starts an action by the name of its file without "Stemlens_" and ".lua".
 function StandIn:run(name)
+  for _, entry in ipairs(self.deferred) do
+    if entry.script.name == name and (entry.script.options or 0) & 1 ~= 0 then
+      local again = entry.script.options & 2 ~= 0
+      self:terminate(entry.script)
+      if not again then
+        return nil
+      end
+      break
+    end
+  end
   self.count = self.count + 1
   local script = {
     path = self.scripts .. "/Stemlens_" .. name .. ".lua", at_exit = {}, number = self.count,
