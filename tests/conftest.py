@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from support.server import ServerProcess
 from support.sounds import stem_folder
 
 from stemlens.tagging import weights
+
+# A suite that is run in the background inherits "ignore Ctrl-C", and so would the commands whose
+# Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # CI's cores are shared: a slow example is no failure.
 hypothesis.settings.register_profile("stemlens", deadline=None, max_examples=60)
