@@ -2,8 +2,10 @@
 -- The results window in REAPER's own graphics: draws what `layout` lays out, and hears mouse and
 -- keys. It is drawn anew only when something has changed.
 
+local grid = require("grid")
 local layout = require("layout")
 local project = require("project")
+local shapes = require("shapes")
 
 local window = {}
 window.__index = window
@@ -117,8 +119,8 @@ local function set_colour(hex)
     tonumber(hex:sub(5, 6), 16) / 255, 1)
 end
 
-local function paint(shapes, scale)
-  for _, shape in ipairs(shapes) do
+local function paint(list, scale)
+  for _, shape in ipairs(list) do
     local x, y = math.floor(shape.x * scale), math.floor(shape.y * scale)
     local w, h = math.ceil(shape.w * scale), math.ceil(shape.h * scale)
     set_colour(shape.colour)
@@ -138,7 +140,7 @@ function window:_fonts(scale)
   if self.font_scale ~= scale then
     self.font_scale = scale
     for name, number in pairs(FONT_NUMBERS) do
-      local font = layout.FONTS[name]
+      local font = shapes.FONTS[name]
       gfx.setfont(number, "Arial", math.floor(font.size * scale), font.bold and BOLD or 0)
     end
   end
@@ -164,10 +166,10 @@ function window:_draw()
     return
   end
   self.view.time = reaper.time_precise()
-  local shapes, zones, grid = layout.compute(self.view, gfx.w / scale, gfx.h / scale,
+  local list, zones, sizes = layout.compute(self.view, gfx.w / scale, gfx.h / scale,
     measure_with(scale))
-  self.zones, self.grid = zones, grid
-  paint(shapes, scale)
+  self.zones, self.sizes = zones, sizes
+  paint(list, scale)
   self.drawn = looks
 end
 
@@ -175,7 +177,7 @@ end
 
 -- Selects the track of a row in REAPER, if it is there and its project is in front.
 function window:_select(row)
-  local stem = layout.rows(self.view)[row]
+  local stem = grid.rows(self.view)[row]
   if not stem or not self.proj or not project.is_open(self.proj)
     or project.current() ~= self.proj then
     return
@@ -190,18 +192,18 @@ function window:_select(row)
   end
 end
 
-local function keep_visible(view, grid)
-  local y, x = (view.row - 1) * grid.row, (view.column - 1) * grid.cell
-  view.y = math.max(math.min(view.y, y), y + grid.row - grid.height)
-  view.x = math.max(math.min(view.x, x), x + grid.cell - grid.width)
+local function keep_visible(view, sizes)
+  local y, x = (view.row - 1) * sizes.row, (view.column - 1) * sizes.cell
+  view.y = math.max(math.min(view.y, y), y + sizes.row - sizes.height)
+  view.x = math.max(math.min(view.x, x), x + sizes.cell - sizes.width)
 end
 
 function window:_move(rows, columns)
-  local view, grid = self.view, self.grid
-  if view.state == "results" and grid then
-    view.row = math.max(1, math.min(grid.rows, view.row + rows))
-    view.column = math.max(1, math.min(grid.columns, view.column + columns))
-    keep_visible(view, grid)
+  local view, sizes = self.view, self.sizes
+  if view.state == "results" and sizes then
+    view.row = math.max(1, math.min(sizes.rows, view.row + rows))
+    view.column = math.max(1, math.min(sizes.columns, view.column + columns))
+    keep_visible(view, sizes)
   end
 end
 
@@ -220,7 +222,7 @@ function window:_back()
 end
 
 function window:_key(key)
-  local page = self.grid and math.max(1, self.grid.height // self.grid.row - 1) or 1
+  local page = self.sizes and math.max(1, self.sizes.height // self.sizes.row - 1) or 1
   if key == "escape" then
     if self.view.state == "notes" then
       self:_back()
@@ -256,10 +258,10 @@ function window:_click(zone)
     view.row, view.column = zone.row, zone.column or view.column
     self:_select(zone.row)
   elseif zone.action == "tag" then
-    local chosen = layout.rows(view)[view.row]
+    local chosen = grid.rows(view)[view.row]
     view.column, view.y = zone.column, 0
     view.sorted_by = view.sorted_by ~= zone.column and zone.column or nil
-    for row, stem in ipairs(layout.rows(view)) do
+    for row, stem in ipairs(grid.rows(view)) do
       view.row = stem == chosen and row or view.row
     end
   elseif zone.action == "cancel" then
@@ -282,13 +284,13 @@ function window:_mouse()
     self.view.y = self.view.y - gfx.mouse_wheel / NOTCH * 60
     self.view.x = self.view.x + gfx.mouse_hwheel / NOTCH * 80
     gfx.mouse_wheel, gfx.mouse_hwheel = 0, 0
-    if self.grid then
-      self.view.x = math.max(0, math.min(self.view.x, self.grid.x_most))
-      self.view.y = math.max(0, math.min(self.view.y, self.grid.y_most))
+    if self.sizes then
+      self.view.x = math.max(0, math.min(self.view.x, self.sizes.x_most))
+      self.view.y = math.max(0, math.min(self.view.y, self.sizes.y_most))
     end
   end
   if pressed and self.zones then
-    local zone = layout.zone_at(self.zones, gfx.mouse_x / scale, gfx.mouse_y / scale, self.grid,
+    local zone = layout.zone_at(self.zones, gfx.mouse_x / scale, gfx.mouse_y / scale, self.sizes,
       gfx.h / scale)
     if zone then
       self:_click(zone)

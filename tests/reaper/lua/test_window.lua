@@ -116,9 +116,9 @@ end
 
 tests["a cell in full sentences"] = function(t)
   t:reaper({ bridge = false })
-  local layout = t:module("layout")
+  local words = t:module("words")
   local function told(share, score)
-    local first, second = layout.told({ name = "Bass" }, { tag = "rock", score = score }, share)
+    local first, second = words.told({ name = "Bass" }, { tag = "rock", score = score }, share)
     return first .. second
   end
   t:equal(told({ value = 0.21, low = 0.18, high = 0.24, mute = -0.09, solo = 0.3 }, 0.63),
@@ -126,8 +126,25 @@ tests["a cell in full sentences"] = function(t)
     .. "Alone it adds 30 points.")
   t:equal(told({ value = -0.04, low = -0.04, high = -0.04, mute = 0.001, solo = -0.02 }, 0.1),
     "Bass and rock: −4 of 10 points. Muting it changes nothing. Alone it takes 2 points away.")
-  t:equal({ layout.points(-0.004), layout.points(0.005), layout.points(-0.995) },
+  t:equal({ words.points(-0.004), words.points(0.005), words.points(-0.995) },
     { "0", "1", "−100" })
+end
+
+tests["a long name is cut where it does not fit, between letters"] = function(t)
+  t:reaper({ bridge = false })
+  local words, measured = t:module("words"), 0
+  local function measure(text)
+    measured = measured + 1
+    return utf8.len(text) or #text
+  end
+  t:equal(words.fitted("Gr\u{fc}\u{df}e", 5, "normal", measure), "Gr\u{fc}\u{df}e")
+  t:equal(words.fitted("Gr\u{fc}\u{df}e", 4, "normal", measure), "Gr\u{fc}…")
+  t:equal({ words.fitted("abc", 1, "normal", measure), words.fitted("abc", 0, "normal", measure) },
+    { "…", "…" })
+  t:equal(words.fitted("caf\xe9 noir", 4, "normal", function(text) return #text - 2 end), "caf…")
+  measured = 0
+  t:equal(#words.fitted(("x"):rep(5000), 100, "normal", measure), 99 + #"…")
+  t:equal(measured < 20, true, "and quickly")
 end
 
 -- Forty tracks and thirty tags.
