@@ -1,5 +1,5 @@
 -- @noindex
--- One analysis: what is asked, the plan, the bounce, the wait, and what is written.
+-- One analysis: the plan, the bounce, the wait, and what is written.
 
 local annotate = require("annotate")
 local bounce = require("bounce")
@@ -11,6 +11,7 @@ local json = require("json")
 local mailbox = require("mailbox")
 local project = require("project")
 local record = require("record")
+local request = require("request")
 local results = require("results")
 local routing = require("routing")
 local settings = require("settings")
@@ -19,29 +20,6 @@ local shelf = require("shelf")
 local analysis = {}
 
 local LONGEST = 1500 -- bytes of the list of stems in a message box
-local RECORDING = 4 -- bit of the state of the transport
-local MONO = 40917 -- Master track: Toggle stereo/mono (L+R)
-
--- ------------------------------------------------------------------------------ what is asked
-
-local function selected_ids(proj)
-  local ids = {}
-  for index = 0, reaper.CountSelectedTracks(proj) - 1 do
-    ids[#ids + 1] = reaper.GetTrackGUID(reaper.GetSelectedTrack(proj, index))
-  end
-  return ids
-end
-
--- The ids of the tracks that the user wants left out of the whole: muted while it is bounced.
-local function left_out(proj)
-  local found = {}
-  for _, entry in ipairs(project.tracks(proj)) do
-    if routing.choice(entry.track) == "skip" then
-      found[#found + 1] = entry.id
-    end
-  end
-  return found
-end
 
 local function set_of(ids)
   local set = {}
@@ -49,47 +27,6 @@ local function set_of(ids)
     set[id] = true
   end
   return set
-end
-
--- What an action asks for: {what =, from_s =, to_s =, only = ids or nil, left_out = ids, former =
--- the mark of the bounce to build on, or nil}.
-local function wanted(proj, what, choices)
-  if reaper.CountTracks(proj) == 0 then
-    failure.raise("There are no tracks in this project, so there is nothing to analyse.")
-  end
-  local it = { what = what, from_s = 0, to_s = reaper.GetProjectLength(proj) }
-  if what == "again" then
-    it.former = shelf.last(proj)
-    if it.former then
-      it.what = it.former.bounce.what
-      it.only = it.former.bounce.only and record.split(it.former.bounce.only)
-      if it.what == "time selection" then
-        it.from_s = tonumber(it.former.bounce.from_s)
-        it.to_s = tonumber(it.former.bounce.to_s)
-      end
-    else
-      it.what = "session"
-    end
-  elseif what == "time selection" then
-    it.from_s, it.to_s = reaper.GetSet_LoopTimeRange2(proj, false, false, 0, 0, false)
-    if it.to_s <= it.from_s then
-      failure.raise("There is no time selection. Drag one in the ruler first.")
-    end
-  elseif what == "selected tracks" then
-    it.only = selected_ids(proj)
-    if #it.only == 0 then
-      failure.raise("No tracks are selected. Select those to analyse first.")
-    end
-  end
-  if it.to_s <= it.from_s then
-    failure.raise("The project is empty, so there is nothing to analyse.")
-  end
-  it.with_mix = it.only == nil
-  it.left_out = it.with_mix and left_out(proj) or {}
-  it.returns = choices.returns
-  it.tempo = project.tempo(proj)
-  it.tempo_hash = fingerprint.hash(json.write(json.list(it.tempo)))
-  return it
 end
 
 -- --------------------------------------------------------------------------------- the plan
@@ -266,17 +203,6 @@ local function render(proj, plan, it, changed, folder)
   return session, names
 end
 
--- What the user alone should change: a recording that a render would end, and a master in mono,
--- whose mix the stems do not add up to.
-local function require_idle(proj, it)
-  if reaper.GetPlayStateEx(proj) & RECORDING ~= 0 then
-    failure.raise("REAPER is recording. Stop the recording, then run the analysis again.")
-  elseif it.with_mix and reaper.GetToggleCommandState(MONO) == 1 then
-    failure.raise("The master is switched to mono, so the stems would not add up to the mix. "
-      .. "Switch it to stereo, then run the analysis again.")
-  end
-end
-
 -- ------------------------------------------------------------------------------ and afterwards
 
 -- Writes findings into the project they belong to, and waits for its tab to come back if need be.
@@ -306,21 +232,21 @@ end
 
 -- Submits a job and waits for its findings. What the bridge refuses leaves the memory of the former
 -- job as it was; who stops waiting stops the job.
-local function submitted(run, box, proj, before, request, choices)
+local function submitted(run, box, proj, before, body, choices)
   local accepted = false
   local good, found = pcall(function()
-    box:ask("submit", request)
+    box:ask("submit", body)
     accepted = true
     if project.is_open(proj) then
       shelf.retain(proj, project.name(proj), choices.keep)
     end
-    return results.follow(run, box, request.job)
+    return results.follow(run, box, body.job)
   end)
   if good then
     return found
   end
   if failure.is(found) and found.code == "cancelled" then
-    box:post("cancel", { job = request.job })
+    box:post("cancel", { job = body.job })
   elseif not accepted and project.is_open(proj) then
     project.remember(proj, { job = before.job or "", folder = before.folder or "" })
   end
@@ -331,8 +257,8 @@ end
 function analysis.run(run, what)
   local proj = project.current()
   local choices = settings.get()
-  local it = wanted(proj, what, choices)
-  require_idle(proj, it)
+  local it = request.of(proj, what, choices)
+  request.require_idle(proj, it)
   local job = ("reaper-%s-%s"):format(os.date("%Y%m%d-%H%M%S"),
     reaper.genGuid():gsub("[^%w]", ""):sub(1, 6))
   run.claim(job)
@@ -365,7 +291,7 @@ function analysis.run(run, what)
   run.wait(0.1) -- so that the window has said so before REAPER is busy
 
   require_front(proj)
-  require_idle(proj, it)
+  request.require_idle(proj, it)
   with_tracks(proj, plan)
   local session, names = render(proj, plan, it, changed, job)
   mark(proj, plan, it, job, tracks, names)

@@ -3,7 +3,9 @@
 --
 -- It knows what the facts about REAPER say, its traps too: a render format that is lost when other
 -- settings are set after it, an overwrite prompt for targets that exist, folder listings that are
--- cached, SWS notes that an undo takes along. What a test must not overlook (a modal dialog nobody
+-- cached, SWS notes that an undo takes along, a render that is stopped and leaves a part of each
+-- file, a handle that the next project in a tab gets again, a window that hears of the mouse only
+-- when it is updated. What a test must not overlook (a modal dialog nobody
 -- expects, a script that raises) is an error.
 --
 -- Every call is checked against REAPER's API data: existence, number and types of arguments.
