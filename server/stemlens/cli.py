@@ -50,6 +50,9 @@ Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(D
 MaxMinutes = Annotated[
     float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)
 ]
+PolicyFile = Annotated[
+    Path | None, typer.Option(metavar="TOML", help="What is told, and how (docs/annotations.md).")
+]
 
 
 def run() -> None:
@@ -137,10 +140,7 @@ def analyze(
         list[str] | None,
         typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
     ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="TOML", help="What is told of tracks (docs/annotations.md)."),
-    ] = None,
+    policy: PolicyFile = None,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what each stem has to do with each tag of a session."""
@@ -243,6 +243,7 @@ def to_midi(
         list[str] | None,
         typer.Option(metavar="TAG", help="A lane for each stem's share of this tag."),
     ] = None,
+    policy: PolicyFile = None,
 ) -> None:
     """Write tempo and markers of a saved result as a Standard MIDI file for any DAW."""
     from stemlens.report import midi
@@ -255,7 +256,8 @@ def to_midi(
             "The result names no file of shares over time (--npz), so sections are left out.",
             file=sys.stderr,
         )
-    midi.write(output, findings, over_time, lanes=lanes or ())
+    told = None if policy is None else read_policy(policy)
+    midi.write(output, findings, over_time, lanes=lanes or (), policy=told)
 
 
 @models.command("list")

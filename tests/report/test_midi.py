@@ -195,7 +195,7 @@ def lane(track: mido.MidiTrack) -> list[tuple[int, int]]:
     for message in track:
         now += message.time
         if message.type == "control_change":
-            assert message.control == 1
+            assert message.control == 20
             found.append((now, message.value))
     return found
 
@@ -207,8 +207,8 @@ def test_lanes(tmp_path: Path) -> None:
     given = over_time("rrrr", shares, start_s=2.0)
     file = written(tmp_path, findings(tempo=tempo), given, lanes=["rock"])
     _, first, second = file.tracks
-    assert first.name == "A: share of rock, controller 1, 64 = 0, 127 = +35 points"
-    assert second.name == "B: share of rock, controller 1, 64 = 0, 127 = +35 points"
+    assert first.name == "A: share of rock, controller 20, 64 = 0, 127 = +35 points"
+    assert second.name == "B: share of rock, controller 20, 64 = 0, 127 = +35 points"
     beat = file.ticks_per_beat
     high = 64 + round(63 * 31 / 35)
     assert lane(first) == [(0, 64), (5 * beat, high), (11 * beat, 128 - high), (14 * beat, 64)]

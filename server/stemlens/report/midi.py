@@ -44,6 +44,7 @@ LEADING = 5  # of so many tags the strongest makes a section
 STAY = 3  # segments that a tag must lead for before it is a section
 SCALE_POINTS = 5  # lanes reach to a multiple of this
 CENTRE, REACH = 64, 63
+CONTROLLERS = (*range(20, 32), *range(102, 120))  # those that the standard leaves undefined
 CHARSET = "utf-8"
 _ASCII = str.maketrans({"−": "-", "–": "-", "—": "-", "→": "->", "…": "...", "’": "'"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -102,7 +103,7 @@ def midi_file(
     file.tracks.append(_track(f"{findings.project}: Stemlens", conductor))
     if over_time is not None:
         names = {stem.id: stem.name for stem in findings.stems}
-        for number, (tag, column) in enumerate(columns, 1):
+        for number, (tag, column) in zip(CONTROLLERS, columns, strict=False):
             shares = over_time.attributions[:, :, column]
             full = _scale(shares)
             for i, stem in enumerate(over_time.stems):
@@ -116,7 +117,11 @@ def midi_file(
 
 
 def require_tags(lanes: Sequence[str], tags: Sequence[str]) -> None:
-    """Raises `bad_options` for the first of `lanes` that is not one of `tags`."""
+    """Raises `bad_options` for the first of `lanes` that is not one of `tags`, and for too many."""
+    if len(set(lanes)) > len(CONTROLLERS):
+        raise StemlensError(
+            "bad_options", f"A MIDI file has room for lanes of {len(CONTROLLERS)} tags."
+        )
     for tag in lanes:
         if tag not in tags:
             near = difflib.get_close_matches(tag, tags, n=1)
