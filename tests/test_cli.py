@@ -105,4 +105,4 @@ def test_what_goes_wrong_is_one_sentence(
 def test_a_full_disk_does_not_take_the_result_away(tmp_path: Path) -> None:
     folder = stem_folder(tmp_path / "Song", seconds=3.5, stems=2)
     done = stemlens("analyze", folder, "--json", "/dev/full", code=1)
-    assert "Song: 2 stems" in done.stdout and "output_failed" in done.stderr
+    assert "Song: 2 stems" in done.stdout and "disk_full" in done.stderr

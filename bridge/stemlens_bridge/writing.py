@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,13 +10,15 @@ from pathlib import Path
 
 from stemlens_bridge.errors import StemlensError
 
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """A path to write to; it becomes `path` when the block ends well, and is gone when it does not.
 
     A link is followed, and what is no file (a terminal, a pipe) is written to directly. Raises
-    `output_failed` with the system's reason, a full disk among them.
+    `disk_full`, or `output_failed` with the system's reason.
     """
     part = None
     try:
@@ -27,7 +30,7 @@ def written(path: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except (OSError, ValueError) as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
     finally:
         if part is not None:
             with suppress(OSError):
@@ -49,7 +52,7 @@ def require_writable(*paths: Path | None) -> None:
             elif not os.access(path, os.W_OK):
                 raise PermissionError(None, "it may not be written to")
         except (OSError, ValueError) as error:
-            raise _failed(path, error) from error
+            raise failed(path, error) from error
 
 
 def require_copy(source: Path, target: Path, *, replace: bool) -> None:
@@ -77,6 +80,11 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:50]}.{os.getpid()}.part")
 
 
-def _failed(path: Path, error: BaseException) -> StemlensError:
+def failed(path: Path, error: BaseException) -> StemlensError:
+    """The sentence for what could not be written: `disk_full` or `output_failed`."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return StemlensError(
+            "disk_full", f"{path} cannot be written: the disk is full. Make room and try again."
+        )
     reason = getattr(error, "strerror", None) or error
     return StemlensError("output_failed", f"{path} cannot be written: {reason}.")

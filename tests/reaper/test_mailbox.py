@@ -18,7 +18,8 @@ from support.reaperside import Scripts
 
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.reaper import mailbox as module
-from stemlens_bridge.reaper.mailbox import NAME, Damaged, Lock, Mailbox, Request
+from stemlens_bridge.reaper.lock import Lock
+from stemlens_bridge.reaper.mailbox import NAME, Damaged, Mailbox, Request
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ def test_a_mailbox_where_a_file_lies_is_a_sentence(tmp_path: Path) -> None:
 def test_a_lock_has_one_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "agent.lock"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom stemlens_bridge.reaper.mailbox import Lock\n"
+        "import sys\nfrom pathlib import Path\nfrom stemlens_bridge.reaper.lock import Lock\n"
         "lock = Lock(Path(sys.argv[1]))\nprint(lock.taken(), flush=True)\nsys.stdin.read()"
     )
     holder = subprocess.Popen(

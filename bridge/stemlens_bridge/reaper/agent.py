@@ -25,15 +25,15 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.moves import Move
 from stemlens_bridge.reaper.job import Job, aside
+from stemlens_bridge.reaper.lock import Lock
 from stemlens_bridge.reaper.mailbox import (
     OUTDATED,
     VERSION,
     Damaged,
-    Lock,
     Mailbox,
     Request,
-    failed,
 )
+from stemlens_bridge.writing import failed
 
 log = logging.getLogger(__name__)
 

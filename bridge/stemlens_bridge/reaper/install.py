@@ -24,8 +24,8 @@ from typing import Any
 from stemlens_bridge import __version__, jsontext, luatext, resources
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.reaper import actions
-from stemlens_bridge.reaper.mailbox import VERSION, Mailbox, failed
-from stemlens_bridge.writing import written
+from stemlens_bridge.reaper.mailbox import VERSION, Mailbox
+from stemlens_bridge.writing import failed, written
 
 SCHEMA = "stemlens.reaper-install/1"
 CATEGORY = "Stemlens"  # the folder in our sources, and in REAPER's Scripts

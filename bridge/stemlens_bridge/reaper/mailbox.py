@@ -15,7 +15,6 @@ Requests are JSON, what REAPER reads is a Lua literal (`luatext`), all in UTF-8.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -25,11 +24,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from stemlens_bridge import jsontext, luatext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import MAX_JOB_ID
+from stemlens_bridge.writing import failed
 
 VERSION = 1
 KINDS = ("hello", "plan", "submit", "cancel", "results", "live", "bye")
@@ -40,7 +40,6 @@ STALE_S = 600.0  # what nobody took for so long was meant for another day
 NAME = re.compile(
     r'[^\x00-\x1f\x7f<>:"/\\|?*. ]([^\x00-\x1f\x7f<>:"/\\|?*]*[^\x00-\x1f\x7f<>:"/\\|?*. ])?'
 )
-FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 OUTDATED = (
     "The scripts in REAPER and stemlens-bridge are of different versions. Run "
     "'stemlens-bridge reaper install' again."
@@ -219,68 +218,6 @@ class Mailbox:
         except (OSError, ValueError) as error:
             _gone(part)
             raise failed(path, error) from error
-
-
-class Lock:
-    """The right to serve a mailbox. The system gives it back when its holder dies, however."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[str] | None = None
-
-    def taken(self) -> bool:
-        """Takes the lock if it is free; the process id of its holder is in the file.
-
-        Raises `output_failed` or `disk_full` where the file cannot be written.
-        """
-        try:
-            file = self._path.open("a+", encoding="ascii")
-            if not _locked(file):
-                file.close()
-                return False
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-        except OSError as error:
-            raise failed(self._path, error) from error
-        self._file = file
-        return True
-
-    def release(self) -> None:
-        """Gives the lock back."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
-
-
-def _locked(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(1 << 20)  # beyond the process id, which others may read
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        file.seek(0)
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def failed(path: Path, error: BaseException) -> StemlensError:
-    """The sentence for what could not be written: `disk_full` or `output_failed`."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        return StemlensError(
-            "disk_full", f"{path} cannot be written: the disk is full. Make room and try again."
-        )
-    reason = getattr(error, "strerror", None) or error
-    return StemlensError("output_failed", f"{path} cannot be written: {reason}.")
 
 
 def _understood(data: bytes, stem: str) -> Request | Damaged:
