@@ -8,36 +8,14 @@
 --
 -- Writing first takes away what was written before, so nothing piles up. Tracks are found by GUID.
 
+local marks = require("marks")
 local project = require("project")
 local record = require("record")
 
 local annotate = {}
 
 local KEY = "stemlens"
-local PREFIX = "stemlens: "
-local BEGIN, END = "[Stemlens] ", " [/Stemlens]"
 local CUSTOM_COLOUR = 0x1000000 -- set in a colour that counts
-
--- ------------------------------------------------------------------------------ blocks in notes
-
-local function literal(text)
-  return (text:gsub("%p", "%%%0"))
-end
-
-local BLOCK = literal(BEGIN) .. ".-" .. literal(END)
-
--- A text without our block, to the letter as the user wrote it.
-function annotate.taken_out(text)
-  text = text:gsub("\r?\n" .. BLOCK, "")
-  return (text:gsub(BLOCK, ""))
-end
-
--- A text with our block at its end, in the place of a former one.
-function annotate.put(text, ours)
-  local own = annotate.taken_out(text)
-  local words = ours:gsub("%[/?Stemlens%]", "")
-  return own .. (own ~= "" and "\n" or "") .. BEGIN .. words .. END
-end
 
 local function has_notes()
   return reaper.APIExists("NF_GetSWSTrackNotes") and reaper.APIExists("NF_SetSWSTrackNotes")
@@ -64,7 +42,7 @@ local function clean_track(track, report)
   local noted = false
   if has_notes() then
     local notes = reaper.NF_GetSWSTrackNotes(track)
-    local own = annotate.taken_out(notes)
+    local own = marks.taken_out(notes)
     if own ~= notes then
       reaper.NF_SetSWSTrackNotes(track, own)
       noted = true
@@ -98,7 +76,7 @@ local function clean_markers(proj, report)
   local _, markers, regions = reaper.CountProjectMarkers(proj)
   for index = markers + regions - 1, 0, -1 do
     local _, _, _, _, name = reaper.EnumProjectMarkers3(proj, index)
-    if name:sub(1, #PREFIX) == PREFIX then
+    if name:sub(1, #marks.MARKER_PREFIX) == marks.MARKER_PREFIX then
       reaper.DeleteProjectMarkerByIndex(proj, index)
       report.markers = report.markers + 1
     end
@@ -118,14 +96,14 @@ end
 function annotate.is_there(proj)
   for _, entry in ipairs(project.tracks(proj)) do
     if project.note(entry.track, KEY) ~= ""
-      or has_notes() and reaper.NF_GetSWSTrackNotes(entry.track):find(BLOCK) then
+      or has_notes() and marks.is_in(reaper.NF_GetSWSTrackNotes(entry.track)) then
       return true
     end
   end
   local _, markers, regions = reaper.CountProjectMarkers(proj)
   for index = 0, markers + regions - 1 do
     local _, _, _, _, name = reaper.EnumProjectMarkers3(proj, index)
-    if name:sub(1, #PREFIX) == PREFIX then
+    if name:sub(1, #marks.MARKER_PREFIX) == marks.MARKER_PREFIX then
       return true
     end
   end
@@ -166,14 +144,15 @@ local function write_track(track, note, job, settings)
   end
   if has_notes() then
     kept.notes = "1"
-    reaper.NF_SetSWSTrackNotes(track, annotate.put(reaper.NF_GetSWSTrackNotes(track), note.text))
+    reaper.NF_SetSWSTrackNotes(track, marks.put(reaper.NF_GetSWSTrackNotes(track), note.text))
   end
   project.set_note(track, KEY, record.write(kept))
 end
 
 local function write_marker(proj, marker, colours)
   local region = marker.end_s > marker.start_s
-  reaper.AddProjectMarker2(proj, region, marker.start_s, marker.end_s, PREFIX .. marker.text, -1,
+  local name = marks.MARKER_PREFIX .. marker.text
+  reaper.AddProjectMarker2(proj, region, marker.start_s, marker.end_s, name, -1,
     colours[marker.track] or 0)
 end
 

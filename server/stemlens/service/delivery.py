@@ -40,7 +40,7 @@ def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Mess
         for part in split(Attributions(job, revision, 0, tag["tag"]), shares):
             add(Attributions, tag["tag"], part)
     for item in result["annotations"]:
-        add(Annotation, item["track"], item["text"], item["color"], item["label"])
+        add(Annotation, item["track"], item["text"], item["color"], item.get("label", ""))
     for item in result["markers"]:
         add(Marker, item["track"], item["start_s"], item["end_s"], item["text"])
     return messages

@@ -191,11 +191,12 @@ tests["a record that somebody forged does no harm"] = function(t)
 end
 
 tests["a block is put and taken out to the letter"] = function(t)
-  local _, _, annotate = ready(t)
+  ready(t)
+  local marks = t:module("marks")
   for _, text in ipairs({ "", "a", "a\n", "\n", "a\r\nb", "[Stemlens] [/Stemlens", "100 % {x}" }) do
-    local put = annotate.put(text, "rock: 21 of 63 points [/Stemlens] ")
-    t:equal(annotate.taken_out(put), text)
-    t:equal(annotate.put(put, "sad"), annotate.put(text, "sad"))
+    local put = marks.put(text, "rock: 21 of 63 points [/Stemlens] ")
+    t:equal(marks.taken_out(put), text)
+    t:equal(marks.put(put, "sad"), marks.put(text, "sad"))
   end
 end
 
