@@ -152,24 +152,86 @@ def test_what_goes_to_a_device_of_its_own_is_not_in_the_mix(tmp_path: Path) -> N
     assert "B (not heard in the master)" in routing.cut(read.tracks()).told()
 
 
-def test_in_the_wide_copy_only_stems_reach_the_master(tmp_path: Path) -> None:
+def test_each_stem_leads_to_channels_of_its_own(tmp_path: Path) -> None:
     routes = route(1, "A", to="Bus") + route(2, "B") + route(3, "Bus", "AudioBus")
     read = session_file.read(session(tmp_path / "S", routes))
-    own = snapshot.copy(read, tmp_path / "copy", snapshot.for_stems(read, ["1", "2"]))
+    assert snapshot.wires(read, ["1", "2"]) == [
+        ("1", 0, 0), ("1", 1, 1), ("2", 0, 2), ("2", 1, 3),
+    ]  # fmt: skip
+
+
+def test_a_copy_has_a_plain_master_and_no_solo(tmp_path: Path) -> None:
+    solo = '<Controllable name="solo" value="1" self-solo="1"/>'
+    more = f'<VCAManager><VCA number="1"><Slavable/>{solo}</VCA></VCAManager>'
+    path = session(tmp_path / "S", route(1, "A", more=solo), more)
+    path.write_text(
+        path.read_text().replace(
+            "<MuteMaster", '<Processor type="lv2" active="1"/><MuteMaster muted="1"/><MuteMaster', 1
+        )
+    )
+    own = snapshot.copy(session_file.read(path), tmp_path / "copy")
     root = ET.parse(own / "S.ardour").getroot()
-    wires = {
-        (port.get("name"), wire.get("other"))
-        for port in root.iterfind("Routes/Route/IO[@direction='Output']/Port")
-        for wire in port.iterfind("Connection")
-    }
-    assert wires == {
-        ("A/audio_out 1", "Master/audio_in 1"),
-        ("A/audio_out 2", "Master/audio_in 2"),
-        ("A/audio_out 1", "Bus/audio_in 1"),  # and on, to what the bus sends to
-        ("A/audio_out 2", "Bus/audio_in 2"),
-        ("B/audio_out 1", "Master/audio_in 3"),
-        ("B/audio_out 2", "Master/audio_in 4"),
-    }
+    master = root.find("Routes/Route[@name='Master']")
+    assert master is not None and master.find("Processor[@type='lv2']") is None
+    assert {muter.get("muted") for muter in master.iter("MuteMaster")} == {"0"}
+    solos = [c for c in root.iter("Controllable") if c.get("name") == "solo"]
+    assert len(solos) == 2 and {c.get("self-solo") for c in solos} == {"0"}
+
+
+def test_vcas_add_to_faders_and_mute_and_solo(tmp_path: Path) -> None:
+    def vca(number: int, slaved_to: int, gain: str, more: str = "") -> str:
+        above = f'<Master number="{slaved_to}"/>' if slaved_to else ""
+        return f'<VCA number="{number}"><Slavable>{above}</Slavable>{gain}{more}</VCA>'
+
+    def fader(own: int, value: float, master: int = 0) -> str:
+        masters = f'<masters><master id="{master}" val-master="2"/></masters>' if master else ""
+        return (
+            f'<Controllable name="gaincontrol" id="{own}" value="{value}">{masters}</Controllable>'
+        )
+
+    slaved = '<Slavable><Master number="{}"/></Slavable>'
+    muted = '<Controllable name="mute" value="1"/>'
+    soloed = '<Controllable name="solo" value="1" self-solo="1"/>'
+    vcas = (
+        vca(1, 2, fader(71, 1.0, 72))
+        + vca(2, 0, fader(72, 1.0), soloed)
+        + vca(3, 0, fader(73, 1.0), muted)
+    )
+    a = route(1, "A", more=slaved.format(1)).replace(
+        '<Controllable name="gaincontrol" value="1"/>', fader(70, 1.0, 71)
+    )
+    b = route(2, "B", more=slaved.format(3))
+    path = session(tmp_path / "S", a + b, f"<VCAManager>{vcas}</VCAManager>")
+    first, second = session_file.read(path).mixed
+    assert first.fader_db == pytest.approx(-12.04, abs=0.01)  # half of half
+    assert (first.soloed, first.muted) == (True, False)
+    assert (second.soloed, second.muted) == (False, True)
+
+
+def test_recordings_that_are_missing_are_known(tmp_path: Path) -> None:
+    sources = "".join(
+        f'<Source id="{own}" name="{name}" type="{kind}"/>'
+        for own, name, kind in (
+            (80, "here.wav", "audio"),
+            (81, "gone.wav", "audio"),
+            (82, f"{tmp_path}/elsewhere.wav", "audio"),
+            (83, "gone.mid", "midi"),
+            (84, "never played.wav", "audio"),
+        )
+    )
+    path = session(tmp_path / "S", route(1, "A"), f"<Sources>{sources}</Sources>")
+    played = " ".join(f'source-{at}="{own}"' for at, own in enumerate((80, 81, 82, 83)))
+    path.write_text(path.read_text().replace('muted="0"/></Playlist>', f"{played}/></Playlist>", 1))
+    audio = path.parent / "interchange" / "Other" / "audiofiles"
+    audio.mkdir(parents=True)
+    for file in (audio / "here.wav", tmp_path / "elsewhere.wav"):
+        file.touch()
+    read = session_file.read(path)
+    assert read.recordings == (audio / "here.wav", tmp_path / "elsewhere.wav")
+    assert read.missing == ("gone.wav", "gone.mid")
+    searched = '<Config><Option name="audio-search-path" value="/else"/></Config></Session>'
+    path.write_text(path.read_text().replace("</Session>", searched))
+    assert not session_file.read(path).missing  # Ardour may find them there
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from support.ardour import Made, RunningArdour, make_session
+from support.ardour import Made, RunningArdour, Vca, make_session
 from support.programs import needs
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
@@ -35,7 +35,8 @@ ROUTED = (
     Made("Guitar", noise(1), fader_db=-6.0, sends={"Verb": -3.0}, comment="the user's words"),
     Made("Bass", noise(2), pan=-0.6),
     Made("Drums", noise(3, 2), pan=0.2, sends={"Verb": -9.0}),
-    Made("Fade", noise(4), automation=((0.0, 1.0), (2.0, 0.1))),
+    Made("Fade", noise(4), automation=((0.0, 1.0), (2.0, 0.1)), flexible=True),
+    Made("Keys", notes=((60, 2), (67, 2))),
     Made("Strings", noise(5), output="Orchestra"),
     Made("Brass", noise(6, 2), pan=0.3, fader_db=-2.0, output="Orchestra"),
     Made("Synth", noise(7, 2), output="Folder", sends={"Verb": 0.0}),
@@ -54,7 +55,8 @@ ROUTED = (
 def routed_made(ardour_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A session with everything that a mix has; tests that change it take a copy."""
     folder = tmp_path_factory.mktemp("ardour") / "Routed"
-    return make_session(folder, ROUTED, ardour_home, RATE, SECONDS, START_S)
+    vcas = {"Rhythm": Vca(("Bass", "Keys"), fader_db=-4.0, soloed=True)}
+    return make_session(folder, ROUTED, ardour_home, RATE, SECONDS, START_S, vcas)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+import mido
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from stemlens_bridge.commands import ardour
 
 PROGRAM = "ardour7-lua"
 START_S = 90.0
+SYNTH = "https://community.ardour.org/node/7596"  # Reasonable Synth, which comes with Ardour
 OSC_ON = (
     '<Protocol name="Open Sound Control (OSC)" active="1" debugmode="0" address-only="0" '
     'remote-port="0" banksize="0" striptypes="31" feedback="0" gainmode="0" send-page-size="0" '
@@ -48,6 +50,11 @@ for _, made in ipairs(job.routes) do
     goto made_already
   elseif made.bus then
     session:new_audio_route(2, 2, nil, 1, made.name, info.Flag.AudioBus, info.max_order)
+  elseif #made.notes > 0 then
+    session:new_midi_track(
+      ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1), ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1),
+      true, ARDOUR.LuaAPI.new_plugin_info(job.synth, ARDOUR.PluginType.LV2), nil, nil, 1, made.name,
+      info.max_order, ARDOUR.TrackMode.Normal, true)
   else
     session:new_audio_track(
       made.channels, 2, nil, 1, made.name, info.max_order, ARDOUR.TrackMode.Normal, true)
@@ -91,6 +98,15 @@ for _, made in ipairs(job.routes) do
     session:add_internal_sends(route(bus), ARDOUR.Placement.PostFader, feeding)
   end
 end
+for name, vca in pairs(job.vcas) do
+  session:vca_manager():create_vca(1, name)
+  local master = session:vca_manager():vca_by_name(name)
+  for _, slave in ipairs(vca.slaves) do
+    route(slave):to_slavable():assign(master)
+  end
+  master:gain_control():set_value(10 ^ (vca.fader_db / 20), alone)
+  master:solo_control():set_value(vca.soloed and 1 or 0, alone)
+end
 ARDOUR.LuaAPI.usleep(300000)  -- mutes are set by Ardour's own thread
 session:save_state("")
 close_session()
@@ -111,10 +127,13 @@ quit()
 
 @dataclass(frozen=True)
 class Made:
-    """A track with samples `[n]` or `[n, 2]` on it (none without), or a bus.
+    """A track with samples `[n]` or `[n, 2]` on it (none without), a synth that plays notes, or a
+    bus.
 
     sends: dB by the bus's name. plugins: URIs of LV2. automation of the fader: (second, factor).
-    The name Master stands for the master bus that every session has.
+    notes: (MIDI note, beats), one after the other, at 120 beats per minute. flexible: without
+    strict I/O, which routes have that are made in Ardour's window. The name Master stands for the
+    master bus that every session has.
     """
 
     name: str
@@ -129,10 +148,21 @@ class Made:
     color: int | None = None
     plugins: Sequence[str] = ()
     automation: Sequence[tuple[float, float]] = ()
+    notes: Sequence[tuple[int, int]] = ()
+    flexible: bool = False
 
     @property
     def channels(self) -> int:
         return 2 if self.samples is not None and self.samples.ndim == 2 else 1
+
+
+@dataclass(frozen=True)
+class Vca:
+    """A VCA fader of some routes, by name."""
+
+    slaves: Sequence[str]
+    fader_db: float = 0.0
+    soloed: bool = False
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -169,13 +199,19 @@ def make_session(
     rate: int = 48_000,
     seconds: float = 4.0,
     start_s: float = 0.0,
+    vcas: Mapping[str, Vca] | None = None,
 ) -> Path:
     """Makes a session in `folder`, which is called like it, whose range is from `start_s` to
-    `seconds`; returns the session file."""
+    `seconds`; returns the session file. `vcas` by name."""
     job = {
         "folder": str(folder),
         "name": folder.name,
         "rate": rate,
+        "synth": SYNTH,
+        "vcas": {
+            name: {"slaves": list(vca.slaves), "fader_db": vca.fader_db, "soloed": vca.soloed}
+            for name, vca in (vcas or {}).items()
+        },
         "routes": [
             {
                 "name": made.name,
@@ -190,6 +226,7 @@ def make_session(
                 "color": made.color,
                 "plugins": list(made.plugins),
                 "automation": [list(point) for point in made.automation],
+                "notes": [list(note) for note in made.notes],
             }
             for made in routes
         ],
@@ -219,6 +256,23 @@ def _fill(
     assert locations is not None and playlists is not None
     lists = {playlist.get("name"): playlist for playlist in playlists}
     for made in routes:
+        if made.notes:
+            file = f"{made.name}.mid"
+            ticks = _write_notes(folder / "interchange" / folder.name / "midifiles" / file, made)
+            source = new_id()
+            given = {"name": file, "type": "midi", "flags": "", "id": source}
+            ET.SubElement(sources, "Source", given)
+            for whole in (True, False):
+                region = {
+                    **_region(made.name, whole),
+                    "start": "b0",
+                    "length": f"b{ticks}@b0",
+                    "id": new_id(),
+                    "type": "midi",
+                    "source-0": source,
+                    "master-source-0": source,
+                }
+                ET.SubElement(regions if whole else lists[made.name], "Region", region)
         if made.samples is None:
             continue
         file = f"{made.name}.wav"
@@ -231,20 +285,12 @@ def _fill(
             ET.SubElement(sources, "Source", {**given, "channel": str(channel), "gain": "1"})
         for whole in (True, False):
             region = {
-                "name": made.name if whole else f"{made.name}.1",
-                "muted": "0",
-                "opaque": "1",
-                "locked": "0",
-                "automatic": str(int(whole)),
-                "whole-file": str(int(whole)),
+                **_region(made.name, whole),
                 "start": "a0",
                 "length": f"a{len(made.samples) * session_file.SUPERCLOCKS // rate}@a0",
-                "sync-position": "a0",
-                "layering-index": "0",
                 "channels": str(made.channels),
                 "id": new_id(),
                 "type": "audio",
-                "first-edit": "nothing",
                 "default-fade-in": "0",
                 "default-fade-out": "0",
                 "fade-in-active": "0",
@@ -259,6 +305,8 @@ def _fill(
     by_name = {made.name: made for made in routes}
     ids = {route.get("name"): route.get("id") for route in root.iterfind("Routes/Route")}
     for route in root.iterfind("Routes/Route"):
+        own = by_name.get(route.get("name", ""))
+        route.set("strict-io", "0" if own is not None and own.flexible else "1")
         for width in route.iterfind("Pannable/Controllable[@name='pan-width']"):
             width.set("value", "1")  # as in a session made in Ardour's window
         for send in route.iterfind("Processor[@type='intsend']"):
@@ -268,6 +316,32 @@ def _fill(
             assert gain is not None
             gain.set("value", str(10 ** (made.sends[bus] / 20)))
     root.set("id-counter", str(counter + 1))
+
+
+def _region(name: str, whole: bool) -> dict[str, str]:
+    """What a region of a whole file, and the one on the track that is made of it, have alike."""
+    return {
+        "name": name if whole else f"{name}.1",
+        "muted": "0",
+        "opaque": "1",
+        "locked": "0",
+        "automatic": str(int(whole)),
+        "whole-file": str(int(whole)),
+        "sync-position": "a0",
+        "layering-index": "0",
+        "first-edit": "nothing",
+    }
+
+
+def _write_notes(path: Path, made: Made) -> int:
+    """Writes the notes of a track as a Standard MIDI file; returns its length in Ardour's ticks."""
+    track = mido.MidiTrack()
+    for pitch, beats in made.notes:
+        track.append(mido.Message("note_on", note=pitch, velocity=100, time=0))
+        track.append(mido.Message("note_off", note=pitch, time=beats * session_file.TICKS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mido.MidiFile(ticks_per_beat=session_file.TICKS, tracks=[track]).save(path)
+    return sum(beats for _, beats in made.notes) * session_file.TICKS
 
 
 def turn_osc_on(path: Path) -> None:

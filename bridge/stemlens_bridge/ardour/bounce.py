@@ -23,7 +23,8 @@ from stemlens_bridge import routing
 from stemlens_bridge.ardour import program, snapshot, wave64
 from stemlens_bridge.ardour.session_file import SessionFile
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.session import FILE_NAME, Session, Stem
+from stemlens_bridge.protocol import MAX_TEXT
+from stemlens_bridge.session import FILE_NAME, Session, Stem, require_text
 
 KEPT = 3
 STEMS_AT_ONCE = 64
@@ -71,7 +72,7 @@ class Bounce:
 def plan(session: SessionFile, choices: Mapping[str, str] | None = None) -> Plan:
     """Which routes of a session are stems; `choices` as for `routing.cut`.
 
-    Raises `nothing_to_analyse`, `project_invalid`.
+    Raises `nothing_to_analyse`, `project_invalid`, `session_invalid`.
     """
     width = len(session.master.inputs)
     if width not in (1, 2):
@@ -80,18 +81,35 @@ def plan(session: SessionFile, choices: Mapping[str, str] | None = None) -> Plan
             f"The master bus of {session.snapshot} has {width} channels; Stemlens bounces mono "
             "and stereo masters.",
         )
+    if session.end_s <= session.start_s:
+        raise StemlensError(
+            "nothing_to_analyse",
+            f"{session.snapshot} has no session range: its start and end markers are not set. Set "
+            "them in Ardour and save the session.",
+        )
     found = routing.cut(session.tracks(), choices)
-    if not found.stems or session.end_s <= session.start_s:
+    if not found.stems:
         raise StemlensError(
             "nothing_to_analyse", f"No track of {session.snapshot} sounds: {found.told()}."
         )
     soloed = [route.name for route in session.mixed if route.soloed]
     warnings = []
+    if session.missing:
+        warnings.append(f"Files are missing and will be silence: {', '.join(session.missing)}")
     if soloed:
         warnings.append(f"The solo of {', '.join(soloed)} is left out of the bounce")
     if session.master.automated or abs(session.master.fader_db) > routing.UNITY_DB:
         warnings.append("The master's fader and its automation are left out of the bounce")
-    return Plan(session, found, tuple(warnings))
+    planned = Plan(session, found, tuple(warnings))
+    for stem in found.stems:
+        require_text(stem.name, MAX_TEXT)
+    if planned.stem_bytes > wave64.MAX_WAV_BYTES:
+        raise StemlensError(
+            "project_invalid",
+            f"The range of {session.snapshot} is so long that a stem would be larger than a WAV "
+            "file can be (4 GB). Make the session range shorter.",
+        )
+    return planned
 
 
 def bounce(
@@ -130,11 +148,10 @@ def _bounced(
     parts: list[wave64.Part] = []
     for first in range(0, len(stems), STEMS_AT_ONCE):
         batch = slice(first, first + STEMS_AT_ONCE)
-        edit = snapshot.for_stems(session, [stem.id for stem in stems[batch]])
+        wires = snapshot.wires(session, [stem.id for stem in stems[batch]])
         targets = [folder / name for name in names[batch]]
-        parts += _exported(planned, f"stems{first}", edit, targets, work, ardour, on_progress)
-    edit = snapshot.for_mix(session)
-    mix = _exported(planned, "mix", edit, [folder / "mix.wav"], work, ardour, on_progress)[0]
+        parts += _exported(planned, f"stems{first}", targets, work, ardour, on_progress, wires)
+    mix = _exported(planned, "mix", [folder / "mix.wav"], work, ardour, on_progress)[0]
     heard = [(stem, part) for stem, part in zip(stems, parts, strict=True) if not part.silent]
     if not heard:
         raise StemlensError(
@@ -159,7 +176,7 @@ def _bounced(
 def _told(planned: Plan, parts: list[wave64.Part]) -> list[str]:
     """What should be known of the stems that came out."""
     names = [stem.name for stem in planned.cut.stems]
-    told = list(planned.warnings)
+    told = []
     silent = [name for name, part in zip(names, parts, strict=True) if part.silent]
     if silent:
         told.append(f"Left out, because nothing is heard of them: {', '.join(silent)}.")
@@ -176,16 +193,18 @@ def _told(planned: Plan, parts: list[wave64.Part]) -> list[str]:
 def _exported(
     planned: Plan,
     name: str,
-    edit: snapshot.Edit,
     targets: list[Path],
     work: Path,
     ardour: str,
     on_progress: OnProgress,
+    wires: list[snapshot.Wire] | None = None,
 ) -> list[wave64.Part]:
+    """What reaches the master or, with `wires`, what they lead to it, as one file a target."""
     session = planned.session
-    what = "bouncing the mix" if name == "mix" else "bouncing the stems"
+    width = len(session.master.inputs)
+    what = "bouncing the mix" if wires is None else "bouncing the stems"
     on_progress(what, 0.0)
-    own = snapshot.copy(session, work / name, edit)
+    own = snapshot.copy(session, work / name)
     exported = work / f"{name}.w64"
     start = round(session.start_s * session.rate)
     program.export(
@@ -196,6 +215,8 @@ def _exported(
         exported,
         planned.stem_bytes * len(targets),
         lambda fraction: on_progress(what, 0.9 * fraction),
+        None if wires is None else width * len(targets),
+        wires or (),
     )
     try:
         frames = wave64.layout(exported).frames
@@ -203,7 +224,7 @@ def _exported(
             raise ValueError(f"it has {frames} samples instead of {planned.frames}")
         parts = wave64.split(
             exported,
-            len(session.master.inputs),
+            width,
             targets,
             lambda fraction: on_progress(what, 0.9 + 0.1 * fraction),
         )

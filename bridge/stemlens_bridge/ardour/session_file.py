@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,8 @@ PLUMBING = frozenset(
 # Automation that sounds on a bus itself.
 AUTOMATED = frozenset({"gain", "trim", "mute", "pan-azimuth", "pan-width", "pan-elevation"})
 RAMP_STEPS = 32
+# Where recordings may lie outside the session's folder.
+SEARCHED = frozenset({"raid-path", "audio-search-path", "midi-search-path"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,7 @@ class Route:
     """A track or bus: what identifies it, what it does, and where its sound goes.
 
     outputs: for each port of its main output, the input ports that it feeds ("Master/audio_in 1").
-    inputs: the names of its own input ports. sends: (id of the target or "", target port names,
-    gain in dB, before the fader, only steers an effect there).
+    inputs: the names of its own input ports. fader_db, muted, soloed: with what its VCAs add.
     sounds: something is on it. silent: but nothing within the session's range.
     """
 
@@ -102,7 +103,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """A session as its file says: the routes in Ardour's order, the master first or not at all."""
+    """A session as its file says: the routes in Ardour's order, the master first or not at all.
+
+    recordings: the files that are heard on its tracks. missing: the names of those that are not
+    there. Without a range, start and end are 0.
+    """
 
     path: Path
     version: int
@@ -112,6 +117,8 @@ class SessionFile:
     start_s: float
     end_s: float
     tempo: TempoMap | None
+    recordings: tuple[Path, ...]
+    missing: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
@@ -259,7 +266,9 @@ def _session(path: Path, root: ET.Element) -> SessionFile:
         playlist.get("id"): list(_spans(playlist, tempo))
         for playlist in root.iterfind("Playlists/Playlist")
     }
-    routes = [_route(element, spans, fed, sinks, start_s, end_s) for element in elements]
+    vcas = {vca.get("number"): vca for vca in root.iterfind("VCAManager/VCA")}
+    routes = [_route(element, spans, fed, sinks, vcas, start_s, end_s) for element in elements]
+    recordings, missing = _recordings(root, path.parent)
     return SessionFile(
         path=path,
         version=int(root.attrib["version"]),
@@ -269,7 +278,38 @@ def _session(path: Path, root: ET.Element) -> SessionFile:
         start_s=start_s,
         end_s=end_s,
         tempo=tempo,
+        recordings=tuple(recordings),
+        missing=tuple(missing),
     )
+
+
+def _recordings(root: ET.Element, folder: Path) -> tuple[list[Path], list[str]]:
+    """The files that regions on tracks play, and the names of those that are missing."""
+    played = {
+        own
+        for region in root.iterfind("Playlists/Playlist/Region")
+        for key, own in region.items()
+        if key.startswith("source-")
+    }
+    names = dict.fromkeys(
+        (source.get("name", ""), f"{source.get('type', 'audio')}files")
+        for source in root.iterfind("Sources/Source")
+        if source.get("id") in played and source.get("playlist") is None
+    )
+    elsewhere = any(
+        option.get("name") in SEARCHED and option.get("value")
+        for option in root.iterfind("Config/Option")
+    )
+    found: list[Path] = []
+    missing = []
+    for name, kind in names:
+        # an absolute name is a file that was left where it was
+        places = [own / kind / name for own in sorted((folder / "interchange").glob("*"))]
+        there = [place for place in [*places, folder / name] if place.is_file()]
+        found += there[:1]
+        if not there and not elsewhere:
+            missing.append(name)
+    return found, missing
 
 
 def seconds(time: str, tempo: TempoMap | None) -> float:
@@ -364,6 +404,7 @@ def _route(
     spans: dict[str | None, list[tuple[float, float]]],
     fed: dict[str, set[str]],
     sinks: dict[str, tuple[str, bool]],
+    vcas: Mapping[str | None, ET.Element],
     start_s: float,
     end_s: float,
 ) -> Route:
@@ -380,10 +421,13 @@ def _route(
     lying = [span for own in playlists if own for span in spans.get(own, [])]
     rgba = int(info.get("color", "0"))
     shell = element.find("Processor[@type='main-outs']/PannerShell")
-    fader = _control(element, "Processor[@type='amp']/Controllable", 1.0)
+    controls = {
+        control.get("id"): control for vca in vcas.values() for control in vca.iter("Controllable")
+    }
+    fader = _level(element.find("Processor[@type='amp']/Controllable"), controls)
     pan = (_control(element, "Pannable/Controllable[@name='pan-azimuth']", 0.5) - 0.5) * 2
     muter = element.find("MuteMaster")
-    solo = element.find("Controllable[@name='solo']")
+    strips = [element, *_masters(element, vcas)]
     stereo = len(ports.get("Input", [])) == 2 and len(outputs) == 2
     bypassed = shell is None or shell.get("bypassed") == "1" or len(outputs) < 2
     return Route(
@@ -395,8 +439,14 @@ def _route(
         outputs=tuple((name, tuple(sorted(fed.get(name, ())))) for name in outputs),
         fader_db=decibels(fader),
         pan=0.0 if bypassed else round(pan, 6),
-        muted=element.get("active") == "0" or (muter is not None and muter.get("muted") == "1"),
-        soloed=solo is not None and solo.get("self-solo") == "1",
+        muted=element.get("active") == "0"
+        or (muter is not None and muter.get("muted") == "1")
+        or any(_control(vca, "Controllable[@name='mute']", 0.0) for vca in strips[1:]),
+        soloed=any(
+            solo.get("self-solo") == "1"
+            for strip in strips
+            for solo in strip.iterfind("Controllable[@name='solo']")
+        ),
         color=f"#{rgba >> 8 & 0xFFFFFF:06X}" if rgba else None,
         comment=element.findtext("Comment") or "",
         effects=tuple(_effects(element, stereo and not bypassed)),
@@ -415,6 +465,34 @@ def decibels(factor: float) -> float:
 def _control(element: ET.Element, where: str, default: float) -> float:
     found = element.find(where)
     return default if found is None else float(found.get("value", default))
+
+
+def _masters(element: ET.Element, vcas: Mapping[str | None, ET.Element]) -> list[ET.Element]:
+    """The VCAs that a route is slaved to, and those that they are slaved to."""
+    found: list[ET.Element] = []
+    waiting = [element]
+    while waiting:
+        for master in waiting.pop().iterfind("Slavable/Master"):
+            vca = vcas.get(master.get("number"))
+            if vca is not None and vca not in found:
+                found.append(vca)
+                waiting.append(vca)
+    return found
+
+
+def _level(control: ET.Element | None, controls: Mapping[str | None, ET.Element]) -> float:
+    """A fader's factor: its own times what each VCA has moved since it was assigned.
+
+    `controls` are the VCAs' own, by id.
+    """
+    if control is None:
+        return 1.0
+    factor = float(control.get("value", "1"))
+    for master in control.iterfind("masters/master"):
+        then = float(master.get("val-master", "1"))
+        if then and master.get("id") in controls:  # VCAs never form a ring
+            factor *= _level(controls[master.get("id")], controls) / then
+    return factor
 
 
 def _effects(element: ET.Element, stereo_panner: bool) -> Iterator[str]:

@@ -2,21 +2,23 @@
 
 A copy is a folder of the session's name with an edited session file; what the session file refers
 to (recordings, plugin states) is linked, not copied, and loses the flags with which Ardour would
-rename or remove it. Nothing in a copy listens to the network.
+rename or remove it. Nothing in a copy listens to the network, nothing is soloed, and the master's
+effects are off and its fader at unity: its export is the mix.
 
-`for_mix` is the session with the master's effects off and its fader at unity. `for_stems` is that
-with a master as wide as all stems together: each stem's outputs lead to channels of its own, in
-the order given, and nothing else reaches the master. Everything before the master stays as it is,
-so buses, sends, sidechains and delays sound as they do in the mix.
+For the stems the master of a copy is made as wide as all of them together, once the session is
+open, and `wires` says which output of which route then leads to which channel of it. It is not
+written into the file so: tracks with strict I/O, which is what Ardour's window makes, take as many
+outputs as the master has inputs when a session is opened, and would be panned over all of them.
+Everything before the master stays as it is, so buses, sends, sidechains and delays sound as they
+do in the mix.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stemlens_bridge.ardour.session_file import ENDING, PLUMBING, SessionFile
@@ -25,11 +27,12 @@ from stemlens_bridge.ardour.session_file import ENDING, PLUMBING, SessionFile
 COPIED = frozenset({"midifiles"})
 LINKED = ("interchange", "externals", "plugins")
 
-Edit = Callable[[ET.Element], None]
+# The id of a route, one of its audio outputs, a channel of the master; both from 0.
+Wire = tuple[str, int, int]
 
 
-def copy(session: SessionFile, folder: Path, edit: Edit) -> Path:
-    """Makes a copy of a session in `folder`, edited; returns the copy's session folder.
+def copy(session: SessionFile, folder: Path) -> Path:
+    """Makes a copy of a session in `folder`; returns the copy's session folder.
 
     Raises OSError.
     """
@@ -39,61 +42,28 @@ def copy(session: SessionFile, folder: Path, edit: Edit) -> Path:
         if (session.folder / name).is_dir():
             _link_tree(session.folder / name, own / name)
     tree = ET.parse(session.path)
-    _make_private(tree.getroot())
-    edit(tree.getroot())
+    root = tree.getroot()
+    _make_private(root)
+    master = root.find(f"Routes/Route[@id='{session.master.id}']")
+    assert master is not None  # it was read from the same file
+    _bypass(master)
     tree.write(own / f"{session.snapshot}{ENDING}", encoding="UTF-8", xml_declaration=True)
     return own
 
 
-def for_mix(session: SessionFile) -> Edit:
-    """The edit that bypasses the master."""
-
-    def edit(root: ET.Element) -> None:
-        _bypass(_route(root, session.master.id))
-
-    return edit
-
-
-def for_stems(session: SessionFile, stems: Sequence[str]) -> Edit:
-    """The edit that gives each of `stems` (ids of routes) channels of its own in the master."""
+def wires(session: SessionFile, stems: Sequence[str]) -> list[Wire]:
+    """What leads each of `stems` (ids of routes) to channels of its own in a wide master: as many
+    as the master has inputs for each, in the order given."""
     master = session.master
     width = len(master.inputs)
-    into, out_of = (re.sub(r"\d+$", "", name) for name in (master.inputs[0], master.outputs[0][0]))
     sinks = {port: at for route in session.routes for at, port in enumerate(route.inputs)}
     targets = {track.id: track.output for track in session.tracks()}
-    inputs_of = {route.id: set(route.inputs) for route in session.routes}
-    wires = []  # (port of a stem, channel of the wide master)
+    routes = {route.id: route for route in session.routes}
+    found = []
     for place, own in enumerate(stems):
-        route = next(route for route in session.routes if route.id == own)
-        reached = inputs_of[targets[own] or master.id]
-        for port, ends in route.outputs:
-            wires += [(port, place * width + sinks[end]) for end in ends if end in reached]
-
-    def edit(root: ET.Element) -> None:
-        for port in root.iter("Port"):
-            for wire in port.findall("Connection"):
-                if wire.get("other", "") in master.inputs:
-                    port.remove(wire)
-        element = _route(root, master.id)
-        _bypass(element, width * len(stems))
-        for io in element.findall("IO"):
-            for port in io.findall("Port"):
-                io.remove(port)
-            name = into if io.get("direction") == "Input" else out_of
-            for channel in range(width * len(stems)):
-                ET.SubElement(io, "Port", {"type": "audio", "name": f"{name}{channel + 1}"})
-        ports = {port.get("name"): port for port in root.iter("Port")}
-        for source, channel in wires:
-            sink = f"{into}{channel + 1}"
-            ET.SubElement(ports[source], "Connection", {"other": sink})
-            ET.SubElement(ports[sink], "Connection", {"other": source})
-
-    return edit
-
-
-def _route(root: ET.Element, own: str) -> ET.Element:
-    found = root.find(f"Routes/Route[@id='{own}']")
-    assert found is not None  # it was read from the same file
+        reached = set(routes[targets[own] or master.id].inputs)
+        for output, (_, ends) in enumerate(routes[own].outputs):
+            found += [(own, output, place * width + sinks[end]) for end in ends if end in reached]
     return found
 
 
@@ -106,7 +76,7 @@ def _make_private(root: ET.Element) -> None:
     for option in root.iterfind("Config/Option"):
         if option.get("name") in ("external-sync", "auto-play", "punch-in", "punch-out"):
             option.set("value", "0")
-    for control in root.iterfind("Routes/Route/Controllable"):
+    for control in root.iter("Controllable"):  # of VCAs too
         if control.get("name") == "solo":
             for key in ("value", "self-solo", "soloed-by-upstream", "soloed-by-downstream"):
                 control.set(key, "0")
@@ -114,8 +84,9 @@ def _make_private(root: ET.Element) -> None:
             control.set("value", "0")
 
 
-def _bypass(master: ET.Element, channels: int = 2) -> None:
-    """Takes the master's effects out and sets what remains to unity."""
+def _bypass(master: ET.Element) -> None:
+    """Takes the master's effects out and sets what remains to unity, outputs as many as inputs."""
+    master.set("strict-io", "1")
     for processor in master.findall("Processor"):
         if processor.get("type") not in PLUMBING:
             master.remove(processor)
@@ -125,7 +96,7 @@ def _bypass(master: ET.Element, channels: int = 2) -> None:
         if control.get("name") in ("gaincontrol", "trimcontrol", "mastervolume"):
             control.set("value", "1")
         elif control.get("name") == "phase":
-            control.set("phase-invert", "0" * channels)
+            control.set("phase-invert", "0" * len(control.get("phase-invert", "")))
         elif control.get("name") == "mute":
             control.set("value", "0")
     for muter in master.iter("MuteMaster"):
