@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from support.programs import needs
 
 from stemlens_bridge import marks
-from stemlens_bridge.ardour import menu, program
+from stemlens_bridge.ardour import closed, menu, program
 from stemlens_bridge.errors import StemlensError
 
 LIST = """<?xml version="1.0" encoding="UTF-8"?>
@@ -102,6 +104,28 @@ def test_a_list_that_is_none_is_left_alone(config: Path) -> None:
     (config / "ui_scripts").unlink()
     with pytest.raises(StemlensError, match="Start it once"):
         menu.install()
+
+
+@pytest.mark.skipif(not closed.can_see(), reason="what runs is seen on Linux")
+def test_an_ardour_that_runs_with_these_settings_would_write_its_list_anew(
+    config: Path, tmp_path: Path
+) -> None:
+    shutil.copy2(needs("sleep", "coreutils"), tmp_path / "ardour-7.3.0")
+    before = (config / "ui_scripts").read_bytes()
+    for settings, refused in ((tmp_path, True), (tmp_path / "others", False)):
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(settings)}
+        command = [tmp_path / "ardour-7.3.0", "60"]
+        with subprocess.Popen(command, env=environment) as running:
+            try:
+                if refused:
+                    with pytest.raises(StemlensError, match="Ardour is running"):
+                        menu.install()
+                    assert (config / "ui_scripts").read_bytes() == before
+                    assert not (config / "scripts").exists()
+                else:
+                    menu.install()
+            finally:
+                running.kill()
 
 
 @pytest.mark.parametrize("action", menu.ACTIONS, ids=lambda action: action.file)

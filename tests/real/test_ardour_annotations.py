@@ -263,7 +263,7 @@ for mark in session:locations():list():iter() do
   out:write(mark:name(), "=", mark:start():samples(), "\\0")
 end
 out:close()
-session:save_state("")
+session:save_state("", false, false, false, false, false)
 close_session()
 quit()
 """
@@ -343,7 +343,7 @@ local given = job.remove and {{comments = {{}}, colors = {{}}, marks = {{}}}}
   or stemlens.load(session, "annotations.lua")
 stemlens.apply(session, nil, given)
 stemlens.apply(session, nil, given)
-session:save_state("")
+session:save_state("", false, false, false, false, false)
 close_session()
 quit()
 """

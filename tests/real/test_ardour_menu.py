@@ -14,8 +14,9 @@ from support.programs import needs
 from support.server import ServerProcess
 
 from stemlens_bridge import marks
-from stemlens_bridge.ardour import annotate, menu, program, record, running, session_file
+from stemlens_bridge.ardour import annotate, menu, record, running, session_file
 from stemlens_bridge.ardour.wanted import Wanted
+from stemlens_bridge.errors import StemlensError
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,15 @@ def window(
     path = copied(routed_made, folder / "Window")
     told = folder / "told.json"
     stand_in = f"import json, sys; json.dump(sys.argv[1:], open({str(told)!r}, 'w'))"
-    config = window_settings(folder / "home", 48_000)
+    window_settings(folder / "home", 48_000)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(folder / "home").items():
             patch.setenv(name, value)
-        patch.setattr(program, "user_config", lambda program: config)
         patch.setattr(menu, "command", lambda: [sys.executable, "-c", stand_in])
-        patch.setattr(menu.closed, "running", lambda: False)  # another one may run on this machine
         menu.install()
         with ArdourWindow(path, folder / "home") as ardour:
+            with pytest.raises(StemlensError, match="Ardour is running"):
+                menu.install()
             yield ardour, path, told
 
 
@@ -89,7 +90,7 @@ def test_what_was_found_is_written_by_an_action_and_removed_by_another(
         ((1.0, "stemlens: rock – peak"), (2.0, "stemlens: jazz – peak")),
     )
     menu.hand_over(before, wanted)
-    menu.tell(before, "done", "The analysis is done.")
+    menu.tell(before, "done", "")
 
     for _ in range(2):  # the second time changes nothing
         ardour.action("LuaAction/script-3")  # with colours
@@ -115,14 +116,16 @@ def test_an_analysis_started_from_the_menu_hands_its_findings_over(
     window: tuple[ArdourWindow, Path, Path], server: ServerProcess
 ) -> None:
     ardour, path, told = window
+    midi = sorted(path.parent.glob("interchange/*/midifiles/*"))
     ardour.action("LuaAction/script-1")  # opens a message that nobody closes: the last test here
     until(lambda: told.exists() and told.stat().st_size > 0)
     given = json.loads(told.read_text())
     snapshot = path.with_name(f"{menu.SNAPSHOT}.ardour")
     assert snapshot.exists(), "the session as it is, saved or not"
+    assert midi and sorted(path.parent.glob("interchange/*/midifiles/*")) == midi
     assert given[:4] == ["ardour", str(path.parent), "--snapshot", menu.SNAPSHOT]
     assert bridge(*given[1:], "--server", f"127.0.0.1:{server.port}") == 0
-    assert not snapshot.exists()
+    assert not list(path.parent.glob(f"{menu.SNAPSHOT}*"))
     folder = path.parent / "stemlens"
     assert '"done"' in (folder / "state.lua").read_text()
     assert (folder / "annotations.lua").read_text().startswith('return {["comments"]=')

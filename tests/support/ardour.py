@@ -54,10 +54,10 @@ for _, made in ipairs(job.routes) do
     session:new_midi_track(
       ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1), ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1),
       true, ARDOUR.LuaAPI.new_plugin_info(job.synth, ARDOUR.PluginType.LV2), nil, nil, 1, made.name,
-      info.max_order, ARDOUR.TrackMode.Normal, true)
+      info.max_order, ARDOUR.TrackMode.Normal, true, false)
   else
     session:new_audio_track(
-      made.channels, 2, nil, 1, made.name, info.max_order, ARDOUR.TrackMode.Normal, true)
+      made.channels, 2, nil, 1, made.name, info.max_order, ARDOUR.TrackMode.Normal, true, false)
   end
   ::made_already::
 end
@@ -108,7 +108,7 @@ for name, vca in pairs(job.vcas) do
   master:solo_control():set_value(vca.soloed and 1 or 0, alone)
 end
 ARDOUR.LuaAPI.usleep(300000)  -- mutes are set by Ardour's own thread
-session:save_state("")
+session:save_state("", false, false, false, false, false)
 close_session()
 quit()
 """
@@ -260,7 +260,7 @@ def _fill(
             file = f"{made.name}.mid"
             ticks = _write_notes(folder / "interchange" / folder.name / "midifiles" / file, made)
             source = new_id()
-            given = {"name": file, "type": "midi", "flags": "", "id": source}
+            given = {"name": file, "type": "midi", "flags": "Writable,CanRename", "id": source}
             ET.SubElement(sources, "Source", given)
             for whole in (True, False):
                 region = {

@@ -22,7 +22,8 @@ def opened(session: SessionFile) -> osc.Ardour | None:
     found = osc.find(session.snapshot, [route.name for route in session.mixed])
     if found is None:
         return None
-    recorded = any(session.folder.glob("interchange/*/audiofiles/*"))
+    inside = session.folder.resolve() / "interchange"
+    recorded = any(inside in file.resolve().parents for file in session.recordings)
     if recorded and closed.can_see() and not closed.in_use(session.folder):
         found.__exit__()
         return None

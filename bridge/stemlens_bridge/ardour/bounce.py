@@ -255,11 +255,13 @@ def _stem(stem: routing.CutStem, path: Path) -> Stem:
 
 
 def _file_names(names: list[str]) -> list[str]:
-    """A file name for each stem: its place and its name in characters that every system takes."""
-    return [
-        f"{place:02} {_FORBIDDEN.sub('_', name).strip(' .')[:80]}.wav"
-        for place, name in enumerate(names, 1)
-    ]
+    """A file name for each stem: its place and its name."""
+    return [f"{place:02} {_plain(name)}.wav" for place, name in enumerate(names, 1)]
+
+
+def _plain(name: str) -> str:
+    """A name in characters that every system takes, and not too many bytes of them."""
+    return _FORBIDDEN.sub("_", name).strip(" .").encode()[:160].decode(errors="ignore")
 
 
 def _require_space(folder: Path, needed: int) -> None:
@@ -279,12 +281,12 @@ def new_folder(session: SessionFile) -> Path:
     """A folder for the next bounce of a session, in the user's cache; older ones beyond `KEPT` are
     removed."""
     mark = hashlib.blake2b(str(session.path).encode(), digest_size=4).hexdigest()
-    own = cache_folder() / "ardour" / f"{_file_names([session.snapshot])[0][3:-4]}-{mark}"
+    own = cache_folder() / "ardour" / f"{_plain(session.snapshot)}-{mark}"
     if own.is_dir():
         former = sorted(path for path in own.iterdir() if path.is_dir())
         for path in former[: max(0, len(former) - KEPT + 1)]:
             shutil.rmtree(path, ignore_errors=True)
-    return own / time.strftime("%Y%m%d-%H%M%S")
+    return own / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
 def cache_folder() -> Path:

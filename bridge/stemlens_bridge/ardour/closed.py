@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -202,9 +202,13 @@ def can_see() -> bool:
     return sys.platform.startswith("linux")
 
 
-def running() -> bool:
-    """Whether an Ardour with a window runs on this machine, as far as can be seen."""
-    return any(_program(process).startswith("ardour-") for process in _processes())
+def running(is_meant: Callable[[Mapping[str, str]], bool]) -> bool:
+    """Whether an Ardour with a window runs on this machine in an environment that is meant, as far
+    as can be seen."""
+    return any(
+        _program(process).startswith("ardour-") and is_meant(_environment(process))
+        for process in _processes()
+    )
 
 
 def _processes() -> Iterator[Path]:
@@ -213,6 +217,19 @@ def _processes() -> Iterator[Path]:
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and _program(process).startswith(PROGRAMS):
                 yield process
+
+
+def _environment(process: Path) -> dict[str, str]:
+    """What a process found in its environment when it was started; empty where it has ended."""
+    try:
+        entries = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    return {
+        os.fsdecode(name): os.fsdecode(value)
+        for name, found, value in (entry.partition(b"=") for entry in entries)
+        if found
+    }
 
 
 def _program(process: Path) -> str:

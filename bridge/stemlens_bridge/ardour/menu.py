@@ -105,11 +105,17 @@ def script(action: Action) -> str:
 
 
 def config_folder() -> Path:
-    """Ardour's folder of the user's settings; raises `daw_unreachable` where there is no Ardour."""
+    """Ardour's folder of the user's settings; raises `daw_unreachable` where there is no Ardour,
+    and `daw_failed` where one with these settings runs."""
     found = program.user_config(program.find())
     if not found.is_dir():
         raise StemlensError(
             "daw_unreachable", f"Ardour has no settings in {found} yet. Start it once, then again."
+        )
+    if closed.running(lambda its: program.user_config(found.name, its) == found):
+        raise StemlensError(
+            "daw_failed",
+            "Ardour is running and would overwrite its list of actions. Close it and try again.",
         )
     return found
 
@@ -145,11 +151,6 @@ def uninstall() -> list[str]:
 
 def _assign(config: Path, actions: Sequence[Action]) -> bool:
     """Makes `actions`, and no others of ours, part of the menu; whether there was room."""
-    if closed.running():
-        raise StemlensError(
-            "daw_failed",
-            "Ardour is running and would overwrite its list of actions. Close it and try again.",
-        )
     own = config / "ui_scripts"
     if not own.exists():
         raise StemlensError(
@@ -207,7 +208,8 @@ def _entry(action: Action, config: Path) -> str:
 
 
 def tell(session: SessionFile, state: str, message: str) -> None:
-    """Writes down how an analysis from the menu stands."""
+    """Writes down how an analysis from the menu stands, and what the user is told of it: when it
+    is done, warnings or nothing."""
     with written(record.make_folder(session) / "state.lua") as part:
         part.write_text(luatext.dumps({"state": state, "message": message}), encoding="utf-8")
 

@@ -10,11 +10,12 @@ Ardour's threads, which write into each other's lines.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stemlens_bridge import luatext
@@ -232,14 +233,15 @@ def _failed(words: list[str], log: str, code: int | None) -> StemlensError:
     )
 
 
-def user_config(program: str) -> Path:
+def user_config(program: str, environment: Mapping[str, str] = os.environ) -> Path:
     """Where the user's settings for this Ardour lie, whether they are there or not."""
     version = "".join(letter for letter in Path(program).name if letter.isdigit()) or "7"
     if sys.platform == "darwin":
         home = Path.home() / "Library" / "Preferences"
         return home / f"Ardour{version}"
-    base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".config") / f"ardour{version}"
+    base = environment.get("XDG_CONFIG_HOME") or environment.get("LOCALAPPDATA")
+    home = Path(environment.get("HOME") or Path.home())
+    return (Path(base) if base else home / ".config") / f"ardour{version}"
 
 
 def _settings(program: str, config: Path) -> None:
@@ -251,5 +253,9 @@ def _settings(program: str, config: Path) -> None:
             shutil.copy2(users / name, own / name)
         elif (users / name).is_dir():
             shutil.copytree(users / name, own / name, dirs_exist_ok=True)
+    if (own / "config").is_file():  # no control surface takes this Ardour for the user's
+        text = (own / "config").read_text(encoding="utf-8", errors="surrogateescape")
+        text = re.sub(r'(<Protocol\b[^>]*\bactive=)"1"', r'\1"0"', text)
+        (own / "config").write_text(text, encoding="utf-8", errors="surrogateescape")
     (own / "export" / "stemlens.format").write_text(FORMAT, encoding="utf-8")
     (own / "export" / "stemlens.preset").write_text(PRESET, encoding="utf-8")

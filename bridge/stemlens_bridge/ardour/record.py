@@ -124,7 +124,8 @@ def _read_colors(session: SessionFile) -> list[tuple[str, str, str, str]]:
     if not own.exists():
         return []
     try:
-        lines = [line.split("\t") for line in own.read_text(encoding="utf-8").splitlines()]
+        text = own.read_text(encoding="utf-8")
+        lines = [line.split("\t") for line in text.split("\n") if line]
         return [(snapshot, route, before, ours) for snapshot, route, before, ours in lines]
     except (OSError, ValueError) as error:
         raise _damaged(own) from error

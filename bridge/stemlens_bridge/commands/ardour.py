@@ -130,13 +130,16 @@ def _for_menu(path: Path, session: SessionFile, given: argparse.Namespace) -> in
 
     try:
         menu.tell(session, "running", "Stemlens still bounces and analyses the session.")
+        _require_server(given)
         planned = bounce.plan(session)
         done = bounce.bounce(planned, bounce.new_folder(session), program.find(given.program))
         findings = analyse(replace(done.session, project=given.for_menu), given)
         menu.hand_over(session, Wanted.from_findings(findings, KINDS))
-        menu.tell(session, "done", "The analysis is done.")
-    except StemlensError as error:
-        menu.tell(session, "failed", str(error))
+        told = [*planned.warnings, *done.warnings, *(text for _, text in findings.warnings)]
+        menu.tell(session, "done", "\n".join(told))
+    except BaseException as error:
+        known = isinstance(error, StemlensError)
+        menu.tell(session, "failed", str(error) if known else "The analysis was stopped.")
         raise
     finally:
         if session.snapshot == menu.SNAPSHOT:
@@ -180,6 +183,7 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     if ardour is not None:
         for sentence in running.unsaved(ardour, session):
             _tell(sentence)
+    _require_server(given)
     done = bounce.bounce(
         planned,
         given.bounce_folder or bounce.new_folder(session),
@@ -196,6 +200,16 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     if given.follow and ardour is not None:
         _follow(ardour, session, done.session)
     return 0
+
+
+def _require_server(given: argparse.Namespace) -> None:
+    """Raises `server_unreachable` or `bad_options` before the user waits for a bounce in vain."""
+    from stemlens_bridge.client import Client
+    from stemlens_bridge.commands.common import options_from
+
+    options_from(given)
+    with Client(given.server, given.transport) as client:
+        client.ping()
 
 
 def _written(

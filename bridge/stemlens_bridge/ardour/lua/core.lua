@@ -161,7 +161,9 @@ end
 -- Starts the bridge beside Ardour, with the session as it is now in a snapshot of its own; the
 -- bridge removes that again.
 function stemlens.analyse(session, command, snapshot)
-  session:save_state(snapshot, false, false, false)
+  -- As for an archive: a plain snapshot would make a copy of every MIDI file for the session to go
+  -- on with. Ardour's Lua reads all six values, given or not.
+  session:save_state(snapshot, false, false, false, true, false)
   local words = {table.unpack(command)}
   for _, word in ipairs {
     "ardour", session:path(), "--snapshot", snapshot, "--for-menu", session:snap_name()
@@ -179,6 +181,9 @@ function stemlens.write(session, editor, with_colors)
   if state and state.state == "done" and given then
     given.colors = with_colors and given.colors or {}
     stemlens.apply(session, editor, given)
+    if state.message ~= "" then -- what should be known of the result
+      tell(state.message)
+    end
   elseif state then
     tell(state.message)
   else
