@@ -20,11 +20,12 @@ from support.ardour import (
 from support.badnet import BadNet
 from support.server import ServerProcess
 
-from stemlens_bridge import jsontext, luatext, marks, moves
+from stemlens_bridge import luatext, marks, moves
 from stemlens_bridge.ardour import annotate, closed, menu, osc, record, running, session_file
 from stemlens_bridge.ardour.follow import Follower
 from stemlens_bridge.ardour.wanted import COMMENTS, MARKERS, Wanted
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.findings import Findings
 from stemlens_bridge.session import Session
 
 USERS = "the bass – the user's own words\nin two lines"
@@ -79,10 +80,10 @@ def analysed(
 def test_a_session_is_bounced_analysed_and_annotated(
     open_demo: RunningArdour, analysed: Path
 ) -> None:
-    findings = jsontext.read(analysed.with_suffix(".json").read_text())
-    names = {stem["id"]: stem["name"] for stem in findings["stems"]}
+    findings = Findings.read(analysed.with_suffix(".json"))
+    names = {stem.id: stem.name for stem in findings.stems}
     assert list(names.values()) == ["Drums", "Bass", "Guitar", "Keys", "Pad"]
-    notes = {names[note["track"]]: note["text"] for note in findings["notes"]}
+    notes = {names[note.track]: note.text for note in findings.notes}
     assert notes, "the demo has something to say"
     there = comments(open_demo.osc)
     assert {name: marks.ours(text) for name, text in there.items() if marks.ours(text)} == notes
@@ -92,17 +93,15 @@ def test_a_session_is_bounced_analysed_and_annotated(
     saved = session_file.read(open_demo.path)
     assert {route.name: route.comment for route in saved.mixed} == there
     ours = [mark for mark in saved.marks if mark.name.startswith(marks.MARKER_PREFIX)]
-    starts = sorted(marker["start_s"] for marker in findings["markers"])
+    starts = sorted(marker.start_s for marker in findings.markers)
     assert starts and [mark.start_s for mark in ours] == pytest.approx(starts, abs=1e-4)
 
 
 def test_writing_again_changes_nothing(open_demo: RunningArdour, analysed: Path) -> None:
     before = comments(open_demo.osc)
-    findings = jsontext.read(analysed.with_suffix(".json").read_text())
+    findings = Findings.read(analysed.with_suffix(".json"))
     session = session_file.read(open_demo.path)
-    wanted = Wanted(
-        {note["track"]: note["text"] for note in findings["notes"]}, kinds=frozenset({COMMENTS})
-    )
+    wanted = Wanted({note.track: note.text for note in findings.notes}, kinds=frozenset({COMMENTS}))
     running.write(open_demo.osc, session, wanted)
     assert comments(open_demo.osc) == before
 

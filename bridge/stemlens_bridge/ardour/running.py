@@ -34,8 +34,8 @@ from stemlens_bridge.ardour.wanted import COLOR, COMMENTS, MARKERS, Wanted, Writ
 from stemlens_bridge.errors import StemlensError
 
 ROUNDS = 5
-LOCATE_S = 3.0
-FIND_S = 0.8
+LOCATE_S = 5.0
+FIND_S = 1.6
 RESEND_S = 0.25
 ANSWER_S = 0.05
 REMOVE_S, TOLD_S = 2.5, 0.3

@@ -117,6 +117,7 @@ def _work(
 ) -> int:
     from stemlens_bridge.ableton import live_set
     from stemlens_bridge.ableton.export import choices, plan
+    from stemlens_bridge.commands.common import analyse
     from stemlens_bridge.routing import cut
 
     wishes = {wish: getattr(given, wish) for wish in WISHES}
@@ -141,28 +142,12 @@ def _work(
         _say(planned.told + ".")
         for warning in planned.warnings:
             _say(warning)
-        findings = _analysed(given, planned)
+        findings = analyse(planned.session, given)
         _write(given, link, memory, findings, live.tempo)
         if given.follow:
             _follow(link, live, planned)
         if given.once or given.follow:
             return 0
-
-
-def _analysed(given: argparse.Namespace, planned: Planned) -> Findings:
-    from stemlens_bridge import jsontext, terminal
-    from stemlens_bridge.commands.common import document_of, options_from, results_of
-    from stemlens_bridge.findings import Findings
-
-    results = results_of(planned.session, options_from(given), given)
-    document = document_of(results)
-    if given.json:
-        jsontext.write(given.json, document or results.to_dict())
-    if document is None:
-        return Findings.from_results(results, planned.session)
-    terminal.show(document)
-    _say(f"The result is kept in {results.path}.")
-    return Findings.from_document(document)
 
 
 def _export(folder: Path, since_s: float | None) -> tuple[list[Path], float]:

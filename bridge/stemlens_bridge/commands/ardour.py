@@ -77,7 +77,7 @@ def add(commands: Commands) -> None:
         "--program", metavar="PROGRAM", help="Ardour's headless program (ardour7-lua)"
     )
     ardour.add_argument("--for-menu", metavar="SNAPSHOT", help=argparse.SUPPRESS)
-    ardour.add_argument("--json", type=Path, metavar="FILE", help="write what was found here")
+    ardour.add_argument("--json", type=Path, metavar="FILE", help="write the whole result here")
     option_arguments(ardour)
     server_arguments(ardour)
 
@@ -166,7 +166,6 @@ def _write_result(path: Path, session: SessionFile, given: argparse.Namespace) -
 
 
 def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
-    from stemlens_bridge import jsontext
     from stemlens_bridge.ardour import annotate, bounce, program, running, session_file
     from stemlens_bridge.commands.common import analyse, progress
 
@@ -193,8 +192,6 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     for sentence in done.warnings:
         _tell(sentence)
     findings = analyse(done.session, given)
-    if given.json is not None:
-        jsontext.write(given.json, findings.to_dict())
     if given.annotate:
         print(_written(path, findings, ardour, given).told())
     if given.follow and ardour is not None:

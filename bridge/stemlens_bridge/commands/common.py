@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from stemlens_bridge import terminal
+from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import RESULT_SCHEMA, Findings
@@ -81,12 +81,16 @@ def results_of(
 
 
 def analyse(session: Session, given: argparse.Namespace) -> Findings:
-    """Has the server analyse a session, shows the result, and returns what was found."""
+    """Has the server analyse a session, keeps the result where `--json` says, shows it, and returns
+    what was found."""
     results = results_of(session, options_from(given), given)
     document = document_of(results)
+    if given.json is not None:
+        jsontext.write(given.json, document or results.to_dict())
     if document is None:
         return Findings.from_results(results, session)
     terminal.show(document)
+    print(f"The result is kept in {results.path}.", file=sys.stderr)
     return Findings.from_document(document)
 
 

@@ -32,24 +32,41 @@ function stemlens.load(session, name)
   return chunk and chunk()
 end
 
--- The user's text alone, as in the bridge's marks.py.
-function stemlens.taken_out(text)
+-- Where the next block lies from a place on: its first and last byte; nil without one. A beginning
+-- without its end is no block.
+local function block(text, from)
+  local first
   while true do
-    local from = text:find(BEGIN, 1, true)
-    local last = from and select(2, text:find(END, from + #BEGIN, true))
-    if not last then
-      return text
+    local begins = text:find(BEGIN, from, true)
+    local ends, last = text:find(END, first and first + #BEGIN or from, true)
+    if begins and (not ends or begins < ends) then
+      first, from = begins, begins + #BEGIN
+    elseif not ends then
+      return nil
+    elseif first then
+      return first, last
+    else
+      from = ends + 1
     end
-    if text:sub(from - 1, from - 1) == "\n" then
-      from = from - 1
-    end
-    text = text:sub(1, from - 1) .. text:sub(last + 1)
   end
+end
+
+-- The user's text alone, by the rules of the bridge's marks.py; a test asks both.
+function stemlens.taken_out(text)
+  local parts, from = {}, 1
+  local first, last = block(text, 1)
+  while first do
+    parts[#parts + 1] = text:sub(from, first - 1):gsub("\n$", "")
+    from = last + 1
+    first, last = block(text, from)
+  end
+  return table.concat(parts) .. text:sub(from)
 end
 
 function stemlens.put(text, ours)
   local own = stemlens.taken_out(text)
-  return (own == "" and "" or own .. "\n") .. BEGIN .. ours .. END
+  local words = ours:gsub("%[(/?Stemlens)%]", "(%1)")
+  return (own == "" and "" or own .. "\n") .. BEGIN .. words .. END
 end
 
 -- The colours that were replaced, by snapshot and route: one a line, separated by tabs. The bridge

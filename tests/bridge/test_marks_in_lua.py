@@ -1,4 +1,4 @@
-"""The scripts tell our words from the user's by the same rules as the bridge."""
+"""The scripts of REAPER and Ardour tell our words from the user's by the bridge's rules."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import random
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.programs import needs
 
 from stemlens_bridge import luatext, marks
 
-LIB = Path(__file__).parents[2] / "reaper_scripts" / "Stemlens" / "lib"
+ROOT = Path(__file__).parents[2]
+REAPER = ROOT / "reaper_scripts" / "Stemlens" / "lib"
+ARDOUR = ROOT / "bridge" / "stemlens_bridge" / "ardour" / "lua"
 ASKS = """
-package.path = arg[1] .. "/?.lua"
-local marks, json = require("marks"), require("json")
-local file = assert(io.open(arg[2], "rb"))
+package.path = arg[1] .. "/?.lua;" .. arg[2] .. "/?.lua"
+local marks, json = require(arg[3]), require("json")
+local file = assert(io.open(arg[4], "rb"))
 local answers = json.list({})
 for index, text in ipairs(load(file:read("a"), "texts", "t", {})()) do
   local put = marks.put(text, "[Stemlens] rock [/Stemlens]")
@@ -26,13 +29,14 @@ io.write(json.write(answers))
 PIECES = ("[Stemlens] ", " [/Stemlens]", "[Stemlens]", "[/Stemlens]", "\n", " ", "loud", "é", "%")
 
 
-def test_both_sides_answer_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["marks", "core"])
+def test_both_sides_answer_alike(tmp_path: Path, module: str) -> None:
     lua = needs("lua5.4", "lua5.4")
     chance = random.Random(7)
     texts = ["".join(chance.choices(PIECES, k=chance.randrange(9))) for _ in range(1500)]
     (tmp_path / "asks.lua").write_text(ASKS)
     (tmp_path / "texts.lua").write_text(luatext.dumps(texts))
-    command = [lua, tmp_path / "asks.lua", LIB, tmp_path / "texts.lua"]
+    command = [lua, tmp_path / "asks.lua", REAPER, ARDOUR, module, tmp_path / "texts.lua"]
     answers = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     ours = "[Stemlens] rock [/Stemlens]"
     assert answers == [[marks.taken_out(text), marks.put(text, ours)] for text in texts]
