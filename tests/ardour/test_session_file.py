@@ -271,6 +271,21 @@ def test_a_session_without_a_master_is_a_sentence(tmp_path: Path) -> None:
         session_file.read(path).tracks()
 
 
+def test_nothing_is_kept_of_what_a_full_disk_or_a_deleted_track_took_away(tmp_path: Path) -> None:
+    path = session(tmp_path / "S", route(1, "A") + route(2, "B"))
+    before = path.read_bytes()
+    closed.write(session_file.read(path), Wanted({"1": "x", "2": "y"}, {"1": "#112233"}))
+    path.write_bytes(before)  # as if it had never been written
+    closed.write(session_file.read(path), Wanted())
+    assert path.read_bytes() == before and not (path.parent / record.FOLDER).exists()
+
+    closed.write(session_file.read(path), Wanted({"1": "x", "2": "y"}))
+    text = path.read_text()
+    path.write_text(text[: text.index('<Route id="2"')] + text[text.index("</Routes>") :])
+    closed.write(session_file.read(path), Wanted())
+    assert not (path.parent / record.FOLDER).exists()
+
+
 def test_the_record_survives_what_others_leave_in_it(tmp_path: Path) -> None:
     read = session_file.read(session(tmp_path / "S", route(1, "A")))
     closed.write(read, Wanted({"1": "x"}, {"1": "#112233"}))

@@ -203,8 +203,24 @@ def test_a_full_disk_is_told_before_the_bounce(
     assert raised.value.code == "disk_full"
 
 
+def test_a_disk_that_is_full_half_way_is_no_crash_of_a_plugin(
+    routed_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = bounce.plan(session_file.read(routed_made))
+    usage = shutil.disk_usage(tmp_path)
+    told = iter((usage.free, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=next(told)))
+    monkeypatch.setattr(program, "TRIES", 1)
+    false = tmp_path / "ardour7-lua"
+    false.write_text("#!/bin/sh\nkill -ABRT $$\n")
+    false.chmod(0o755)
+    with pytest.raises(StemlensError, match="Make room") as raised:
+        bounce.bounce(planned, tmp_path / "bounce", str(false))
+    assert raised.value.code == "disk_full"
+
+
 def test_an_empty_session_has_nothing_to_analyse(ardour_home: Path, tmp_path: Path) -> None:
     empty = session_file.read(make_session(tmp_path / "Empty", (), ardour_home))
-    with pytest.raises(StemlensError) as raised:
+    with pytest.raises(StemlensError, match="No track of Empty sounds") as raised:
         bounce.plan(empty)
     assert raised.value.code == "nothing_to_analyse"

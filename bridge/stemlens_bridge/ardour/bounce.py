@@ -207,17 +207,21 @@ def _exported(
     own = snapshot.copy(session, work / name)
     exported = work / f"{name}.w64"
     start = round(session.start_s * session.rate)
-    program.export(
-        ardour,
-        own,
-        session.snapshot,
-        (start, start + planned.frames),
-        exported,
-        planned.stem_bytes * len(targets),
-        lambda fraction: on_progress(what, 0.9 * fraction),
-        None if wires is None else width * len(targets),
-        wires or (),
-    )
+    try:
+        program.export(
+            ardour,
+            own,
+            session.snapshot,
+            (start, start + planned.frames),
+            exported,
+            planned.stem_bytes * len(targets),
+            lambda fraction: on_progress(what, 0.9 * fraction),
+            None if wires is None else width * len(targets),
+            wires or (),
+        )
+    except StemlensError:
+        _require_space(work, MARGIN_BYTES)  # whatever Ardour says when the disk is full
+        raise
     try:
         frames = wave64.layout(exported).frames
         if frames != planned.frames:

@@ -94,23 +94,23 @@ class _Editing:
 
     def comments(self, texts: Mapping[str, str]) -> None:
         """Puts our words behind the users' and takes former ones out."""
-        new = set(self.record.new_comments)
+        new: set[str] = set()
         for own, element in self.routes.items():
             there = element.child("Comment")
             text = "" if there is None else there.text
             wanted = marks.put(text, texts[own]) if own in texts else marks.taken_out(text)
             self.commented += own in texts
+            came_new = there is None or own in self.record.new_comments
+            if came_new and own in texts:
+                new.add(own)
             if wanted == text:
                 continue
             if there is None:
-                new.add(own)
                 self._insert_comment(element, wanted)
-            elif not wanted and own in new:
+            elif not wanted and came_new:
                 self.document.remove(there, space_before=True)
             else:
                 self.document.set_text(there, wanted)
-            if not wanted or own not in texts:
-                new.discard(own)
         self.record = replace(self.record, new_comments=tuple(sorted(new)))
 
     def _insert_comment(self, route: Element, text: str) -> None:
