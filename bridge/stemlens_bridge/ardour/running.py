@@ -274,7 +274,11 @@ class _Marking:
                 for heard, given in self.ardour.receive(left):
                     if heard == path and given and isinstance(given[0], int | float):
                         return float(given[0])
-        raise StemlensError("daw_unreachable", "Ardour does not tell where its playhead is.")
+        raise StemlensError(
+            "daw_unreachable",
+            "Ardour does not answer any more, so not all markers were dealt with. Run this again "
+            "when it does, or when the session is closed.",
+        )
 
     def _locate(self, sample: int) -> bool:
         return self._moved(("/locate", (sample, 0)), lambda frame: frame == sample) == sample
