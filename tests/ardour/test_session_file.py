@@ -152,12 +152,40 @@ def test_what_goes_to_a_device_of_its_own_is_not_in_the_mix(tmp_path: Path) -> N
     assert "B (not heard in the master)" in routing.cut(read.tracks()).told()
 
 
-def test_each_stem_leads_to_channels_of_its_own(tmp_path: Path) -> None:
+def test_in_the_wide_copy_only_stems_reach_the_master(tmp_path: Path) -> None:
     routes = route(1, "A", to="Bus") + route(2, "B") + route(3, "Bus", "AudioBus")
-    read = session_file.read(session(tmp_path / "S", routes))
-    assert snapshot.wires(read, ["1", "2"]) == [
-        ("1", 0, 0), ("1", 1, 1), ("2", 0, 2), ("2", 1, 3),
-    ]  # fmt: skip
+    path = session(tmp_path / "S", routes)
+    stale = '<Connection other="Master/audio_in 3"/></Port><Port type="audio" name="B/audio_out 2">'
+    path.write_text(
+        path.read_text().replace('</Port><Port type="audio" name="B/audio_out 2">', stale)
+    )
+    own = snapshot.copy(session_file.read(path), tmp_path / "copy", ["1", "2"])
+    root = ET.parse(own / "S.ardour").getroot()
+    wires = {
+        (port.get("name"), wire.get("other"))
+        for port in root.iterfind("Routes/Route/IO[@direction='Output']/Port")
+        for wire in port.iterfind("Connection")
+    }
+    assert wires == {
+        ("A/audio_out 1", "Master/audio_in 1"),
+        ("A/audio_out 2", "Master/audio_in 2"),
+        ("A/audio_out 1", "Bus/audio_in 1"),  # and on, to what the bus sends to
+        ("A/audio_out 2", "Bus/audio_in 2"),
+        ("B/audio_out 1", "Master/audio_in 3"),
+        ("B/audio_out 2", "Master/audio_in 4"),
+    }
+
+
+def test_strict_routes_keep_their_channels_where_the_master_is_wide(tmp_path: Path) -> None:
+    effect = '<Processor type="lv2" custom="0"><ConfiguredOutput/></Processor>'
+    path = session(tmp_path / "S", route(1, "A", more=effect) + route(2, "B", more=effect))
+    path.write_text(path.read_text().replace("<Route ", '<Route strict-io="1" ', 2))
+    for stems, strict, custom in (((), "1", ["0", "0"]), (("1", "2"), "0", ["1", "0"])):
+        own = snapshot.copy(session_file.read(path), tmp_path / f"copy{strict}", stems)
+        master, first, second = ET.parse(own / "S.ardour").getroot().iterfind("Routes/Route")
+        assert (master.get("strict-io"), first.get("strict-io")) == ("1", strict)
+        effects = [found.find("Processor[@type='lv2']") for found in (first, second)]
+        assert [found.get("custom") for found in effects if found is not None] == custom
 
 
 def test_a_copy_has_a_plain_master_and_no_solo(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ ROUTED = (
     Made("Drums", noise(3, 2), pan=0.2, sends={"Verb": -9.0}),
     Made("Fade", noise(4), automation=((0.0, 1.0), (2.0, 0.1)), flexible=True),
     Made("Keys", notes=((60, 2), (67, 2))),
-    Made("Strings", noise(5), output="Orchestra"),
+    Made("Strings", noise(5), output="Orchestra", plugins=("urn:ardour:a-reverb",)),
     Made("Brass", noise(6, 2), pan=0.3, fader_db=-2.0, output="Orchestra"),
     Made("Synth", noise(7, 2), output="Folder", sends={"Verb": 0.0}),
     Made("Metronome", noise(8), muted=True),

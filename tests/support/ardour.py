@@ -63,6 +63,7 @@ for _, made in ipairs(job.routes) do
 end
 for _, made in ipairs(job.routes) do
   local own = route(made.name)
+  own:set_strict_io(not made.flexible)
   if made.output then
     for channel = 0, 1 do
       local port = own:output():audio(channel)
@@ -227,6 +228,7 @@ def make_session(
                 "plugins": list(made.plugins),
                 "automation": [list(point) for point in made.automation],
                 "notes": [list(note) for note in made.notes],
+                "flexible": made.flexible,
             }
             for made in routes
         ],
@@ -305,8 +307,6 @@ def _fill(
     by_name = {made.name: made for made in routes}
     ids = {route.get("name"): route.get("id") for route in root.iterfind("Routes/Route")}
     for route in root.iterfind("Routes/Route"):
-        own = by_name.get(route.get("name", ""))
-        route.set("strict-io", "0" if own is not None and own.flexible else "1")
         for width in route.iterfind("Pannable/Controllable[@name='pan-width']"):
             width.set("value", "1")  # as in a session made in Ardour's window
         for send in route.iterfind("Processor[@type='intsend']"):

@@ -13,6 +13,8 @@ What real Ardour 7.3 does, found by trying (tests/real/test_ardour*.py hold it t
   each stem wired to channels of its own, one export brings all stems, exact to −140 dB beside the
   session's own export, with pan laws, automation, sends, sidechains and latencies as Ardour does
   them.
+- Routes with strict I/O (Ardour's default for what is made in its window) get as many outputs as
+  the master has inputs when a session is opened (see `snapshot`).
 - The default panner of a mono track has equal power (−3 dB at the centre); that of a stereo track
   passes both channels at unity when it is centred and full width.
 - Comments may hold line breaks and any UTF-8; both come through OSC and the session file whole.

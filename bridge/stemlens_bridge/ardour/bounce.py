@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,9 +148,9 @@ def _bounced(
     parts: list[wave64.Part] = []
     for first in range(0, len(stems), STEMS_AT_ONCE):
         batch = slice(first, first + STEMS_AT_ONCE)
-        wires = snapshot.wires(session, [stem.id for stem in stems[batch]])
+        own = [stem.id for stem in stems[batch]]
         targets = [folder / name for name in names[batch]]
-        parts += _exported(planned, f"stems{first}", targets, work, ardour, on_progress, wires)
+        parts += _exported(planned, f"stems{first}", targets, work, ardour, on_progress, own)
     mix = _exported(planned, "mix", [folder / "mix.wav"], work, ardour, on_progress)[0]
     heard = [(stem, part) for stem, part in zip(stems, parts, strict=True) if not part.silent]
     if not heard:
@@ -197,14 +197,14 @@ def _exported(
     work: Path,
     ardour: str,
     on_progress: OnProgress,
-    wires: list[snapshot.Wire] | None = None,
+    stems: Sequence[str] = (),
 ) -> list[wave64.Part]:
-    """What reaches the master or, with `wires`, what they lead to it, as one file a target."""
+    """What reaches the master or, with `stems`, what each of them gives to it, a file each."""
     session = planned.session
     width = len(session.master.inputs)
-    what = "bouncing the mix" if wires is None else "bouncing the stems"
+    what = "bouncing the stems" if stems else "bouncing the mix"
     on_progress(what, 0.0)
-    own = snapshot.copy(session, work / name)
+    own = snapshot.copy(session, work / name, stems)
     exported = work / f"{name}.w64"
     start = round(session.start_s * session.rate)
     try:
@@ -216,8 +216,6 @@ def _exported(
             exported,
             planned.stem_bytes * len(targets),
             lambda fraction: on_progress(what, 0.9 * fraction),
-            None if wires is None else width * len(targets),
-            wires or (),
         )
     except StemlensError:
         _require_space(work, MARGIN_BYTES)  # whatever Ardour says when the disk is full

@@ -15,11 +15,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stemlens_bridge import luatext
-from stemlens_bridge.ardour.snapshot import Wire
 from stemlens_bridge.errors import StemlensError
 
 NAMES = ("ardour9-lua", "ardour8-lua", "ardour7-lua", "ardour-lua")
@@ -85,18 +84,6 @@ AudioEngine:set_backend("None (Dummy)", "", "")
 local session = load_session(job.folder, job.snapshot)
 if not session then say("not loaded") quit() end
 say("loaded")
-if job.channels then  -- see `snapshot`
-  local master = session:master_out():input()
-  master:disconnect_all(nil)
-  for _ = master:n_ports():n_audio() + 1, job.channels do
-    master:add_port("", nil, ARDOUR.DataType("audio"))
-  end
-  for _, wire in ipairs(job.wires) do
-    local route = session:route_by_id(PBD.ID(wire[1]))
-    route:output():audio(wire[2]):connect(master:audio(wire[3]):name())
-  end
-  ARDOUR.LuaAPI.usleep(200000)  -- the order in which routes are played is found in Ardour's cycle
-end
 local export = session:simple_export()
 export:set_folder(job.target)
 export:set_name(job.name)
@@ -134,12 +121,9 @@ def export(
     target: Path,
     expected_bytes: int,
     on_progress: Callable[[float], None] = lambda fraction: None,
-    channels: int | None = None,
-    wires: Sequence[Wire] = (),
 ) -> None:
     """Exports the master of the session in `folder` from sample to sample to `target` (.w64).
 
-    With `channels` the master gets that many, fed by `wires` alone (see `snapshot`).
     Raises `bounce_failed` with Ardour's own reason. When it is interrupted Ardour ends with it.
     """
     work = folder.parent
@@ -154,8 +138,6 @@ def export(
         "name": target.stem,
         "start": samples[0],
         "end": samples[1],
-        "channels": channels,
-        "wires": [list(wire) for wire in wires],
     }
     script = work / "export.lua"
     given = luatext.dumps(job).strip()

@@ -5,17 +5,19 @@ to (recordings, plugin states) is linked, not copied, and loses the flags with w
 rename or remove it. Nothing in a copy listens to the network, nothing is soloed, and the master's
 effects are off and its fader at unity: its export is the mix.
 
-For the stems the master of a copy is made as wide as all of them together, once the session is
-open, and `wires` says which output of which route then leads to which channel of it. It is not
-written into the file so: tracks with strict I/O, which is what Ardour's window makes, take as many
-outputs as the master has inputs when a session is opened, and would be panned over all of them.
-Everything before the master stays as it is, so buses, sends, sidechains and delays sound as they
-do in the mix.
+For the stems the master of a copy is as wide as all of them together: each stem's outputs lead to
+channels of its own, in the order given, and nothing else reaches the master. Everything before the
+master stays as it is, so buses, sends, sidechains and delays sound as they do in the mix. Routes
+with strict I/O, which is what Ardour's window makes, would take as many outputs as the master has
+inputs, and be panned over all of them; in such a copy they keep the outputs that they have, and
+their effects the channels that they had when the session was saved. (Making the master wide while
+the session is open is no way: Ardour crashes now and then.)
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -27,12 +29,10 @@ from stemlens_bridge.ardour.session_file import ENDING, PLUMBING, SessionFile
 COPIED = frozenset({"midifiles"})
 LINKED = ("interchange", "externals", "plugins")
 
-# The id of a route, one of its audio outputs, a channel of the master; both from 0.
-Wire = tuple[str, int, int]
 
-
-def copy(session: SessionFile, folder: Path) -> Path:
-    """Makes a copy of a session in `folder`; returns the copy's session folder.
+def copy(session: SessionFile, folder: Path, stems: Sequence[str] = ()) -> Path:
+    """Makes a copy of a session in `folder`, for the mix or for `stems` (ids of routes); returns
+    the copy's session folder.
 
     Raises OSError.
     """
@@ -46,24 +46,53 @@ def copy(session: SessionFile, folder: Path) -> Path:
     _make_private(root)
     master = root.find(f"Routes/Route[@id='{session.master.id}']")
     assert master is not None  # it was read from the same file
-    _bypass(master)
+    _bypass(master, len(session.master.inputs) * max(1, len(stems)))
+    if stems:
+        _spread(root, master, session, stems)
     tree.write(own / f"{session.snapshot}{ENDING}", encoding="UTF-8", xml_declaration=True)
     return own
 
 
-def wires(session: SessionFile, stems: Sequence[str]) -> list[Wire]:
-    """What leads each of `stems` (ids of routes) to channels of its own in a wide master: as many
-    as the master has inputs for each, in the order given."""
-    master = session.master
-    width = len(master.inputs)
+def _spread(
+    root: ET.Element, master: ET.Element, session: SessionFile, stems: Sequence[str]
+) -> None:
+    """Gives each of `stems` channels of its own in the master."""
+    old = session.master
+    width = len(old.inputs)
+    into, out_of = (re.sub(r"\d+$", "", name) for name in (old.inputs[0], old.outputs[0][0]))
+    for port in root.iter("Port"):
+        for wire in port.findall("Connection"):
+            if re.fullmatch(re.escape(into) + r"\d+", wire.get("other", "")):
+                port.remove(wire)
+    for io in master.findall("IO"):
+        for port in io.findall("Port"):
+            io.remove(port)
+        name = into if io.get("direction") == "Input" else out_of
+        for channel in range(width * len(stems)):
+            ET.SubElement(io, "Port", {"type": "audio", "name": f"{name}{channel + 1}"})
+    ports = {port.get("name"): port for port in root.iter("Port")}
+    for source, channel in _wires(session, stems):
+        sink = f"{into}{channel + 1}"
+        ET.SubElement(ports[source], "Connection", {"other": sink})
+        ET.SubElement(ports[sink], "Connection", {"other": source})
+    for route in root.iterfind("Routes/Route[@strict-io='1']"):
+        if route is not master:
+            route.set("strict-io", "0")
+            for effect in route.iterfind("Processor[ConfiguredOutput]"):
+                effect.set("custom", "1")
+
+
+def _wires(session: SessionFile, stems: Sequence[str]) -> list[tuple[str, int]]:
+    """Which port of a stem leads to which channel of the wide master, from 0."""
+    width = len(session.master.inputs)
     sinks = {port: at for route in session.routes for at, port in enumerate(route.inputs)}
     targets = {track.id: track.output for track in session.tracks()}
     routes = {route.id: route for route in session.routes}
     found = []
     for place, own in enumerate(stems):
-        reached = set(routes[targets[own] or master.id].inputs)
-        for output, (_, ends) in enumerate(routes[own].outputs):
-            found += [(own, output, place * width + sinks[end]) for end in ends if end in reached]
+        reached = set(routes[targets[own] or session.master.id].inputs)
+        for port, ends in routes[own].outputs:
+            found += [(port, place * width + sinks[end]) for end in ends if end in reached]
     return found
 
 
@@ -84,7 +113,7 @@ def _make_private(root: ET.Element) -> None:
             control.set("value", "0")
 
 
-def _bypass(master: ET.Element) -> None:
+def _bypass(master: ET.Element, channels: int) -> None:
     """Takes the master's effects out and sets what remains to unity, outputs as many as inputs."""
     master.set("strict-io", "1")
     for processor in master.findall("Processor"):
@@ -96,7 +125,7 @@ def _bypass(master: ET.Element) -> None:
         if control.get("name") in ("gaincontrol", "trimcontrol", "mastervolume"):
             control.set("value", "1")
         elif control.get("name") == "phase":
-            control.set("phase-invert", "0" * len(control.get("phase-invert", "")))
+            control.set("phase-invert", "0" * channels)
         elif control.get("name") == "mute":
             control.set("value", "0")
     for muter in master.iter("MuteMaster"):
