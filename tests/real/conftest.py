@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from support.ardour import Made, RunningArdour, Vca, make_session
+from support.ardour import Made, RunningArdour, Vca, make_session, own_name
 from support.programs import needs
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
@@ -54,7 +54,7 @@ ROUTED = (
 @pytest.fixture(scope="session")
 def routed_made(ardour_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A session with everything that a mix has; tests that change it take a copy."""
-    folder = tmp_path_factory.mktemp("ardour") / "Routed"
+    folder = tmp_path_factory.mktemp("ardour") / own_name("Routed")
     vcas = {"Rhythm": Vca(("Bass", "Keys"), fader_db=-4.0, soloed=True)}
     return make_session(folder, ROUTED, ardour_home, RATE, SECONDS, START_S, vcas)
 
@@ -66,7 +66,7 @@ def demo_made(ardour_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for name in ("Drums", "Bass", "Guitar", "Keys", "Pad"):
         samples, rate = soundfile.read(DEMO / f"{name.lower()}.flac", dtype="float32")
         made.append(Made(name, samples[: 12 * rate]))
-    folder = tmp_path_factory.mktemp("ardour") / "Demo"
+    folder = tmp_path_factory.mktemp("ardour") / own_name("Demo")
     return make_session(folder, made, ardour_home, rate, 12.0)
 
 

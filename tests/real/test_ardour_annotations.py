@@ -15,6 +15,7 @@ from support.ardour import (
     copied,
     environment,
     make_session,
+    own_name,
     run_lua,
 )
 from support.badnet import BadNet
@@ -48,6 +49,13 @@ def comments(ardour: osc.Ardour) -> dict[str, str]:
         path = f"/strip/{strip.ssid}/comment"
         found[strip.name] = str(ardour.ask(path)[path][0])
     return found
+
+
+def speed(ardour: osc.Ardour) -> float:
+    """How fast the transport rolls; 0 where no answer has come."""
+    ardour.send([("/transport_speed", ())])
+    heard = [given for path, given in ardour.receive(0.1) if path == "/transport_speed"]
+    return float(heard[-1][0]) if heard else 0.0  # type: ignore[arg-type]
 
 
 def wanted_for(session: session_file.SessionFile, words: str) -> Wanted:
@@ -216,6 +224,9 @@ def test_markers_wait_for_the_transport_to_stand_still(
     session = session_file.read(open_demo.path)
     names = {mark.name for mark in session.marks}
     open_demo.osc.send([("/locate", (0, 0)), ("/transport_play", ())])
+    deadline = time.monotonic() + 10
+    while not speed(open_demo.osc):
+        assert time.monotonic() < deadline, "the transport does not roll"
     try:
         new = Wanted(marks=((1.0, "stemlens: rolling"),), kinds=frozenset({MARKERS}))
         done = running.write(open_demo.osc, session, new)
@@ -368,7 +379,7 @@ quit()
 
 def test_64_tracks_are_annotated_at_once(ardour_home: Path, tmp_path: Path) -> None:
     made = [Made(f"Track {number}", bus=number > 32) for number in range(1, 65)]
-    path = make_session(tmp_path / "Many", made, ardour_home)
+    path = make_session(tmp_path / own_name("Many"), made, ardour_home)
     session = session_file.read(path)
     with RunningArdour(path, ardour_home) as ardour:
         wanted = Wanted(wanted_for(session, "rock").comments, kinds=frozenset({COMMENTS}))

@@ -89,7 +89,7 @@ def test_stems_begin_where_the_sessions_range_does(
     bounced: bounce.Bounce, routed_made: Path
 ) -> None:
     assert bounced.session.start_s == 0.25
-    audio = routed_made.parent / "interchange" / "Routed" / "audiofiles"
+    audio = routed_made.parent / "interchange" / routed_made.stem / "audiofiles"
     original = soundfile.read(audio / "Bass.wav")[0][START:]
     left = stems(bounced.session)["Bass"][:, 0]
     assert len(left) == len(original)
@@ -115,7 +115,7 @@ def test_the_masters_effects_are_not_in_the_mix_that_stems_are_compared_with(
 def test_stems_are_post_fader_and_post_pan_by_ardours_pan_law(
     bounced: bounce.Bounce, routed_made: Path
 ) -> None:
-    audio = routed_made.parent / "interchange" / "Routed" / "audiofiles"
+    audio = routed_made.parent / "interchange" / routed_made.stem / "audiofiles"
     parts = stems(bounced.session)
     guitar = soundfile.read(audio / "Guitar.wav")[0][START:]
     # a mono track at the centre: equal power, −3 dB to each side, and the fader at −6 dB

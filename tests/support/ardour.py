@@ -166,6 +166,12 @@ class Vca:
     soloed: bool = False
 
 
+def own_name(name: str) -> str:
+    """A session's name that no other run of the tests has open on this machine: over OSC a session
+    is known by its name."""
+    return f"{name}-{os.getpid()}"
+
+
 def environment(home: Path) -> dict[str, str]:
     """An environment in which Ardour finds no settings and leaves none."""
     for name in ("config", "cache"):
