@@ -280,5 +280,6 @@ def _stopped(job: str) -> StemlensError:
     return StemlensError(
         "server_stopped",
         f"The server went silent while it worked on {job}. The job is kept: start the server again "
-        "('stemlens serve') and submit once more with the same --job to get its result.",
+        "('stemlens serve'), and it goes on. Then give the same command again ('submit' with "
+        f"--job {job} shows that job's result).",
     )

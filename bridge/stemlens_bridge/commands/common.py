@@ -88,6 +88,13 @@ def analyse(session: Session, given: argparse.Namespace) -> Findings:
     if given.json is not None:
         jsontext.write(given.json, document or results.to_dict())
     if document is None:
+        print(
+            f"The result lies in {results.path} on the server's machine; what concerns the tracks "
+            "has arrived.",
+            file=sys.stderr,
+        )
+        for warning in results.warnings:
+            print(warning.message, file=sys.stderr)
         return Findings.from_results(results, session)
     terminal.show(document)
     print(f"The result is kept in {results.path}.", file=sys.stderr)
