@@ -16,7 +16,7 @@ from support.findings import findings
 from stemlens_bridge import marks
 from stemlens_bridge.ableton import DAW, link, locators, palette
 from stemlens_bridge.ableton.link import LiveLink
-from stemlens_bridge.ableton.memory import Before, Memory, state_folder
+from stemlens_bridge.ableton.memory import Before, Memory
 from stemlens_bridge.ableton.writing import Report, Writer, _hit
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import TimeNote
@@ -382,11 +382,3 @@ def test_memory_is_kept_by_set_and_damage_is_told(tmp_path: Path) -> None:
         memory.path.write_text(text)
         with pytest.raises(StemlensError, match="damaged"):
             Memory("Song: a/b?", tmp_path)
-
-
-def test_the_state_folder_is_where_the_system_wants_it(tmp_path: Path) -> None:
-    home = {"HOME": str(tmp_path)}
-    assert state_folder(home, "linux") == tmp_path / ".local" / "state" / "stemlens"
-    assert state_folder({"XDG_STATE_HOME": "/s"}, "linux") == Path("/s/stemlens")
-    assert state_folder(home, "darwin") == tmp_path / "Library/Application Support/Stemlens"
-    assert state_folder({"LOCALAPPDATA": "/l"}, "win32") == Path("/l/Stemlens")

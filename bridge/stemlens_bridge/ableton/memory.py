@@ -10,9 +10,6 @@ Stemlens left it.
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from urllib.parse import quote
 from stemlens_bridge import jsontext
 from stemlens_bridge.ableton import DEFAULT_SET
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.folders import state_folder
 from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.ableton-memory/1"
@@ -34,16 +32,6 @@ class Before:
     name: str
     color: int | None = None
     color_ours: int | None = None
-
-
-def state_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where a program keeps what it must remember: by each system's own rules."""
-    home = Path(environment.get("HOME") or Path.home())
-    if platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Stemlens"
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "Stemlens"
-    return Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "stemlens"
 
 
 class Memory:

@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from stemlens_bridge import routing
 from stemlens_bridge.ardour import program, snapshot, wave64
 from stemlens_bridge.ardour.session_file import SessionFile
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.folders import cache_folder
 from stemlens_bridge.protocol import MAX_TEXT
 from stemlens_bridge.session import FILE_NAME, Session, Stem, require_text
 
@@ -289,14 +289,3 @@ def new_folder(session: SessionFile) -> Path:
         for path in former[: max(0, len(former) - KEPT + 1)]:
             shutil.rmtree(path, ignore_errors=True)
     return own / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-def cache_folder() -> Path:
-    """Where bounces lie that may be thrown away."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "stemlens"
