@@ -39,7 +39,9 @@ BURST, PAUSE_S = 64, 0.02  # over UDP at most so many datagrams, then such a pau
 STATES = ("open", "queued", "running", "done", "failed", "cancelled")
 FINAL_STATES = ("done", "failed", "cancelled")
 KINDS = ("track", "bus", "return", "rest")
-VALUES = ("shapley", "banzhaf")
+VALUES = ("shapley", "banzhaf", "owen", "mute", "solo")
+MASTERS = ("auto", "off", "curve", "rest")
+UNITS = ("points", "log-odds")
 
 # A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
 # usual Ethernet frame and is never fragmented.
@@ -425,11 +427,19 @@ class Options:
     """What a job, or an analysis without a server, can be asked for.
 
     tagger: a name of `stemlens models list`.
-    value: how shares are computed, "shapley" or "banzhaf".
+    value: what a share is: "shapley", "banzhaf", "owen" (by the groups of the stems), or just the
+        effect of "mute" or "solo".
+    unit: what is shared out: "points" of the score, or its "log-odds", which do not saturate.
+    budget: how many taggings may be spent; null: 16384. Shares that take more are estimated.
+    time_s: for how many seconds may be tagged; what is known then is the result. null: no limit.
+    precision: when estimates are good enough: half the width of the widest 95 % interval of the
+        tags shown. null: 0.01 (one point) where the budget is too small for exact shares, else 0.
+    seed: of the random choice of coalitions; the same seed gives the same estimates.
     tags: how many of the best tags are shown and sent; all are in the result file.
     session_loudness: the loudness in LUFS to which the sum is brought, or "off".
     silence: below which power a stem counts as silent, in the tagger's unit; null: its default.
-    master: what is done about the master bus; so far "off".
+    master: what is done about the master bus: "off"; "curve": its gain over time is applied to all
+        stems; "rest": what it adds plays as a stem; "auto": by how far the mix is from the stems.
     start_s: where the session starts in project time.
     tempo: beats per minute, or a list of tempo changes as in docs/session.md; kept in the result.
     mix_bypassed: the mix was bounced with the master's effects off, so the stems must add up to it.
@@ -438,10 +448,15 @@ class Options:
 
     tagger: str = "msd-musicnn"
     value: str = "shapley"
+    unit: str = "points"
+    budget: int | None = None
+    time_s: float | None = None
+    precision: float | None = None
+    seed: int = 0
     tags: int = 10
     session_loudness: float | str = -14.0
     silence: float | None = None
-    master: str = "off"
+    master: str = "auto"
     start_s: float = 0.0
     tempo: TempoMap | None = None
     mix_bypassed: bool = False
@@ -449,6 +464,11 @@ class Options:
 
     def __post_init__(self) -> None:
         _require(self.value in VALUES, "value", self.value, f"one of {', '.join(VALUES)}")
+        _require(self.unit in UNITS, "unit", self.unit, f"one of {', '.join(UNITS)}")
+        _require(_whole(self.budget), "budget", self.budget, "a whole number of 0 or more")
+        _require(_at_least_0(self.time_s), "time_s", self.time_s, "a time of 0 s or more")
+        _require(_at_least_0(self.precision), "precision", self.precision, "a score of 0 or more")
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
         _require(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
         _require(
             self.session_loudness == "off"
@@ -457,14 +477,9 @@ class Options:
             self.session_loudness,
             "a loudness from -70 to 0 LUFS, or 'off'",
         )
-        _require(
-            self.silence is None or (is_number(self.silence) and self.silence >= 0),
-            "silence",
-            self.silence,
-            "a power of 0 or more",
-        )
+        _require(_at_least_0(self.silence), "silence", self.silence, "a power of 0 or more")
         _require(abs(self.start_s) <= MAX_TIME_S, "start_s", self.start_s, "a time in seconds")
-        _require(self.master == "off", "master", self.master, "'off' (others are not built yet)")
+        _require(self.master in MASTERS, "master", self.master, f"one of {', '.join(MASTERS)}")
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Options:
@@ -528,6 +543,15 @@ def read_policy(path: Path) -> AnnotationPolicy:
 def _require(good: bool, key: str, value: Any, allowed: str) -> None:
     if not good:
         raise StemlensError("bad_options", f"The option {key} is {value!r}; it must be {allowed}.")
+
+
+def _at_least_0(value: float | None) -> bool:
+    return value is None or (is_number(value) and value >= 0)
+
+
+def _whole(value: int | None) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (whole and 0 <= value < 2**63)
 
 
 def _build(cls: type[Any], given: Any, prefix: str) -> Any:
