@@ -15,7 +15,7 @@ RATE = 16_000
 class Meter(Tagger):
     """How loud one second is, and how bright: nonlinear in the sum, so that stems interact."""
 
-    name = "test-meter"
+    name = identity = "test-meter"
     tags = (Tag("loud", "mood", "loud"), Tag("bright", "quality", "bright"))
     sample_rate = RATE
     segment_s = 1.0
@@ -28,6 +28,9 @@ class Meter(Tagger):
     def segments(self, samples: int) -> tuple[int, float]:
         count = max(1, samples // RATE)
         return count, samples / RATE - count
+
+    def reach(self, segment: int) -> tuple[int, int]:
+        return segment * RATE, (segment + 1) * RATE
 
     def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
         loud = (inputs**2).mean(1)

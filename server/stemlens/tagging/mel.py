@@ -39,6 +39,12 @@ def segments(samples: int) -> tuple[int, float]:
     return count, samples / SAMPLE_RATE - count * SEGMENT_S
 
 
+def reach(segment: int) -> tuple[int, int]:
+    """The samples that the frames of a segment read: first, last + 1."""
+    first = FRAMES * HOP * segment - WINDOW // 2
+    return first, first + (FRAMES - 1) * HOP + WINDOW
+
+
 @cache
 def filter_bank() -> NDArray[np.float64]:
     """Weights `[bins, bands]`: triangles on Slaney's mel scale, each of area 1 in Hz.
@@ -66,9 +72,9 @@ def _bank(device: torch.device) -> torch.Tensor:
 def stft(waveforms: torch.Tensor, segment: int, stems: Sequence[int] | None = None) -> torch.Tensor:
     """Spectra `[stems, 187, 257]`, complex64, of one segment of `[stems, samples]` float32, of all
     stems or of those at the given indices."""
-    first = FRAMES * HOP * segment - HOP
-    wanted = (FRAMES - 1) * HOP + WINDOW
-    inside = waveforms[:, max(first, 0) : max(first + wanted, 0)]
+    first, last = reach(segment)
+    wanted = last - first
+    inside = waveforms[:, max(first, 0) : max(last, 0)]
     if stems is not None:
         inside = inside[list(stems)]
     if not len(inside):  # a batch of nothing is more than some FFT libraries can take

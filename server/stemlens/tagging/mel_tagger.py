@@ -54,6 +54,7 @@ class MelTagger(Tagger):
         self, name: str, tags: tuple[Tag, ...], network: LogMelNetwork, device: str
     ) -> None:
         self.name = name
+        self.identity = f"{name}, float32"
         self.tags = tags
         threads = torch.get_num_threads() if device == "cpu" else 1
         self.batch = max(BATCH[device], 2 * threads)
@@ -65,6 +66,9 @@ class MelTagger(Tagger):
 
     def segments(self, samples: int) -> tuple[int, float]:
         return mel.segments(samples)
+
+    def reach(self, segment: int) -> tuple[int, int]:
+        return mel.reach(segment)
 
     def open(self, waveforms: NDArray[np.float32]) -> _OpenStems:
         there = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self._linear_device)

@@ -52,12 +52,15 @@ class OpenStems(ABC):
 class Tagger(ABC):
     """A trained network with its two halves.
 
+    `identity` names all that scores depend on besides the audio (the trained network, how its
+    inputs are made, the precision), so that scores kept under it are never mistaken for others.
     `silence` is the power (see `OpenStems.power`) up to which a stem counts as not sounding, small
     enough that leaving such stems out moves no score visibly. `batch` is how many coalitions the
     machine likes to be given at once.
     """
 
     name: str
+    identity: str
     tags: tuple[Tag, ...]
     sample_rate: int
     segment_s: float
@@ -76,6 +79,11 @@ class Tagger(ABC):
     def segments(self, samples: int) -> tuple[int, float]:
         """How many segments `samples` samples make (at least 1), and how many seconds are dropped
         at their end; negative where zeros are added instead."""
+
+    @abstractmethod
+    def reach(self, segment: int) -> tuple[int, int]:
+        """The samples that a segment is made of: first (may be negative) and last + 1; what lies
+        outside the session is silence."""
 
     @abstractmethod
     def score(self, inputs: Any) -> NDArray[np.float32]:
