@@ -47,7 +47,7 @@ def test_scores_are_those_of_summed_waveforms() -> None:
         players = np.flatnonzero(game.sounding[t])
         plays = membership(len(players)) * gains[players]
         sums = plays @ waveforms[players, t * RATE : (t + 1) * RATE]
-        scores = game.scores(t, np.arange(2 ** len(players)))
+        scores = game.scores(t, membership(len(players)))
         np.testing.assert_allclose(scores, tagger.score(sums), atol=1e-6)
 
 
@@ -59,7 +59,7 @@ def test_the_exact_shares_are_those_of_the_whole_game() -> None:
         for t in range(4):
             players = np.flatnonzero(game.sounding[t])
             local = sum(1 << i for i, p in enumerate(players) if mask >> p & 1)
-            whole[mask] += game.scores(t, [local])[0] / 4
+            whole[mask] += game.scores(t, membership(len(players))[[local]])[0] / 4
     shares = exact(game, "shapley")
     np.testing.assert_allclose(shares.attributions.mean(axis=0), shapley(whole), atol=1e-6)
     assert shares.taggings == sum(2 ** int(n) for n in game.sounding.sum(axis=1)) < 4 * 16

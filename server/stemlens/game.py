@@ -1,8 +1,9 @@
 """A session opened for questions: who sounds when, and what any coalition of stems scores.
 
-The players of a segment are the stems that sound in it; a coalition is a bit mask over them, bit i
-for the i-th sounding stem in the session's order. No audio is touched after opening: the tagger's
-linear half answers with sums (see `stemlens.tagging.tagger`).
+The players of a segment are the stems that sound in it; a coalition is a row of booleans over them,
+in the session's order. No audio is touched after opening: the tagger's linear half answers with
+sums (see `stemlens.tagging.tagger`), and scores that are known already are not asked for again (see
+`scorecache`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stemlens.tagging.tagger import Tagger
+from stemlens.scorecache import Keys, ScoreCache, digest, keys
+from stemlens.tagging.tagger import OpenStems, Tagger
 
 
 class Game:
     """The stems of a session at their gains, heard by a tagger.
 
-    waveforms: mono float32 `[stems, samples]` at `tagger.sample_rate`, aligned.
+    waveforms: mono float32 `[stems, samples]` at `tagger.sample_rate`, aligned; not to be changed.
     gains_db: dB `[stems]`, everything that is still to be applied to the waveforms.
     silence: power up to which a stem counts as not sounding; None: `tagger.silence`.
+    kept: where scores are looked up and kept; None: in memory, for this game alone.
 
     sounding: bool `[segments, stems]`; start_s: seconds `[segments]`, from the session's start.
+    tagged: how many scores were asked of the tagger so far; recalled: how many were known.
     """
 
     def __init__(
@@ -31,35 +35,85 @@ class Game:
         waveforms: NDArray[np.float32],
         gains_db: ArrayLike | None = None,
         silence: float | None = None,
+        kept: ScoreCache | None = None,
     ) -> None:
+        levels_db = np.zeros(len(waveforms)) if gains_db is None else gains_db
+        self._waveforms = waveforms
+        self._kept = ScoreCache() if kept is None else kept
+        self._threshold = tagger.silence if silence is None else silence
+        self._contents: dict[tuple[int, int], bytes] = {}
+        self._fill(tagger, tagger.open(waveforms), levels_db)
+
+    def _fill(self, tagger: Tagger, stems: OpenStems, gains_db: ArrayLike) -> None:
         self.tagger = tagger
-        levels_db = np.zeros(len(waveforms)) if gains_db is None else np.asarray(gains_db)
-        self.gains = 10.0 ** (levels_db / 20)
-        self._stems = tagger.open(waveforms)
-        threshold = tagger.silence if silence is None else silence
-        self.sounding: NDArray[np.bool_] = self._stems.power * self.gains**2 > threshold
-        self.start_s = np.arange(self._stems.segments, dtype=np.float64) * tagger.segment_s
+        self.stems = stems
+        self.gains = 10.0 ** (np.asarray(gains_db) / 20)
+        self.sounding: NDArray[np.bool_] = stems.power * self.gains**2 > self._threshold
+        self.start_s = np.arange(stems.segments, dtype=np.float64) * tagger.segment_s
+        self.tagged = self.recalled = 0
+
+    def at(self, gains_db: ArrayLike) -> Game:
+        """The same session at other gains (dB `[stems]`); nothing is opened again, and its scores
+        are kept in memory only."""
+        other = Game.__new__(Game)
+        other._waveforms, other._contents = self._waveforms, self._contents
+        other._kept, other._threshold = ScoreCache(), self._threshold
+        other._fill(self.tagger, self.stems, gains_db)
+        return other
+
+    def players(self, segment: int) -> NDArray[np.intp]:
+        """The stems that sound in a segment."""
+        return np.flatnonzero(self.sounding[segment])
 
     def scores(
         self,
         segment: int,
-        coalitions: ArrayLike,
-        on_tagged: Callable[[int], None] = lambda taggings: None,
+        plays: NDArray[np.bool_],
+        on_tagged: Callable[[int], None] = lambda coalitions: None,
     ) -> NDArray[np.float32]:
-        """Scores `[coalitions, tags]` of coalitions of the stems that sound in a segment.
+        """Scores `[coalitions, tags]` of coalitions `plays` `[coalitions, players]` of a segment.
 
-        `coalitions` are bit masks over those stems. `on_tagged` is told the size of each batch
-        when it is done.
+        Coalitions that are the same to the tagger (by twins among the stems) are tagged once.
+        `on_tagged` is told how many coalitions are done after each batch; what it raises ends the
+        work, and what is done until then stays known.
         """
-        players = np.flatnonzero(self.sounding[segment])
-        masks = np.asarray(coalitions, dtype=np.int64)
-        opened = self._stems.segment(segment, players.tolist())
-        scores = np.empty((len(masks), len(self.tagger.tags)), dtype=np.float32)
-        for first in range(0, len(masks), self.tagger.batch):
-            batch = masks[first : first + self.tagger.batch]
-            plays = (batch[:, None] >> np.arange(len(players))) & 1
-            scores[first : first + len(batch)] = self.tagger.score(
-                opened.mix(plays * self.gains[players])
-            )
-            on_tagged(len(batch))
-        return scores
+        players = self.players(segment)
+        rows = plays.astype(np.bool_, copy=False)
+        gains = self.gains[players]
+        tags = len(self.tagger.tags)
+        own, first, at = np.unique(
+            self._keys(segment, players, rows), axis=0, return_index=True, return_inverse=True
+        )
+        known, scores = self._kept.find(own, tags)
+        self.recalled += int(known.sum())
+        missing = np.flatnonzero(~known)
+        if len(missing) > 1:
+            missing = missing[np.lexsort(rows[first[missing]].T)]
+        if len(missing) < len(own):
+            on_tagged(len(own) - len(missing))
+        if len(missing):
+            opened = self.stems.segment(segment, players.tolist())
+            for start in range(0, len(missing), self.tagger.batch):
+                batch = missing[start : start + self.tagger.batch]
+                scores[batch] = self.tagger.score(opened.mix(rows[first[batch]] * gains))
+                self._kept.keep(own[batch], scores[batch])
+                self.tagged += len(batch)
+                on_tagged(len(batch))
+        return scores[at.reshape(-1)]
+
+    def _keys(self, segment: int, players: NDArray[np.intp], plays: NDArray[np.bool_]) -> Keys:
+        tagger = digest(self.tagger.identity.encode())
+        stems = [
+            digest(tagger.tobytes(), self._content(segment, stem), self.gains[stem].tobytes())
+            for stem in players.tolist()
+        ]
+        return keys(tagger, np.array(stems, dtype=np.uint64).reshape(-1, 2), plays)
+
+    def _content(self, segment: int, stem: int) -> bytes:
+        """The hash of what a stem plays in a segment, at gain 1."""
+        if (segment, stem) not in self._contents:
+            first, last = self.tagger.reach(segment)
+            before = max(-first, 0).to_bytes(8, "little")
+            samples = self._waveforms[stem, max(first, 0) : max(last, 0)]
+            self._contents[segment, stem] = digest(before, samples.tobytes()).tobytes()
+        return self._contents[segment, stem]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stemlens.audio import MAX_DURATION_S
 from stemlens.game import Game
 from stemlens.material import Material, prepare
+from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -44,8 +45,12 @@ def open_game(
     on_progress: Progress = no_progress,
     *,
     max_duration_s: float = MAX_DURATION_S,
+    kept: ScoreCache | None = None,
 ) -> OpenedSession:
-    """Reads a session and opens it for a tagger; raises the errors of `audio.read`."""
+    """Reads a session and opens it for a tagger; raises the errors of `audio.read`.
+
+    `kept`: where scores are looked up and kept (see `Game`).
+    """
     started = time.perf_counter()
     material = prepare(
         session,
@@ -56,12 +61,12 @@ def open_game(
         mix_bypassed=options.mix_bypassed,
     )
     read = time.perf_counter()
-    game = Game(tagger, material.waveforms, material.gains_db, options.silence)
+    game = Game(tagger, material.waveforms, material.gains_db, options.silence, kept)
     mix_scores = None
     if material.mix is not None:
         mix = material.mix
-        heard = Game(tagger, mix.waveform[None], [mix.gain_db], options.silence)
-        alone = [heard.scores(t, [2 ** int(s.sum()) - 1])[0] for t, s in enumerate(heard.sounding)]
+        heard = Game(tagger, mix.waveform[None], [mix.gain_db], options.silence, kept)
+        alone = [heard.scores(t, np.ones((1, s.sum()), bool))[0] for t, s in enumerate(heard.sounding)]
         mix_scores = np.mean(np.asarray(alone, dtype=np.float64), axis=0)
     timings = {"read": read - started, "open": time.perf_counter() - read}
     return OpenedSession(material, game, mix_scores, timings)

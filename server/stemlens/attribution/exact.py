@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stemlens.attribution.banzhaf import banzhaf
 from stemlens.attribution.effects import mute, solo
 from stemlens.attribution.shapley import shapley
+from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens_bridge.errors import StemlensError
 
@@ -81,7 +82,7 @@ def exact(
 
     for t in range(segments):
         players = np.flatnonzero(game.sounding[t])
-        table = game.scores(t, np.arange(2 ** len(players)), on_tagged=count)
+        table = game.scores(t, membership(len(players)), on_tagged=count)
         shares[t, players] = VALUES[value](table)
         muted[t, players] = mute(table)
         alone[t, players] = solo(table)
