@@ -42,6 +42,7 @@ KINDS = ("track", "bus", "return", "rest")
 VALUES = ("shapley", "banzhaf", "owen", "mute", "solo")
 MASTERS = ("auto", "off", "curve", "rest")
 UNITS = ("points", "log-odds")
+EFFECTS = ("decibel", "mute", "share")
 
 # A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
 # usual Ethernet frame and is never fragmented.
@@ -270,6 +271,81 @@ class Subscribe(Message):
     reply_port: int
 
 
+@_to_server("/stemlens/live/open")
+@dataclass(frozen=True, slots=True)
+class LiveOpen(Message):
+    """Opens a live mix: from now on fader moves of a job are answered with the tags of the mix.
+
+    The job must have been submitted and may still run. 12 s of it are listened to: from `start_s`
+    in project time where that lies in the session, else those whose tags are most like the whole
+    session's. There is one live mix at a time: who opens one takes over from whoever had one. Sent
+    again by the same client it changes nothing. Answered by `/stemlens/live/opened`.
+    """
+
+    job: str
+    reply_port: int = 0
+    start_s: float = -MAX_TIME_S
+
+
+@_to_server("/stemlens/live/gain")
+@dataclass(frozen=True, slots=True)
+class LiveGain(Message):
+    """A fader was moved: by so many dB from where it was at the bounce.
+
+    `job` may be "" for the one that is open, `track` the track's id, or its name where only one
+    stem has it. `seq` numbers a client's moves, from 1 upwards; a move that comes later than a
+    newer one of the same fader changes nothing. With 0 it counts as newer than all before. The
+    answer carries the newest seq; what was under way for older ones is dropped.
+    """
+
+    job: str
+    track: str
+    db: float
+    seq: int = 0
+
+
+@_to_server("/stemlens/live/mute")
+@dataclass(frozen=True, slots=True)
+class LiveMute(Message):
+    """A track was muted (1) or is heard again (0); else as `/stemlens/live/gain`."""
+
+    job: str
+    track: str
+    muted: int
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTrack:
+    """Where a track's fader stands, in dB from where it was at the bounce, and its mute, 0 or 1."""
+
+    track: str
+    db: float
+    muted: int
+
+
+@_to_server("/stemlens/live/state")
+@dataclass(frozen=True, slots=True)
+class LiveState(Message):
+    """The whole mixer at once; tracks that are not named are as they were at the bounce.
+
+    Over UDP this is the safer way: a move that is lost is made up for by the next state, whichever
+    fader it was.
+    """
+
+    job: str
+    seq: int
+    tracks: tuple[LiveTrack, ...] = ()
+
+
+@_to_server("/stemlens/live/close")
+@dataclass(frozen=True, slots=True)
+class LiveClose(Message):
+    """Ends the live mix. Answered by `/stemlens/live/closed`."""
+
+    job: str
+
+
 # ---------------------------------------------------------------------------- server → client
 
 
@@ -407,6 +483,96 @@ class JobDone(Message):
     revision: int
     path: str
     messages: int
+
+
+@_to_client("/stemlens/live/progress")
+@dataclass(frozen=True, slots=True)
+class LiveProgress(Message):
+    """While a live mix is being opened."""
+
+    job: str
+    stage: str
+    fraction: float
+
+
+@_to_client("/stemlens/live/opened")
+@dataclass(frozen=True, slots=True)
+class LiveOpened(Message):
+    """A live mix is open and listens from `start_s` to `end_s` of project time.
+
+    The tags at the bounce follow under seq 0.
+    """
+
+    job: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveScore:
+    """The score of a tag."""
+
+    tag: str
+    score: float
+
+
+@_to_client("/stemlens/live/tags")
+@dataclass(frozen=True, slots=True)
+class LiveTags(Message):
+    """The scores of all tags for the mix as it is after the move `seq`, best first.
+
+    Several messages where they would not fit one datagram.
+    """
+
+    job: str
+    seq: int
+    tags: tuple[LiveScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEffect:
+    """What a track does to a tag, with its interval."""
+
+    track: str
+    value: float
+    low: float
+    high: float
+
+
+@_to_client("/stemlens/live/effects")
+@dataclass(frozen=True, slots=True)
+class LiveEffects(Message):
+    """What each track that sounds does to one of the best tags in the mix after the move `seq`.
+
+    By `kind`: "decibel", what one dB up on its fader would do; "mute", what muting it would do;
+    "share", its share (Shapley value), sent again each time that it is known better. Several
+    messages where they would not fit one datagram.
+    """
+
+    job: str
+    seq: int
+    kind: str
+    tag: str
+    effects: tuple[LiveEffect, ...] = ()
+
+
+@_to_client("/stemlens/live/done")
+@dataclass(frozen=True, slots=True)
+class LiveDone(Message):
+    """All answers to the move `seq` were sent, so many messages in all before this one."""
+
+    job: str
+    seq: int
+    messages: int
+
+
+@_to_client("/stemlens/live/closed")
+@dataclass(frozen=True, slots=True)
+class LiveClosed(Message):
+    """The live mix is no longer open, and why; to be opened again when a fader is moved."""
+
+    job: str
+    why: str
 
 
 @_to_client("/stemlens/error")
