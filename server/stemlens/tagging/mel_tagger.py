@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stemlens.tagging import mel
+from stemlens.tagging.lanes import Lanes
 from stemlens.tagging.tagger import OpenSegment, OpenStems, Tagger
 from stemlens.tagging.vocabulary import Tag
 
@@ -62,7 +62,7 @@ class MelTagger(Tagger):
         self._device = torch.device(device)
         self._linear_device = torch.device("cpu" if device == "mps" else device)  # needs float64
         self._network = network.to(self._device).eval()
-        self._workers = _single_core_threads(threads)
+        self._lanes = Lanes(threads)
 
     def segments(self, samples: int) -> tuple[int, float]:
         return mel.segments(samples)
@@ -72,24 +72,22 @@ class MelTagger(Tagger):
 
     def open(self, waveforms: NDArray[np.float32]) -> _OpenStems:
         there = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self._linear_device)
-        return _OpenStems(there, self._device, self._workers)
+        return _OpenStems(there, self._device, self._lanes)
 
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
 
-        def each(function: Callable[[int], None], numbers: Iterable[int]) -> None:
-            list(self._workers.map(function, numbers))
-
-        with _plain_float32():
+        # A CPU knows no such switch, and two lanes must not wait for each other's batches.
+        with _plain_float32() if self._device.type == "cuda" else nullcontext():
             with torch.inference_mode():
-                scorer = self._network.scorer(inputs, each)
+                scorer = self._network.scorer(inputs, self._lanes.map)
 
             def fill(at: int) -> None:
                 some = slice(at, at + self._micro_batch)
                 with torch.inference_mode():
                     scores[some] = scorer(some)
 
-            each(fill, range(0, len(inputs), self._micro_batch))
+            self._lanes.map(fill, range(0, len(inputs), self._micro_batch))
         return scores.cpu().numpy()
 
 
@@ -100,19 +98,17 @@ class _OpenStems(OpenStems):
     of pairs of stems.
     """
 
-    def __init__(
-        self, waveforms: Tensor, device: torch.device, workers: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, waveforms: Tensor, device: torch.device, lanes: Lanes) -> None:
         self.segments, _ = mel.segments(waveforms.shape[1])
         self._waveforms = waveforms
         self._device = device
-        self._workers = workers
+        self._lanes = lanes
 
         def loudest(index: int) -> Tensor:
             with torch.inference_mode():
                 return mel.power(mel.stft(waveforms, index)).amax((1, 2)) * mel.COMPRESSION
 
-        self.power = torch.stack(list(workers.map(loudest, range(self.segments)))).cpu().numpy()
+        self.power = torch.stack(lanes.map(loudest, range(self.segments))).cpu().numpy()
 
     def segment(self, index: int, stems: Sequence[int]) -> _OpenSegment:
         if not 0 <= index < self.segments:
@@ -122,14 +118,14 @@ class _OpenStems(OpenStems):
             with torch.inference_mode():
                 return mel.gram(mel.stft(self._waveforms, index, stems))
 
-        return _OpenSegment(self._workers.submit(gram).result(), self._device, self._workers)
+        return _OpenSegment(self._lanes.submit(gram).result(), self._device, self._lanes)
 
 
 class _OpenSegment(OpenSegment):
-    def __init__(self, gram: Tensor, device: torch.device, workers: ThreadPoolExecutor) -> None:
+    def __init__(self, gram: Tensor, device: torch.device, lanes: Lanes) -> None:
         self._gram = gram
         self._device = device
-        self._workers = workers
+        self._lanes = lanes
 
     def mix(self, gains: NDArray[np.float64]) -> Tensor:
         """Log-mel power `[coalitions, 187, 96]`, float32, on the network's device."""
@@ -142,7 +138,7 @@ class _OpenSegment(OpenSegment):
             with torch.inference_mode():
                 mixed[some] = mel.compress(mel.mix(self._gram, gains_there[some]))
 
-        list(self._workers.map(fill, range(0, len(gains), at_once)))
+        self._lanes.map(fill, range(0, len(gains), at_once))
         return mixed
 
 
@@ -157,24 +153,3 @@ def _plain_float32() -> Iterator[None]:
             yield
         finally:
             convolutions.allow_tf32, products.allow_tf32 = before
-
-
-def _single_core_threads(count: int) -> ThreadPoolExecutor:
-    """Threads in which torch computes without threads of its own.
-
-    One piece of work on each core is faster than each on all cores: nothing waits for anything,
-    least of all for a core that a DAW is using.
-    """
-    elsewhere = torch.get_num_threads()
-    all_started = threading.Barrier(count + 1)
-
-    def start() -> None:
-        torch.set_num_threads(1)  # holds for this thread and for threads yet to come
-        all_started.wait()
-
-    threads = ThreadPoolExecutor(count, thread_name_prefix="tagger")
-    for _ in range(count):
-        threads.submit(start)
-    all_started.wait()
-    torch.set_num_threads(elsewhere)
-    return threads
