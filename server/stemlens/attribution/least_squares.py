@@ -58,7 +58,7 @@ def shapley_from_pairs(plays: Plays, differences: ArrayLike, whole: ArrayLike) -
     z, d = _with_everybody(plays, differences, whole)
     # Only everybody's row tells of the sum of φ, which thereby is `whole`: from every other row
     # what the mean of its z makes of that sum is taken away.
-    mean = z.mean(axis=1, keepdims=True)
+    mean = z.sum(axis=1, keepdims=True) / max(1, z.shape[1])
     mean[0] = 0
     return _fit(z - mean, d - mean * d[0], _sizes(plays), shapley_mass)
 

@@ -66,7 +66,7 @@ class PairSampler:
     def take(self, count: int) -> Plays:
         """The next pairs, one coalition of each: `[count, n]`, fewer where no more are left."""
         rows = [next(self._of_size[size]) for size in islice(self._sizes, count)]
-        return np.array(rows, dtype=bool).reshape(-1, self.n)
+        return np.array(rows, dtype=bool).reshape(len(rows), self.n)
 
 
 def _sizes(n: int, mass: Mass) -> Iterator[int]:
@@ -109,4 +109,4 @@ def _coalitions(n: int, size: int, random: np.random.Generator) -> Iterator[Play
     for coalition, members in zip(every, combinations(range(n), size), strict=False):
         coalition[list(members)] = True
     rest = [coalition for coalition in every if coalition.tobytes() not in drawn]
-    yield from random.permutation(np.array(rest).reshape(-1, n))
+    yield from random.permutation(np.array(rest).reshape(len(rest), n))
