@@ -7,11 +7,16 @@ import pytest
 from support.meter import RATE, Meter
 from support.sounds import sounds
 
-from stemlens import StemlensError
-from stemlens.attribution import shapley
-from stemlens.attribution.exact import MAX_SOUNDING, exact
+from stemlens.attribution import anytime, shapley
+from stemlens.attribution.shares import Shares
 from stemlens.attribution.table import membership
 from stemlens.game import Game
+
+
+def exact(game: Game) -> Shares:
+    *_, last = anytime.revisions(game)
+    assert last.exact
+    return last
 
 
 def four_stems() -> Game:
@@ -60,9 +65,9 @@ def test_the_exact_shares_are_those_of_the_whole_game() -> None:
             players = np.flatnonzero(game.sounding[t])
             local = sum(1 << i for i, p in enumerate(players) if mask >> p & 1)
             whole[mask] += game.scores(t, membership(len(players))[[local]])[0] / 4
-    shares = exact(game, "shapley")
+    shares = exact(game)
     np.testing.assert_allclose(shares.attributions.mean(axis=0), shapley(whole), atol=1e-6)
-    assert shares.taggings == sum(2 ** int(n) for n in game.sounding.sum(axis=1)) < 4 * 16
+    assert shares.coalitions == sum(2 ** int(n) for n in game.sounding.sum(axis=1)) < 4 * 16
     total = shares.scores.mean(axis=0) - shares.baseline.mean(axis=0)
     np.testing.assert_allclose(shares.attributions.mean(axis=0).sum(axis=0), total, atol=1e-6)
 
@@ -70,7 +75,7 @@ def test_the_exact_shares_are_those_of_the_whole_game() -> None:
 def test_a_silent_stem_gets_nothing() -> None:
     waveforms = sounds(2.0, RATE)
     waveforms[1] = 0
-    shares = exact(Game(Meter(), waveforms), "shapley")
+    shares = exact(Game(Meter(), waveforms))
     for part in (shares.attributions, shares.mute, shares.solo):
         assert (part[:, 1] == 0).all() and part[:, 0].any()
 
@@ -78,28 +83,20 @@ def test_a_silent_stem_gets_nothing() -> None:
 def test_stems_that_cancel_share_what_their_sum_does() -> None:
     """A stem and its inverse: alone each is loud, together they are silence."""
     drum = sounds(1.0, RATE)[0]
-    shares = exact(Game(Meter(), np.stack([drum, -drum])), "shapley")
+    shares = exact(Game(Meter(), np.stack([drum, -drum])))
     np.testing.assert_allclose(shares.attributions.sum(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(shares.scores, shares.baseline, atol=1e-6)
     assert (shares.solo[:, :, 0] > 0.05).all()
     np.testing.assert_allclose(shares.mute, shares.solo[:, ::-1], atol=1e-6)
 
 
-def test_too_many_stems_at_once_are_said_before_any_work() -> None:
-    waveforms = np.tile(sounds(2.0, RATE)[1], (MAX_SOUNDING + 1, 1))
-    waveforms[0, :RATE] = 0
-    with pytest.raises(StemlensError, match=r"13 stems sound at once at 0:01.*up to 12") as caught:
-        exact(Game(Meter(), waveforms), "shapley", on_tagged=lambda done: pytest.fail("worked"))
-    assert caught.value.code == "too_many_stems"
-
-
 def test_work_ends_between_batches() -> None:
     class Enough(Exception):
         pass
 
-    def stop(done: int) -> None:
-        if done >= 8:
+    def stop(fraction: float) -> None:
+        if fraction > 0.3:
             raise Enough
 
     with pytest.raises(Enough):
-        exact(four_stems(), "shapley", on_tagged=stop)
+        list(anytime.revisions(four_stems(), on_progress=stop))

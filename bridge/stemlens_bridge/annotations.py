@@ -6,7 +6,7 @@ high enough and above silence, the stem's share must be large enough, and its in
 zero. Genres and moods are told by default; instruments only when asked for.
 
 The server applies the policy to a result (`stemlens.analysis/1`, scores 0 to 1) and the DAW side
-writes what comes out. Colours are those of Okabe and Ito (2008), told apart by colour-blind eyes;
+writes what comes out. Of a result in log-odds nothing is told: they are no points. Colours are those of Okabe and Ito (2008), told apart by colour-blind eyes;
 a tag keeps its colour within one result.
 """
 
@@ -63,10 +63,15 @@ def signed(value: float) -> str:
 
 
 def sentence(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
-    """One tag on one track in words: "rock: 21 of 63 points (muting it: −9)"."""
-    own = signed(share["value"]).removeprefix("+")
-    whole, muted = points(tag["score"]), signed(share["mute"])
-    return f"{tag['tag']}: {own} of {whole} points (muting it: {muted})"
+    """One tag on one track in words: "rock: 21 of 63 points (muting it: −9)".
+
+    An estimate says how far it may be off: "rock: 21 (±2) of 63 points (muting it: −9)".
+    """
+    own, whole = signed(share["value"]).removeprefix("+"), points(tag["score"])
+    off = points((share["high"] - share["low"]) / 2)
+    doubt = f" (±{off})" if off else ""
+    muted = "" if share["mute"] is None else f" (muting it: {signed(share['mute'])})"
+    return f"{tag['tag']}: {own}{doubt} of {whole} points{muted}"
 
 
 def label(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
@@ -82,7 +87,8 @@ def told(
     chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
         stem["id"]: [] for stem in result["session"]["stems"]
     }
-    for tag in result["tags"]:
+    tags = result["tags"] if result["method"].get("unit", "points") == "points" else []
+    for tag in tags:
         if tag["kind"] not in policy.kinds or 100 * tag["score"] < policy.min_score:
             continue
         if tag["score"] <= tag["baseline"]:

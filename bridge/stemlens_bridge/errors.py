@@ -18,7 +18,6 @@ CODES: dict[str, str] = {
     "audio_too_long": "the file is longer than the limit",
     # sessions
     "session_invalid": "session.json, the folder or the stems do not make a session",
-    "too_many_stems": "more stems sound at once than can be analysed exactly",
     # taggers
     "tagger_unknown": "no tagger has that name",
     "weights_missing": "the tagger's weights are not there and could not be fetched",
@@ -35,6 +34,9 @@ CODES: dict[str, str] = {
     "path_not_allowed": "the file lies outside the folders that the server may read",
     "files_changed": "a stem's file has changed since it was submitted",
     "cancelled": "the job was cancelled",
+    "live_impossible": "the job was not submitted or did not succeed, so it cannot be played live",
+    "live_not_open": "a fader move came for a live mix that is not open, or is another client's",
+    "track_unknown": "no stem of the job has that track id or name",
     "worker_died": "the process that does the analysis died",
     "internal": "something that should not happen did; the log says more",
     # DAWs, their projects and exports

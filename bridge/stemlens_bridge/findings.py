@@ -7,7 +7,7 @@ Scores, shares and effects are 0 to 1, times are seconds of project time. As pla
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,14 @@ from stemlens_bridge import jsontext
 from stemlens_bridge.client import Results
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
-from stemlens_bridge.protocol import MAX_TIME_S, Annotation, Attributions, Marker, TagScore
+from stemlens_bridge.protocol import (
+    MAX_TIME_S,
+    UNKNOWN,
+    Annotation,
+    Attributions,
+    Marker,
+    TagScore,
+)
 from stemlens_bridge.session import Session
 from stemlens_bridge.tempo import TempoMap
 
@@ -38,14 +45,15 @@ class StemName:
 
 @dataclass(frozen=True, slots=True)
 class StemShare:
-    """A stem's share of a tag with its interval, and what muting or soloing it does."""
+    """A stem's share of a tag with its interval, and what muting or soloing it does (None: that was
+    not measured)."""
 
     stem: str
     value: float
     low: float
     high: float
-    mute: float
-    solo: float
+    mute: float | None
+    solo: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,8 @@ class Findings:
         shares: dict[str, list[StemShare]] = {}
         for part in results.of(Attributions):
             shares.setdefault(part.tag, []).extend(
-                StemShare(s.track, s.value, s.low, s.high, s.mute, s.solo) for s in part.shares
+                StemShare(s.track, s.value, s.low, s.high, _measured(s.mute), _measured(s.solo))
+                for s in part.shares
             )
         return cls(
             job=results.job,
@@ -185,7 +194,7 @@ def _record(kind: type[Record], given: Mapping[str, Any], **known: Any) -> Recor
         if spec.name in known:
             continue
         value = given[spec.name]
-        checked = _number if spec.type == "float" else _text
+        checked = _CHECKED[str(spec.type)]
         values[spec.name] = checked(spec.name, value)
         if spec.name == "color" and not COLOUR.fullmatch(value):
             raise ValueError(f"color is {value!r}; it must be #RRGGBB")
@@ -198,10 +207,25 @@ def _number(key: str, value: Any) -> float:
     return float(value)
 
 
+def _number_or_none(key: str, value: Any) -> float | None:
+    return None if value is None else _number(key, value)
+
+
+def _measured(effect: float) -> float | None:
+    return None if effect == UNKNOWN else effect
+
+
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{key} is {value!r}; it must be a text")
     return value
+
+
+_CHECKED: dict[str, Callable[[str, Any], Any]] = {
+    "float": _number,
+    "float | None": _number_or_none,
+    "str": _text,
+}
 
 
 def _invalid(path: Path, why: str) -> StemlensError:

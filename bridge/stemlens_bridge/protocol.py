@@ -38,6 +38,7 @@ MAX_TIME_S = 1e7  # four months; float32 on the wire then still tells seconds
 BURST, PAUSE_S = 64, 0.02  # over UDP at most so many datagrams, then such a pause
 STATES = ("open", "queued", "running", "done", "failed", "cancelled")
 FINAL_STATES = ("done", "failed", "cancelled")
+UNKNOWN = -1000.0  # for a mute or solo effect that is not measured yet
 KINDS = ("track", "bus", "return", "rest")
 VALUES = ("shapley", "banzhaf", "owen", "mute", "solo")
 MASTERS = ("auto", "off", "curve", "rest")
@@ -400,7 +401,8 @@ class TagScore(Message):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A stem's share of a tag with its interval, and what muting or soloing the stem does."""
+    """A stem's share of a tag with its interval, and what muting or soloing the stem does (−1000:
+    not measured yet)."""
 
     track: str
     value: float

@@ -15,11 +15,16 @@ from typing import Any
 from stemlens_bridge.annotations import points, signed
 
 EXPLANATIONS = {
-    "shapley": "Points of 100. The shares of a tag add up to its score less what silence scores; "
-    "what muting a stem does was measured by itself and need not match its share.",
-    "banzhaf": "Points of 100. Banzhaf values: what a stem adds on average over all combinations "
-    "of the others. They need not add up to the tag's score.",
+    "shapley": "The shares of a tag add up to its score less what silence scores.",
+    "owen": "Owen values: first every group of stems gets its share, then its members share that. "
+    "The shares of a tag add up to its score less what silence scores.",
+    "banzhaf": "Banzhaf values: what a stem adds on average over all combinations of the others. "
+    "They need not add up to the tag's score.",
+    "mute": "What is lost when a stem is muted. These do not add up to the tag's score.",
+    "solo": "What a stem scores alone, above silence. These do not add up to the tag's score.",
 }
+UNITS = {"points": "Points of 100.", "log-odds": "Log-odds: 1 is a factor of 2.7 in the odds."}
+DOUBT = "±: the exact value lies inside in 95 of 100 cases."
 BLOCKS = " ▏▎▍▌▋▊▉█"
 BOLD, DIM, FOR, AGAINST, PLAIN = "\033[1m", "\033[2m", "\033[34m", "\033[33m", "\033[0m"
 
@@ -39,9 +44,13 @@ def table(
     width = max(width, 60)
     names = _names(result)
     column = min(max(_columns(name) for name in names.values()), width // 3)
-    bar = width - column - 26
     shown = result["tags"][:tags]
-    largest = max((abs(s["value"]) for tag in shown for s in tag["attributions"]), default=0.0)
+    shares = [share for tag in shown for share in tag["attributions"]]
+    unit = result["method"].get("unit", "points")
+    estimated = any(share["low"] < share["high"] for share in shares)
+    own = max((len(_value(share, unit, estimated)) for share in shares), default=4)
+    bar = width - column - own - 22
+    largest = max((abs(share["value"]) for share in shares), default=0.0)
     style = _style if colour else _no_style
 
     lines = [style(BOLD, _fit(_headline(result), width)), ""]
@@ -50,21 +59,24 @@ def table(
         ordered = sorted(tag["attributions"], key=lambda share: -abs(share["value"]))
         for share in ordered[:stems]:
             left, right = bars(share["value"], largest, bar)
-            interval = "" if share["low"] == share["high"] else "~"
             lines.append(
                 f"  {_pad(_fit(names[share['stem']], column), column)} "
-                f"{interval + signed(share['value']):>4} "
+                f"{_value(share, unit, estimated):>{own}} "
                 f"{style(AGAINST, left)}│{style(FOR, right)} "
-                + style(DIM, f"muting it: {signed(share['mute']):>4}")
+                + style(DIM, f"muting it: {_amount(share['mute'], unit):>4}")
             )
         hidden = ordered[stems:]
         if hidden:
-            rest = signed(sum(share["value"] for share in hidden))
+            rest = _amount(sum(share["value"] for share in hidden), unit)
             lines.append(
                 style(DIM, _fit(f"  and {len(hidden)} more stems: {rest} together", width))
             )
         lines.append("")
-    for line in textwrap.wrap(EXPLANATIONS[result["method"]["value"]], width):
+    words = [UNITS[unit], EXPLANATIONS[result["method"]["value"]]]
+    if estimated:
+        words.append(DOUBT)
+    words.append("What muting a stem does was measured by itself and need not match its share.")
+    for line in textwrap.wrap(" ".join(words), width):
         lines.append(style(DIM, line))
     for warning in result["warnings"]:
         lines += textwrap.wrap(f"Note: {warning['message']}", width, subsequent_indent="      ")
@@ -85,6 +97,22 @@ def bars(value: float, largest: float, width: int) -> tuple[str, str]:
     # There are no right-aligned eighths in Unicode's first blocks, so this side has halves.
     halves = round(eighths / 4)
     return ("▐" * (halves % 2) + "█" * (halves // 2)).rjust(left), " " * right
+
+
+def _amount(value: float | None, unit: str) -> str:
+    """A part of a score as it is shown, in points or log-odds."""
+    if value is None:
+        return "?"
+    return signed(value) if unit == "points" else f"{value:+.2f}".replace("-", "−")
+
+
+def _value(share: Mapping[str, Any], unit: str, estimated: bool) -> str:
+    """A share, and in an estimated result how far off it may be: "+21", "+21 ±2  ", "+3 ±0.4"."""
+    told = f"{_amount(share['value'], unit):>4}"
+    off = (share["high"] - share["low"]) / 2 * (100 if unit == "points" else 1)
+    if not estimated:
+        return told
+    return told + (" " * 5 if off == 0 else f" ±{off:<3.1f}" if off < 0.95 else f" ±{off:<3.0f}")
 
 
 def _headline(result: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Where the stages meet: a session, heard by a tagger, becomes an Analysis.
 
 `revisions` is a pure function of an opened session and the options that gives one complete Analysis
-after the other, each better than the last (exact shares are the first and last); `analyze` opens a
-session (see `opening`) and returns the last (see `result`).
+after the other, each better than the last (see `attribution.anytime`); `analyze` opens a session
+(see `opening`) and returns the last (see `result`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from os import PathLike
 
 from stemlens import tagging
-from stemlens.attribution.exact import cost, exact
+from stemlens.attribution import anytime
 from stemlens.audio import MAX_DURATION_S
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis
+from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -32,21 +33,35 @@ def revisions(
 ) -> Iterator[Analysis]:
     """Complete analyses of an opened session, each better than the one before.
 
-    What `on_progress` raises ends the work between two batches. Raises `too_many_stems`.
+    What `on_progress` raises ends the work between two batches.
     """
-    whole = cost(opened.game)
     started = time.perf_counter()
     on_progress("tagging", 0.0)
-    shares = exact(
-        opened.game, options.value, lambda done: on_progress("tagging", min(1.0, done / whole))
+    limits = anytime.Limits(
+        anytime.BUDGET if options.budget is None else options.budget,
+        options.time_s,
+        options.precision,
+        options.tags,
     )
-    yield Analysis(
-        opened,
-        options,
-        shares,
-        {**opened.timings_s, "tag": time.perf_counter() - started},
-        session_id or opened.material.session.project,
+    found = anytime.revisions(
+        opened.game,
+        options.value,
+        options.unit,
+        limits,
+        seed=options.seed,
+        on_progress=lambda fraction: on_progress("tagging", fraction),
     )
+    for number, shares in enumerate(found, start=1):
+        yield Analysis(
+            opened,
+            options,
+            shares,
+            {**opened.timings_s, "tag": time.perf_counter() - started},
+            session_id or opened.material.session.project,
+            number,
+            tagged=opened.game.tagged,
+            recalled=opened.game.recalled,
+        )
 
 
 def analyze(
@@ -57,18 +72,22 @@ def analyze(
     tagger: Tagger | None = None,
     on_progress: Progress = no_progress,
     max_duration_s: float = MAX_DURATION_S,
+    kept: ScoreCache | None = None,
 ) -> Analysis:
     """What each stem of a session contributes to each tag, in full.
 
     `session` is a Session, or a place that `Session.read` takes. `tagger` takes the place of the
-    one that the options name. `on_progress` is told the stage and its fraction (0 to 1).
-    Raises StemlensError with the codes of `audio.read`, `tagging.load` and `revisions`.
+    one that the options name. `on_progress` is told the stage and its fraction (0 to 1). `kept` is
+    where scores are looked up and kept, so that the same session again costs little; None: nowhere.
+    Raises StemlensError with the codes of `audio.read` and `tagging.load`.
     """
     if not isinstance(session, Session):
         session = Session.read(session)
     options = session.options(options or Options())
     if tagger is None:
         tagger = tagging.load(options.tagger, device)
-    opened = open_game(session, tagger, options, on_progress, max_duration_s=max_duration_s)
+    opened = open_game(
+        session, tagger, options, on_progress, max_duration_s=max_duration_s, kept=kept
+    )
     *_, last = revisions(opened, options, on_progress)
     return last

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens.attribution.exact import ExactShares
+from stemlens.attribution.shares import Shares
 from stemlens.opening import OpenedSession
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
@@ -32,15 +32,20 @@ WORTH_A_WARNING_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """One complete revision of what the stems of a session contribute to its tags."""
+    """One complete revision of what the stems of a session contribute to its tags.
+
+    tagged: how often the network was asked for it; recalled: how many scores were known before.
+    """
 
     opened: OpenedSession
     options: Options
-    shares: ExactShares
+    shares: Shares
     timings_s: dict[str, float]
     session_id: str
     revision: int = 1
     npz: Path | None = None
+    tagged: int = 0
+    recalled: int = 0
 
     @property
     def attributions(self) -> NDArray[np.float64]:
@@ -59,8 +64,9 @@ class Analysis:
     def with_npz(self, path: str | PathLike[str]) -> Analysis:
         """Writes the shares over time to an .npz file and returns this Analysis naming it.
 
-        Arrays: attributions, mute, solo `[segments, stems, tags]`; scores, baseline
-        `[segments, tags]`; start_s `[segments]` in project time; stems, tags: names of the axes.
+        Arrays: attributions, mute, solo `[segments, stems, tags]` (NaN: not measured); off, half
+        the width of the 95 % intervals of the attributions; scores, baseline `[segments, tags]`;
+        start_s `[segments]` in project time; stems, tags: names of the axes.
         Raises `output_failed`.
         """
         shares, game = self.shares, self.opened.game
@@ -68,6 +74,7 @@ class Analysis:
             np.savez_compressed(
                 file,
                 attributions=shares.attributions,
+                off=shares.segment_half_width,
                 mute=shares.mute,
                 solo=shares.solo,
                 scores=shares.scores,
@@ -93,10 +100,13 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
         },
         "method": {
             "value": analysis.options.value,
-            "exact": True,
-            "taggings": analysis.shares.taggings,
+            "unit": analysis.options.unit,
+            "exact": analysis.shares.exact,
+            "taggings": analysis.tagged,
+            "recalled": analysis.recalled,
+            "coalitions": analysis.shares.coalitions,
             "segments": len(game.sounding),
-            "seed": 0,
+            "seed": analysis.options.seed,
         },
         "tags": _tags(analysis),
         "groups": [],
@@ -162,10 +172,14 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
     def digits(value: Any) -> float:
         return round(float(value), SCORE_DIGITS)
 
+    def known(value: Any) -> float | None:
+        return None if np.isnan(value) else digits(value)
+
     shares, mix = analysis.shares, analysis.opened.mix_scores
     ids = [stem.id for stem in analysis.opened.material.session.stems]
     scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
     value, mute, solo = (a.mean(axis=0) for a in (shares.attributions, shares.mute, shares.solo))
+    off, total = shares.half_width, shares.total.mean(axis=0)
     tags = []
     for k in np.argsort(-scores, kind="stable"):
         tag = analysis.opened.game.tagger.tags[k]
@@ -176,14 +190,15 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
                 "score": digits(scores[k]),
                 "baseline": digits(baseline[k]),
                 "mix_score": None if mix is None else digits(mix[k]),
+                "total": digits(total[k]),
                 "attributions": [
                     {
                         "stem": own,
                         "value": digits(value[i, k]),
-                        "low": digits(value[i, k]),
-                        "high": digits(value[i, k]),
-                        "mute": digits(mute[i, k]),
-                        "solo": digits(solo[i, k]),
+                        "low": digits(value[i, k] - off[i, k]),
+                        "high": digits(value[i, k] + off[i, k]),
+                        "mute": known(mute[i, k]),
+                        "solo": known(solo[i, k]),
                     }
                     for i, own in enumerate(ids)
                 ],

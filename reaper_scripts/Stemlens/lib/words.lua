@@ -57,6 +57,9 @@ function words.told(stem, tag, share)
       words.points(share.high))
   end
   local function moved(value)
+    if value == nil then
+      return "was not measured"
+    end
     local whole = words.points(math.abs(value))
     local points = whole == "1" and "1 point" or whole .. " points"
     if whole == "0" then

@@ -8,10 +8,12 @@ Only the best tags are sent; all of them are in the result file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from stemlens_bridge.protocol import (
     MAX_RESULT_BYTES,
+    UNKNOWN,
     Annotation,
     Attributions,
     Marker,
@@ -20,6 +22,8 @@ from stemlens_bridge.protocol import (
     TagScore,
     Warning_,
 )
+
+Item = TypeVar("Item")
 
 
 def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Message]:
@@ -34,10 +38,17 @@ def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Mess
         mix_score = -1.0 if tag["mix_score"] is None else tag["mix_score"]
         add(TagScore, tag["tag"], tag["score"], tag["baseline"], mix_score)
         shares = [
-            Share(s["stem"], s["value"], s["low"], s["high"], s["mute"], s["solo"])
+            Share(
+                s["stem"],
+                s["value"],
+                s["low"],
+                s["high"],
+                UNKNOWN if s["mute"] is None else s["mute"],
+                UNKNOWN if s["solo"] is None else s["solo"],
+            )
             for s in tag["attributions"]
         ]
-        for part in split(Attributions(job, revision, 0, tag["tag"]), shares):
+        for part in split(Attributions(job, revision, 0, tag["tag"]), "shares", shares):
             add(Attributions, tag["tag"], part)
     for item in result["annotations"]:
         add(Annotation, item["track"], item["text"], item["color"], item.get("label", ""))
@@ -51,18 +62,18 @@ def warning_messages(job: str, result: Mapping[str, Any]) -> list[Message]:
     return [Warning_(job, item["code"], item["message"]) for item in result["warnings"]]
 
 
-def split(empty: Attributions, shares: Iterable[Share]) -> list[tuple[Share, ...]]:
-    """Shares in groups that each fit into one message of `MAX_RESULT_BYTES`."""
+def split(empty: Message, field: str, items: Iterable[Item]) -> list[tuple[Item, ...]]:
+    """Items in groups, each of which fits as `field` into one message like `empty` of at most
+    `MAX_RESULT_BYTES`."""
     bare = len(empty.encode())
-    groups: list[list[Share]] = [[]]
+    groups: list[list[Item]] = [[]]
     room = MAX_RESULT_BYTES - bare
-    for share in shares:
-        alone = Attributions(empty.job, empty.revision, 0, empty.tag, (share,))
-        # Type tags are padded to four bytes together, so each share is given its worst case.
-        size = len(alone.encode()) - bare + 4
+    for item in items:
+        # Type tags are padded to four bytes together, so each item is given its worst case.
+        size = len(replace(empty, **{field: (item,)}).encode()) - bare + 4
         if groups[-1] and size > room:
             groups.append([])
             room = MAX_RESULT_BYTES - bare
-        groups[-1].append(share)
+        groups[-1].append(item)
         room -= size
     return [tuple(group) for group in groups]

@@ -1,0 +1,59 @@
+"""Shares and effects of all stems in all segments, with what is not known of them.
+
+What a session gets is the mean over its segments, since every value used here is linear. Two kinds
+of doubt are kept apart: the `variance` of an estimate, which averages out over segments, and the
+`bound` of what has not been looked at yet, which is certain and does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959964  # half the width of a 95 % interval in standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What is known at one moment; float64, in the unit of the game's values.
+
+    attributions, variance, bound: `[segments, stems, tags]`; the last two are 0 where shares are
+    exact. mute, solo: `[segments, stems, tags]`, NaN where not measured yet.
+    total: `[segments, tags]`, what the values of everybody and of nobody differ by.
+    scores, baseline: `[segments, tags]`, 0 to 1, of everybody and of nobody.
+    coalitions: how many were scored so far.
+    """
+
+    attributions: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    bound: NDArray[np.float64]
+    mute: NDArray[np.float64]
+    solo: NDArray[np.float64]
+    total: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    coalitions: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is estimated and nothing left out."""
+        return not self.variance.any() and not self.bound.any()
+
+    @property
+    def half_width(self) -> NDArray[np.float64]:
+        """Half the width of the 95 % intervals of the session's shares `[stems, tags]`."""
+        segments = len(self.variance)
+        sampled: NDArray[np.float64] = Z95 * np.sqrt(self.variance.sum(axis=0)) / segments
+        return sampled + self.bound.mean(axis=0)
+
+    @property
+    def segment_half_width(self) -> NDArray[np.float64]:
+        """The same for each segment by itself `[segments, stems, tags]`."""
+        half: NDArray[np.float64] = Z95 * np.sqrt(self.variance) + self.bound
+        return half
+
+    def best(self, tags: int) -> NDArray[np.intp]:
+        """The tags with the highest scores of the session, the best first."""
+        return np.argsort(-self.scores.mean(axis=0), kind="stable")[:tags]

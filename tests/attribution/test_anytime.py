@@ -1,0 +1,239 @@
+"""Shares of whole sessions, better and better: what each revision may claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.meter import RATE, Meter
+
+from stemlens.attribution import banzhaf, shapley
+from stemlens.attribution.anytime import LEAST_SCORE, PRECISION, Limits, cost, log_odds, revisions
+from stemlens.attribution.shares import Shares
+from stemlens.attribution.table import membership
+from stemlens.game import Game
+
+
+def band(stems: int, seconds: int = 3, seed: int = 0) -> NDArray[np.float32]:
+    """Tones and bursts of noise, most of them through the whole of the session."""
+    rng = np.random.RandomState(seed)
+    time = np.arange(seconds * RATE) / RATE
+    sounds = [
+        rng.uniform(0.02, 0.08) * np.sin(2 * np.pi * rng.uniform(60, 3000) * time)
+        + 0.01 * rng.standard_normal(time.size) * (time % 1 < rng.uniform(0.1, 1))
+        for _ in range(stems)
+    ]
+    if stems > 3:
+        sounds[1] *= time < 1
+        sounds[2] *= time >= 1
+    return np.array(sounds, dtype=np.float32)
+
+
+def found(
+    game: Game, value: str = "shapley", unit: str = "points", **limits: float
+) -> list[Shares]:
+    return list(revisions(game, value, unit, Limits(**limits)))  # type: ignore[arg-type]
+
+
+def whole(game: Game, unit: str = "points") -> NDArray[np.float64]:
+    """What all 2ⁿ coalitions of all stems are worth in the session."""
+    plays = membership(game.sounding.shape[1])
+    worth = np.zeros((len(plays), 2))
+    for t, sounding in enumerate(game.sounding):
+        scores = game.scores(t, plays[:, sounding]).astype(float)
+        worth += (scores if unit == "points" else log_odds(scores)) / len(game.sounding)
+    return worth
+
+
+@pytest.mark.parametrize("unit", ["points", "log-odds"])
+@pytest.mark.parametrize(("value", "of"), [("shapley", shapley), ("banzhaf", banzhaf)])
+def test_the_last_revision_is_exact_where_that_is_affordable(value, of, unit) -> None:  # type: ignore[no-untyped-def]
+    game = Game(Meter(), band(6))
+    *_, last = found(game, value, unit)
+    expected = of(whole(game, unit))
+    np.testing.assert_allclose(last.attributions.mean(axis=0), expected, atol=1e-6)
+    assert last.exact and last.coalitions == cost(game) == sum(2 ** game.sounding.sum(axis=1))
+    assert not last.half_width.any()
+
+
+def test_sums_come_first_then_mutes_then_solos_and_intervals_narrow() -> None:
+    game = Game(Meter(), band(12))
+    sums, mutes, solos, *estimates = found(game, precision=0.002)
+    assert sums.coalitions == 2 * 3 and np.isnan(sums.mute).any()
+    np.testing.assert_allclose(sums.total, sums.scores - sums.baseline)
+    assert mutes.coalitions == sums.coalitions + game.sounding.sum()
+    assert not np.isnan(mutes.mute).any() and np.isnan(mutes.solo).any()
+    assert not np.isnan(solos.solo).any() and len(estimates) > 1
+    steps = [shares.half_width.mean() for shares in (sums, mutes, solos, *estimates)]
+    assert steps == sorted(steps, reverse=True)
+    assert (sums.half_width <= 1.2).all()
+
+
+def test_every_revision_claims_what_is_true() -> None:
+    """Certain bounds hold always; the sum of shares is what everybody together is worth."""
+    game = Game(Meter(), band(9, seed=1))
+    exact = shapley(whole(game))
+    revision = found(game)
+    for shares in revision[:3]:
+        off = abs(shares.attributions.mean(axis=0) - exact)
+        assert (off <= shares.half_width + 1e-9).all()
+    for shares in revision:
+        np.testing.assert_allclose(shares.attributions.sum(axis=1), shares.total, atol=1e-9)
+
+
+def test_effects_are_those_of_the_session() -> None:
+    game = Game(Meter(), band(5))
+    worth = whole(game)
+    _, _, solos, *_ = found(game)
+    everybody = len(worth) - 1
+    for i in range(5):
+        muted = worth[everybody ^ 1 << i] - worth[everybody]
+        np.testing.assert_allclose(solos.mute.mean(axis=0)[i], muted, atol=1e-6)
+        np.testing.assert_allclose(solos.solo.mean(axis=0)[i], worth[1 << i] - worth[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("value", ["mute", "solo"])
+def test_effects_as_values_cost_two_taggings_a_stem(value: str) -> None:
+    game = Game(Meter(), band(14))
+    *_, last = found(game, value)
+    effect = -last.mute if value == "mute" else last.solo
+    np.testing.assert_array_equal(last.attributions, effect)
+    assert last.exact and last.coalitions == 2 * 3 + 2 * game.sounding.sum()
+
+
+def test_estimates_stop_when_they_are_good_enough() -> None:
+    game = Game(Meter(), band(12))
+    *_, before, last = found(game, precision=0.004)
+    assert last.half_width.max() <= 0.004 < before.half_width.max()
+    assert not last.exact and last.coalitions < cost(game) / 2
+    exact = shapley(whole(game))
+    assert abs(last.attributions.mean(axis=0) - exact).max() < 3 * 0.004
+
+
+def test_what_is_not_affordable_is_estimated_to_a_point() -> None:
+    game = Game(Meter(), band(16))
+    *_, last = found(game, budget=5_000)
+    assert cost(game) > 5_000 and not last.exact
+    assert last.half_width.max() <= PRECISION
+
+
+@pytest.mark.parametrize("budget", [0, 5, 6, 20, 60, 70, 100, 137, 500])
+def test_a_budget_is_kept(budget: int) -> None:
+    """The sum's own scores are always told; whatever is not known is not claimed."""
+    game = Game(Meter(), band(10))
+    *_, last = found(game, budget=budget, precision=0.0)
+    assert last.coalitions <= max(budget, 6)
+    exact = shapley(whole(game))
+    off = abs(last.attributions.mean(axis=0) - exact)
+    assert (off <= 1.5 * last.half_width + 1e-9).all()
+    np.testing.assert_allclose(last.scores.mean(axis=0), whole(game)[-1], atol=1e-6)
+
+
+class Clock:
+    """One second for each coalition that is tagged."""
+
+    def __init__(self) -> None:
+        self.game: Game | None = None
+
+    def __call__(self) -> float:
+        return float(self.game.tagged) if self.game else 0.0
+
+
+@pytest.mark.parametrize("time_s", [0.0, 10.0, 40.0, 200.0])
+def test_a_time_limit_is_kept(time_s: float) -> None:
+    game = Game(Meter(), band(10))
+    clock = Clock()
+    clock.game = game
+    *_, last = revisions(game, limits=Limits(time_s=time_s), clock=clock)
+    assert game.tagged <= time_s + 6 and not last.exact  # the speed is known roughly at first
+    assert (last.scores > 0).any()
+
+
+def test_the_same_seed_gives_the_same() -> None:
+    one, same, other = (
+        [*revisions(Game(Meter(), band(12)), limits=Limits(budget=1000), seed=seed)][
+            -1
+        ].attributions
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_segments_draw_their_own_coalitions() -> None:
+    """A session that repeats itself: the same masks everywhere would repeat the same error."""
+    loop = np.tile(band(12, seconds=1), (1, 8))
+    shares = [*revisions(Game(Meter(), loop), limits=Limits(budget=8 * 120))][-1]
+    assert (shares.attributions[0] != shares.attributions[1]).any()
+    assert (shares.variance[0] > 0).any()
+
+
+def test_silence_shares_nothing_out() -> None:
+    *_, last = found(Game(Meter(), np.zeros((3, RATE), np.float32)))
+    assert last.exact and not last.attributions.any() and not last.mute.any()
+
+
+def test_one_stem_has_it_all() -> None:
+    game = Game(Meter(), band(1))
+    for shares in found(game):
+        np.testing.assert_array_equal(shares.attributions[:, 0], shares.total)
+        np.testing.assert_array_equal(shares.mute[:, 0], -shares.total)
+        np.testing.assert_array_equal(shares.solo[:, 0], shares.total)
+        assert shares.exact
+
+
+def test_of_two_stems_muting_one_is_soloing_the_other() -> None:
+    shares = found(Game(Meter(), band(2)))[2]
+    worth = shares.total
+    np.testing.assert_allclose(shares.solo[:, 0] - shares.mute[:, 1], worth, atol=1e-9)
+    np.testing.assert_allclose(shares.solo[:, 1] - shares.mute[:, 0], worth, atol=1e-9)
+    assert shares.exact and not np.isnan(shares.mute).any()
+
+
+def test_twins_share_alike_and_are_tagged_once() -> None:
+    stems = band(6, seconds=1)
+    stems[5] = stems[4]
+    game = Game(Meter(), stems)
+    *_, last = found(game)
+    np.testing.assert_allclose(last.attributions[:, 4], last.attributions[:, 5], atol=1e-9)
+    assert game.tagged == 3 * 2 ** (int(game.sounding.sum()) - 2)
+
+
+def test_many_stems_at_once() -> None:
+    game = Game(Meter(), band(100, seconds=1) / 5)
+    *_, last = found(game, budget=1500, precision=0.0)
+    assert not last.exact and last.coalitions <= 1500
+    np.testing.assert_allclose(last.attributions.sum(axis=1), last.total, atol=1e-9)
+
+
+def test_a_limit_for_the_tags_that_are_shown() -> None:
+    """Tags that nobody sees need not be known so well."""
+
+    class Three(Meter):
+        identity = "three"
+        tags = (*Meter.tags, Meter.tags[0])
+
+        def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
+            scores = super().score(inputs)
+            rough = (np.sin(300 * scores[:, :1]) + 1) / 200
+            return np.concatenate([scores, rough], axis=1)
+
+    game = Game(Three(), band(12))
+    *_, last = found(game, precision=0.004, tags=2)
+    shown = last.best(2)
+    assert sorted(shown) == [0, 1]
+    assert last.half_width[:, shown].max() <= 0.004
+
+
+def test_log_odds_do_not_saturate() -> None:
+    scores = np.array([0.0, 0.5, 1.0])
+    assert log_odds(scores).tolist() == pytest.approx([-13.8155, 0, 13.8155], abs=1e-3)
+    assert LEAST_SCORE == 1e-6
+
+
+def test_progress_grows_and_can_stop_the_work() -> None:
+    told: Sequence[float] = []
+    list(revisions(Game(Meter(), band(8)), on_progress=told.append))  # type: ignore[attr-defined]
+    assert told == sorted(told) and told[-1] == 1.0
