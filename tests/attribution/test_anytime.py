@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -237,3 +238,64 @@ def test_progress_grows_and_can_stop_the_work() -> None:
     told: Sequence[float] = []
     list(revisions(Game(Meter(), band(8)), on_progress=told.append))  # type: ignore[attr-defined]
     assert told == sorted(told) and told[-1] == 1.0
+
+
+GROUPS = [0, 0, 0, 1, 1, 2, 0]
+
+
+def by_orders(worth: NDArray[np.float64], groups: list[int]) -> NDArray[np.float64]:
+    """Owen values by definition: the mean over all orders in which groups stay together."""
+    n = len(groups)
+    orders = [
+        order
+        for order in permutations(range(n))
+        if sum(groups[a] != groups[b] for a, b in pairwise(order)) == len(set(groups)) - 1
+    ]
+    values = np.zeros((n, worth.shape[1]))
+    for order in orders:
+        mask = 0
+        for player in order:
+            values[player] += worth[mask | 1 << player] - worth[mask]
+            mask |= 1 << player
+    return values / len(orders)
+
+
+def test_owen_values_are_exact_at_a_fraction_of_the_cost() -> None:
+    game = Game(Meter(), band(7))
+    *_, last = revisions(game, "owen", groups=GROUPS)
+    expected = by_orders(whole(game), GROUPS)
+    np.testing.assert_allclose(last.attributions.mean(axis=0), expected, atol=1e-6)
+    assert last.groups is not None and last.exact
+    of_groups = [expected[np.array(GROUPS) == g].sum(axis=0) for g in range(3)]
+    np.testing.assert_allclose(last.groups.attributions.mean(axis=0), of_groups, atol=1e-6)
+    assert last.coalitions == cost(game, GROUPS) < cost(game)
+
+
+def test_owen_values_are_estimated_where_they_cost_too_much() -> None:
+    groups = [i // 5 for i in range(20)]
+    game = Game(Meter(), band(20))
+    *_, exact = revisions(game, "owen", groups=groups)
+    *_, last = revisions(game, "owen", groups=groups, limits=Limits(budget=700), seed=1)
+    assert exact.exact and not last.exact and last.coalitions <= 700
+    assert last.groups is not None and exact.groups is not None
+    for one, other in ((last, exact), (last.groups, exact.groups)):
+        off = abs(one.attributions.mean(axis=0) - other.attributions.mean(axis=0))
+        assert (off < 2 * one.half_width + 1e-9).all() and off.any()
+    members = last.attributions.reshape(3, 4, 5, 2).sum(axis=2)
+    np.testing.assert_allclose(members, last.groups.attributions, atol=1e-9)
+
+
+def test_stems_of_no_group_have_their_shapley_values() -> None:
+    game = Game(Meter(), band(5))
+    *_, owen = revisions(game, "owen")
+    *_, shapley_ = revisions(game)
+    np.testing.assert_allclose(owen.attributions, shapley_.attributions, atol=1e-9)
+
+
+@pytest.mark.parametrize("budget", [0, 7, 30, 50, 65, 100, 180])
+def test_owen_values_keep_a_budget(budget: int) -> None:
+    game = Game(Meter(), band(7))
+    *_, last = revisions(game, "owen", groups=GROUPS, limits=Limits(budget=budget, precision=0))
+    assert last.coalitions <= max(budget, 6)
+    off = abs(last.attributions.mean(axis=0) - by_orders(whole(game), GROUPS))
+    assert (off <= 1.5 * last.half_width + 1e-6).all()

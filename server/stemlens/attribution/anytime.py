@@ -7,10 +7,11 @@ segment is a game of its own (`segment`). In order:
 2. what muting each stem does; 3. what soloing it does. Until here shares have certain bounds: of
    the n coalition sizes at which a stem can enter, muting and soloing settle one each, and at every
    other it can change the score by at most all of it;
-4. pairs of coalitions in all segments, in growing rounds, from which shares are estimated; a segment
-   of which half would be scored is scored in full, and is exact from then on.
+4. pairs of coalitions in all segments, in growing rounds, from which shares are estimated; a
+   segment of which half would be scored is scored in full, and is exact from then on.
 
-With aₜ stems sounding in segment t the exact shares take Σₜ 2^aₜ coalitions. Where the budget allows
+With aₜ stems sounding in segment t the exact shares take Σₜ 2^aₜ coalitions, and Owen values, which
+know of groups, many fewer. Where the budget allows
 that, they are the end; else estimation ends when the widest interval of the tags shown is narrow
 enough, or the budget or the time is spent. Step 1 is always done in full.
 
@@ -22,14 +23,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from stemlens.attribution.owen import owen_cost
+from stemlens.attribution.owen_segment import OwenGame
 from stemlens.attribution.sampling import Plays
-from stemlens.attribution.segment import METHODS, Method, SegmentGame, Values
-from stemlens.attribution.shares import Shares
+from stemlens.attribution.segment import BANZHAF, SHAPLEY, PairsGame, SegmentGame, Values
+from stemlens.attribution.shares import Parts, Shares
 from stemlens.game import Game
 
 BUDGET = 16_384
@@ -42,8 +46,9 @@ LEAST_SCORE = 1e-6  # scores nearer to 0 or 1 than this have the log-odds of thi
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop: after so many coalitions or seconds, or when no 95 % interval of the `tags` best
-    tags is wider than ±`precision`; None: `PRECISION` where exact shares exceed the budget, else 0.
+    """When to stop: after so many coalitions or seconds, or when no 95 % interval of the `tags`
+    best tags is wider than ±`precision`; None: `PRECISION` where exact shares exceed the budget,
+    else 0.
     """
 
     budget: int = BUDGET
@@ -86,9 +91,11 @@ UNITS = {
 }
 
 
-def cost(game: Game) -> int:
-    """How many coalitions the exact shares take."""
-    return sum(2 ** int(n) for n in game.sounding.sum(axis=1))
+def cost(game: Game, groups: ArrayLike | None = None) -> int:
+    """How many coalitions the exact shares take; with `groups` `[stems]`, the Owen values."""
+    if groups is None:
+        return sum(2 ** int(n) for n in game.sounding.sum(axis=1))
+    return sum(owen_cost(np.asarray(groups)[sounding]) for sounding in game.sounding)
 
 
 def revisions(
@@ -97,18 +104,28 @@ def revisions(
     unit: str = "points",
     limits: Limits | None = None,
     *,
+    groups: ArrayLike | None = None,
     seed: int = 0,
     on_progress: Progress = lambda fraction: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Shares]:
     """The shares of a game, complete again and again, each time known better.
 
-    `value` is a key of `METHODS` or `EFFECTS`, `unit` one of `UNITS`.
+    `value` is one of shapley, banzhaf, owen, mute, solo; `unit` a key of `UNITS`. `groups`
+    `[stems]` says by integers which group each stem is in, for owen: without, each is its own.
     """
     limits = limits or Limits()
     only_effects = value in EFFECTS
-    method = METHODS["shapley" if only_effects else value]
-    work = _Work(game, method, UNITS[unit], limits, seed, on_progress, clock)
+    of = _numbered(groups, game.sounding.shape[1]) if value == "owen" else None
+    method = BANZHAF if value == "banzhaf" else SHAPLEY
+
+    def begin(t: int, everybody: Values, nobody: Values) -> SegmentGame:
+        players = game.players(t)
+        if of is not None:
+            return OwenGame(everybody, nobody, of[players], (seed, t))
+        return PairsGame(len(players), everybody, nobody, method, (seed, t))
+
+    work = _Work(game, begin, of, UNITS[unit], limits, on_progress, clock)
 
     def steps() -> Iterator[Shares]:
         try:
@@ -121,6 +138,13 @@ def revisions(
 
     for shares in steps():
         yield _by_effect(shares, value, UNITS[unit].range) if only_effects else shares
+
+
+def _numbered(groups: ArrayLike | None, stems: int) -> NDArray[np.intp]:
+    """The groups by the numbers 0, 1 …; each stem its own where none are named."""
+    if groups is None:
+        return np.arange(stems)
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _by_effect(shares: Shares, value: str, furthest: float) -> Shares:
@@ -145,19 +169,19 @@ class _Work:
     def __init__(
         self,
         game: Game,
-        method: Method,
+        begin: Callable[[int, Values, Values], SegmentGame],
+        groups: NDArray[np.intp] | None,
         unit: Unit,
         limits: Limits,
-        seed: int,
         on_progress: Progress,
         clock: Callable[[], float],
     ) -> None:
         self._game, self._unit, self._limits = game, unit, limits
-        self._method, self._seed = method, seed
+        self._begin, self._groups = begin, groups
         self._on_progress, self._clock = on_progress, clock
         self._started = clock()
         self._coalitions, self._fraction = 0, 0.0
-        self._cost = cost(game)
+        self._cost = cost(game, groups)
         self._affordable = self._cost <= limits.budget
         self._precision = limits.precision
         if self._precision is None:
@@ -168,6 +192,8 @@ class _Work:
         self._attributions, self._variance, self._bound, self._mute, self._solo = (
             np.zeros((segments, stems, tags)) for _ in range(5)
         )
+        count = 0 if groups is None else int(groups.max()) + 1
+        self._of_groups = Parts(*(np.zeros((segments, count, tags)) for _ in range(3)))
         self._mute[game.sounding] = self._solo[game.sounding] = np.nan
         self._total, self._scores, self._baseline = (np.zeros((segments, tags)) for _ in range(3))
 
@@ -183,6 +209,7 @@ class _Work:
             self._scores,
             self._baseline,
             self._coalitions,
+            None if self._groups is None else deepcopy(self._of_groups),
         )
 
     # ------------------------------------------------------------------ the steps
@@ -195,7 +222,7 @@ class _Work:
             self._scores[t], self._baseline[t] = scores
             everybody, nobody = self._unit.of(scores)
             self._total[t] = everybody - nobody
-            self._segments.append(SegmentGame(n, everybody, nobody, self._method, (self._seed, t)))
+            self._segments.append(self._begin(t, everybody, nobody))
             if n == 1:
                 self._mute[t, self._game.players(t)] = -self._total[t]
                 self._solo[t, self._game.players(t)] = self._total[t]
@@ -325,6 +352,18 @@ class _Work:
                 -self._mute[t, players], self._solo[t, players], self._unit.range
             )
             self._attributions[t, players], self._bound[t, players] = value, bound
+        if isinstance(game, OwenGame):
+            self._learn_groups(t, game)
+
+    def _learn_groups(self, t: int, game: OwenGame) -> None:
+        of, count = self._of_groups, self._of_groups.bound.shape[1]
+        if game.estimable:
+            estimate = game.of_groups(count)
+            of.attributions[t], of.variance[t], of.bound[t] = estimate.value, estimate.variance, 0
+        else:
+            inside = np.arange(count)[:, None] == game.groups
+            of.attributions[t] = inside @ self._attributions[t, self._game.players(t)]
+            of.bound[t] = self._unit.range + abs(of.attributions[t])
 
     def _good_enough(self) -> bool:
         if all(game.complete for game in self._segments):

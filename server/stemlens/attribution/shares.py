@@ -16,25 +16,15 @@ Z95 = 1.959964  # half the width of a 95 % interval in standard deviations
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """What is known at one moment; float64, in the unit of the game's values.
+class Parts:
+    """How something is shared out, by stems or by groups; float64 `[segments, parts, tags]`.
 
-    attributions, variance, bound: `[segments, stems, tags]`; the last two are 0 where shares are
-    exact. mute, solo: `[segments, stems, tags]`, NaN where not measured yet.
-    total: `[segments, tags]`, what the values of everybody and of nobody differ by.
-    scores, baseline: `[segments, tags]`, 0 to 1, of everybody and of nobody.
-    coalitions: how many were scored so far.
+    `variance` and `bound` are 0 where `attributions` are exact.
     """
 
     attributions: NDArray[np.float64]
     variance: NDArray[np.float64]
     bound: NDArray[np.float64]
-    mute: NDArray[np.float64]
-    solo: NDArray[np.float64]
-    total: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    baseline: NDArray[np.float64]
-    coalitions: int
 
     @property
     def exact(self) -> bool:
@@ -43,16 +33,36 @@ class Shares:
 
     @property
     def half_width(self) -> NDArray[np.float64]:
-        """Half the width of the 95 % intervals of the session's shares `[stems, tags]`."""
+        """Half the width of the 95 % intervals of the session's shares `[parts, tags]`."""
         segments = len(self.variance)
         sampled: NDArray[np.float64] = Z95 * np.sqrt(self.variance.sum(axis=0)) / segments
         return sampled + self.bound.mean(axis=0)
 
     @property
     def segment_half_width(self) -> NDArray[np.float64]:
-        """The same for each segment by itself `[segments, stems, tags]`."""
+        """The same for each segment by itself `[segments, parts, tags]`."""
         half: NDArray[np.float64] = Z95 * np.sqrt(self.variance) + self.bound
         return half
+
+
+@dataclass(frozen=True, slots=True)
+class Shares(Parts):
+    """What is known at one moment of all stems, in the unit of the game's values.
+
+    mute, solo: `[segments, stems, tags]`, NaN where not measured yet.
+    total: `[segments, tags]`, what the values of everybody and of nobody differ by.
+    scores, baseline: `[segments, tags]`, 0 to 1, of everybody and of nobody.
+    coalitions: how many were scored so far.
+    groups: the shares of groups of stems, where they were asked for.
+    """
+
+    mute: NDArray[np.float64]
+    solo: NDArray[np.float64]
+    total: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    coalitions: int
+    groups: Parts | None = None
 
     def best(self, tags: int) -> NDArray[np.intp]:
         """The tags with the highest scores of the session, the best first."""
