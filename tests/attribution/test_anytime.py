@@ -12,6 +12,7 @@ from support.meter import RATE, Meter
 
 from stemlens.attribution import banzhaf, shapley
 from stemlens.attribution.anytime import LEAST_SCORE, PRECISION, Limits, cost, log_odds, revisions
+from stemlens.attribution.interactions import interactions
 from stemlens.attribution.shares import Shares
 from stemlens.attribution.table import membership
 from stemlens.game import Game
@@ -299,3 +300,23 @@ def test_owen_values_keep_a_budget(budget: int) -> None:
     assert last.coalitions <= max(budget, 6)
     off = abs(last.attributions.mean(axis=0) - by_orders(whole(game), GROUPS))
     assert (off <= 1.5 * last.half_width + 1e-6).all()
+
+
+def test_interactions_are_those_of_the_session() -> None:
+    game = Game(Meter(), band(5))
+    *_, last = found(game)
+    np.testing.assert_allclose(last.interactions, interactions(whole(game)), atol=1e-6)
+    assert last.measured == 1
+
+
+def test_interactions_say_how_much_of_the_session_they_are_of() -> None:
+    """Only segments with all coalitions scored tell them: here the one of three that is short of
+    stems."""
+    stems = band(13)
+    stems[3:, 2 * RATE :] = 0
+    game = Game(Meter(), stems)
+    *_, last = found(game, budget=1000)
+    assert last.measured == pytest.approx(1 / 3)
+    alone = Game(Meter(), stems[:, 2 * RATE :])
+    *_, of_one = found(alone)
+    np.testing.assert_allclose(last.interactions, of_one.interactions / 3, atol=1e-6)

@@ -192,6 +192,8 @@ class _Work:
         self._attributions, self._variance, self._bound, self._mute, self._solo = (
             np.zeros((segments, stems, tags)) for _ in range(5)
         )
+        self._interactions = np.zeros((stems, stems, tags))
+        self._interacting: set[int] = set()  # the segments that are in it
         count = 0 if groups is None else int(groups.max()) + 1
         self._of_groups = Parts(*(np.zeros((segments, count, tags)) for _ in range(3)))
         self._mute[game.sounding] = self._solo[game.sounding] = np.nan
@@ -209,6 +211,8 @@ class _Work:
             self._scores,
             self._baseline,
             self._coalitions,
+            self._interactions / len(self._segments),
+            len(self._interacting) / len(self._segments),
             None if self._groups is None else deepcopy(self._of_groups),
         )
 
@@ -352,6 +356,9 @@ class _Work:
                 -self._mute[t, players], self._solo[t, players], self._unit.range
             )
             self._attributions[t, players], self._bound[t, players] = value, bound
+        if t not in self._interacting and (found := game.interactions()) is not None:
+            self._interactions[np.ix_(players, players)] += found
+            self._interacting.add(t)
         if isinstance(game, OwenGame):
             self._learn_groups(t, game)
 

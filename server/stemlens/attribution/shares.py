@@ -54,6 +54,8 @@ class Shares(Parts):
     scores, baseline: `[segments, tags]`, 0 to 1, of everybody and of nobody.
     coalitions: how many were scored so far.
     groups: the shares of groups of stems, where they were asked for.
+    interactions: `[stems, stems, tags]`, the session's pairwise Shapley interactions as far as they
+    come from the segments that are exact, and measured, the part of all segments that these are.
     """
 
     mute: NDArray[np.float64]
@@ -62,6 +64,8 @@ class Shares(Parts):
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
     coalitions: int
+    interactions: NDArray[np.float64]
+    measured: float
     groups: Parts | None = None
 
     def best(self, tags: int) -> NDArray[np.intp]:
