@@ -15,7 +15,7 @@ from stemlens import tagging
 from stemlens.attribution import anytime
 from stemlens.audio import MAX_DURATION_S
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
-from stemlens.result import Analysis
+from stemlens.result import Analysis, grouping
 from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
@@ -48,6 +48,7 @@ def revisions(
         options.value,
         options.unit,
         limits,
+        groups=grouping(opened.material.session)[1],
         seed=options.seed,
         on_progress=lambda fraction: on_progress("tagging", fraction),
     )

@@ -10,7 +10,9 @@ annotation policy tells of tracks is in it too, so that whoever has it needs no 
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,13 @@ from stemlens.opening import OpenedSession
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
 from stemlens_bridge.protocol import Options
+from stemlens_bridge.session import Session
 from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.analysis/1"
 SCORE_DIGITS = 7  # what a float32 knows
 WORTH_A_WARNING_S = 0.1
+PAIRS_TOLD = 5  # of a tag, in `interactions`
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Analysis:
 
         Arrays: attributions, mute, solo `[segments, stems, tags]` (NaN: not measured); off, half
         the width of the 95 % intervals of the attributions; scores, baseline `[segments, tags]`;
-        start_s `[segments]` in project time; stems, tags: names of the axes.
+        interactions `[stems, stems, tags]`; start_s `[segments]` in project time; stems, tags:
+        names of the axes.
         Raises `output_failed`.
         """
         shares, game = self.shares, self.opened.game
@@ -79,11 +84,22 @@ class Analysis:
                 solo=shares.solo,
                 scores=shares.scores,
                 baseline=shares.baseline,
+                interactions=shares.interactions,
                 start_s=self.options.start_s + game.start_s,
                 stems=np.array([stem.id for stem in self.opened.material.session.stems]),
                 tags=np.array([tag.name for tag in game.tagger.tags]),
             )
         return replace(self, npz=Path(path).absolute())
+
+
+def grouping(session: Session) -> tuple[list[str], list[int]]:
+    """The names of the session's groups of two stems or more, and for each stem a number: that of
+    its group's name, or one of its own."""
+    members = Counter(stem.group for stem in session.stems if stem.group is not None)
+    names = [name for name, times in members.items() if times > 1]
+    numbers = {name: number for number, name in enumerate(names)}
+    own = count(len(names))
+    return names, [numbers[s.group] if s.group in numbers else next(own) for s in session.stems]
 
 
 def _plain(analysis: Analysis) -> dict[str, Any]:
@@ -109,8 +125,8 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
             "seed": analysis.options.seed,
         },
         "tags": _tags(analysis),
-        "groups": [],
-        "interactions": [],
+        "groups": _groups(analysis),
+        "interactions": _interactions(analysis),
         "trials": [],
         "suggestions": [],
         "time": None if analysis.npz is None else str(analysis.npz),
@@ -169,12 +185,6 @@ def _session(analysis: Analysis) -> dict[str, Any]:
 
 
 def _tags(analysis: Analysis) -> list[dict[str, Any]]:
-    def digits(value: Any) -> float:
-        return round(float(value), SCORE_DIGITS)
-
-    def known(value: Any) -> float | None:
-        return None if np.isnan(value) else digits(value)
-
     shares, mix = analysis.shares, analysis.opened.mix_scores
     ids = [stem.id for stem in analysis.opened.material.session.stems]
     scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
@@ -187,24 +197,90 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
             {
                 "tag": tag.name,
                 "kind": tag.kind,
-                "score": digits(scores[k]),
-                "baseline": digits(baseline[k]),
-                "mix_score": None if mix is None else digits(mix[k]),
-                "total": digits(total[k]),
+                "score": _digits(scores[k]),
+                "baseline": _digits(baseline[k]),
+                "mix_score": None if mix is None else _digits(mix[k]),
+                "total": _digits(total[k]),
                 "attributions": [
                     {
                         "stem": own,
-                        "value": digits(value[i, k]),
-                        "low": digits(value[i, k] - off[i, k]),
-                        "high": digits(value[i, k] + off[i, k]),
-                        "mute": known(mute[i, k]),
-                        "solo": known(solo[i, k]),
+                        "value": _digits(value[i, k]),
+                        "low": _digits(value[i, k] - off[i, k]),
+                        "high": _digits(value[i, k] + off[i, k]),
+                        "mute": _known(mute[i, k]),
+                        "solo": _known(solo[i, k]),
                     }
                     for i, own in enumerate(ids)
                 ],
             }
         )
     return tags
+
+
+def _groups(analysis: Analysis) -> list[dict[str, Any]]:
+    """The session's groups of stems, and what each does where Owen values were asked for."""
+    names, numbers = grouping(analysis.opened.material.session)
+    ids = [stem.id for stem in analysis.opened.material.session.stems]
+    told = []
+    for number, name in enumerate(names):
+        members = [own for own, its in zip(ids, numbers, strict=True) if its == number]
+        told.append(
+            {
+                "name": name,
+                "why": "session",
+                "stems": members,
+                "attributions": _of_group(analysis, number),
+            }
+        )
+    return told
+
+
+def _of_group(analysis: Analysis, number: int) -> list[dict[str, Any]]:
+    of = analysis.shares.groups
+    if of is None:
+        return []
+    value, off = of.attributions.mean(axis=0)[number], of.half_width[number]
+    tags = analysis.opened.game.tagger.tags
+    return [
+        {
+            "tag": tags[k].name,
+            "value": _digits(value[k]),
+            "low": _digits(value[k] - off[k]),
+            "high": _digits(value[k] + off[k]),
+        }
+        for k in analysis.shares.best(len(tags))
+    ]
+
+
+def _interactions(analysis: Analysis) -> list[dict[str, Any]]:
+    """Of each tag that is shown the pairs of stems that do most together, the largest first."""
+    shares = analysis.shares
+    if not shares.measured:
+        return []
+    ids = [stem.id for stem in analysis.opened.material.session.stems]
+    one, other = np.triu_indices(len(ids), 1)
+    told = []
+    for k in shares.best(analysis.options.tags):
+        values = shares.interactions[one, other, k]
+        for pair in np.argsort(-abs(values), kind="stable")[:PAIRS_TOLD]:
+            if values[pair]:
+                told.append(
+                    {
+                        "tag": analysis.opened.game.tagger.tags[k].name,
+                        "stems": [ids[one[pair]], ids[other[pair]]],
+                        "value": _digits(values[pair]),
+                        "measured": round(shares.measured, 4),
+                    }
+                )
+    return told
+
+
+def _digits(value: Any) -> float:
+    return round(float(value), SCORE_DIGITS)
+
+
+def _known(value: Any) -> float | None:
+    return None if np.isnan(value) else _digits(value)
 
 
 def _markers(analysis: Analysis, result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -247,6 +323,40 @@ def _warnings(analysis: Analysis) -> list[tuple[str, str]]:
                 "end_dropped",
                 f"The last {dropped_s:.1f} s are not analysed: they do not fill the "
                 f"{tagger.segment_s:.1f} s that the tagger listens to at a time.",
+            )
+        )
+    return warnings + _doubts(analysis)
+
+
+def _doubts(analysis: Analysis) -> list[tuple[str, str]]:
+    """What is not exact in the shares, and what to do about it."""
+    shares, options = analysis.shares, analysis.options
+    warnings = []
+    if options.value == "owen" and not grouping(analysis.opened.material.session)[0]:
+        warnings.append(
+            (
+                "no_groups",
+                "No two stems are in one group, so these Owen values are the Shapley values.",
+            )
+        )
+    if shares.bound.any():
+        warnings.append(
+            (
+                "unfinished",
+                "The budget or the time was spent before all shares could be estimated: what was "
+                "not looked at counts as unknown in the intervals. Allow more taggings (budget) or "
+                "more time (time_s).",
+            )
+        )
+    elif not shares.exact:
+        widest = shares.half_width[:, shares.best(options.tags)].max()
+        off = f"{100 * widest:.1f} points" if options.unit == "points" else f"{widest:.2f}"
+        warnings.append(
+            (
+                "estimated",
+                f"Shares are estimated from {shares.coalitions:,} combinations of the stems; of "
+                f"the tags shown they are right to ±{off} (95 %). A larger budget or a smaller "
+                "precision narrows that.",
             )
         )
     return warnings
