@@ -19,6 +19,7 @@ from typing import Any
 
 from stemlens.service.delivery import result_messages
 from stemlens.service.link import WorkerLink
+from stemlens.service.live_desk import LiveDesk
 from stemlens.service.replies import Replies
 from stemlens.service.store import JobFile, Store
 from stemlens_bridge import jsontext
@@ -59,6 +60,7 @@ class Runner:
         self._link = WorkerLink(device, self._on_event, self._on_death)
         self._running: Running | None = None
         self._stopped = False
+        self.live = LiveDesk(store, replies, self._link.send, self._spec)
 
     async def run(self) -> None:
         """Keeps a worker alive; returns after `stop`."""
@@ -76,31 +78,36 @@ class Runner:
         except sqlite3.OperationalError as error:
             self._later(error, self.start_next)
 
+    def _begin_live(self) -> None:
+        try:
+            self.live.on_ready()
+        except sqlite3.OperationalError as error:
+            self._later(error, self._begin_live)
+
     def _start_next(self) -> None:
         if self._running is not None or not self._link.ready or self._stopped:
             return
         job = self._store.next_queued()
         if job is None:
             return
-        files = self._store.files(job.id)
+        spec = self._spec(job.id)
         self._store.set_state(job.id, "running")
         self._running = Running(job.id)
-        self._link.send(
-            {
-                "run": {
-                    "job": job.id,
-                    "daw": job.daw,
-                    "project": job.project,
-                    "options": job.options,
-                    "files": [
-                        {name: getattr(file, name) for name in JobFile.__slots__} for file in files
-                    ],
-                    "npz": str(self._path(job.id, ".npz")),
-                    "max_duration_s": self._max_duration_s,
-                }
-            }
-        )
+        self._link.send({"run": spec})
         self._replies.tell_state(job.id, subscribers=True)
+
+    def _spec(self, job_id: str) -> dict[str, Any]:
+        """All that the worker must know of a job."""
+        job, files = self._store.known(job_id), self._store.files(job_id)
+        return {
+            "job": job.id,
+            "daw": job.daw,
+            "project": job.project,
+            "options": job.options,
+            "files": [{name: getattr(file, name) for name in JobFile.__slots__} for file in files],
+            "npz": str(self._path(job.id, ".npz")),
+            "max_duration_s": self._max_duration_s,
+        }
 
     def cancel(self, job: str) -> None:
         """Makes the worker give the job up, if it has it."""
@@ -109,6 +116,7 @@ class Runner:
 
     def tick(self) -> None:
         """Repeats the progress when nothing was said for a while."""
+        self.live.tick()
         running = self._running
         if running is not None and time.monotonic() - running.told >= PROGRESS_EVERY_S:
             self._tell_progress(running)
@@ -122,6 +130,9 @@ class Runner:
         kind, job = event["event"], event["job"]
         if kind == "ready":
             self.start_next()
+            self._begin_live()
+        elif kind == "live":
+            self.live.on_event(event)
         elif self._running is not None and self._running.job == job:
             if kind == "progress":
                 self._running.stage, self._running.fraction = event["stage"], event["fraction"]
@@ -172,6 +183,10 @@ class Runner:
         self._replies.tell(job, Error(job, code, message), subscribers=True)
 
     def _on_death(self, code: int, failed_starts: int) -> None:
+        self.live.on_death(code)
+        self._end_running(code, failed_starts)
+
+    def _end_running(self, code: int, failed_starts: int) -> None:
         try:
             running = self._running
             if running is not None and self._store.known(running.job).state == "running":
@@ -182,7 +197,7 @@ class Runner:
                     why = f"The process that analyses cannot start (code {code}). The log says why."
                     self._fail(job.id, "worker_died", why)
         except sqlite3.OperationalError as error:
-            self._later(error, self._on_death, code, failed_starts)
+            self._later(error, self._end_running, code, failed_starts)
 
     def _try_again(self, job: str, code: int) -> None:
         crashes = self._store.count_crash(job)

@@ -53,6 +53,11 @@ from stemlens_bridge.protocol import (
     JobStatus,
     JobStem,
     JobSubmit,
+    LiveClose,
+    LiveGain,
+    LiveMute,
+    LiveOpen,
+    LiveState,
     Message,
     Options,
     Ping,
@@ -131,6 +136,11 @@ class Server:
             JobCancel: self._cancel,
             JobResults: self._results,
             Subscribe: self._subscribe,
+            LiveOpen: self._runner.live.open,
+            LiveGain: self._runner.live.gain,
+            LiveMute: self._runner.live.mute,
+            LiveState: self._runner.live.state,
+            LiveClose: self._runner.live.close,
         }
 
     # ------------------------------------------------------------------ life

@@ -2,8 +2,9 @@
 
 Reads commands and writes events as `stemlens.service.link` describes. It does one job at a time; a
 thread listens meanwhile, so that a cancel takes effect between two batches, and so that the process
-ends at once when the server is gone. Whatever prints to standard output (native libraries do, some
-of them when they are imported) is sent to standard error first, to keep the events clean.
+ends at once when the server is gone. Another thread plays the live mix (see `live_lane`). Whatever
+prints to standard output (native libraries do, some of them when they are imported) is sent to
+standard error first, to keep the events clean.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any, TextIO
 
 from stemlens import tagging
 from stemlens.analysis import revisions
-from stemlens.opening import open_game
+from stemlens.opening import OpenedSession, Progress, open_game
 from stemlens.service.freezing import require_unchanged
+from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.store import JobFile
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.errors import StemlensError
@@ -47,6 +49,10 @@ class Worker:
         self._cancelled: set[str] = set()
         self._jobs: queue.Queue[dict[str, Any]] = queue.Queue()
         self._tagger: Tagger | None = None
+        self._loading = threading.Lock()
+        self._telling = threading.Lock()
+        self._shelf = Shelf()
+        self.live = LiveLane(self._shelf, self._open, self._tell)
 
     def listen(self, commands: TextIO) -> None:
         """Takes commands until the server's end closes; then ends the process."""
@@ -56,6 +62,8 @@ class Worker:
                 self._jobs.put(command["run"])
             elif "cancel" in command:
                 self._cancelled.add(command["cancel"])
+            elif "live" in command:
+                self.live.take(command["live"])
         os._exit(0)
 
     def run(self) -> None:
@@ -98,13 +106,19 @@ class Worker:
                 told_at, told_stage = now, stage
                 self._tell("progress", job, stage=stage, fraction=fraction)
 
+        opened = self._open(spec, on_progress)
+        self._shelf.keep(job, opened)
+        options = Options.from_json(spec["options"])
+        *_, analysis = revisions(opened, options, on_progress, session_id=job)
+        return analysis.with_npz(spec["npz"]).to_dict()
+
+    def _open(self, spec: dict[str, Any], on_progress: Progress) -> OpenedSession:
+        """Opens a session as it was submitted; raises `files_changed` where it no longer is."""
         options = Options.from_json(spec["options"])
         if options.tagger in weights.MODELS and not weights.is_there(options.tagger):
             weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
         on_progress("loading the tagger", 0.0)
-        if self._tagger is None or self._tagger.name != options.tagger:
-            self._tagger = None
-            self._tagger = tagging.load(options.tagger, self._device)
+        tagger = self._loaded(options.tagger)
         require_unchanged(JobFile(**file) for file in spec["files"])
         session = Session(
             project=spec["project"],
@@ -112,14 +126,22 @@ class Worker:
             stems=tuple(_stem(file) for file in spec["files"] if not file["is_mix"]),
             mix=next((Path(f["path"]) for f in spec["files"] if f["is_mix"]), None),
         )
-        opened = open_game(
-            session, self._tagger, options, on_progress, max_duration_s=spec["max_duration_s"]
+        return open_game(
+            session, tagger, options, on_progress, max_duration_s=spec["max_duration_s"]
         )
-        *_, analysis = revisions(opened, options, on_progress, session_id=job)
-        return analysis.with_npz(spec["npz"]).to_dict()
+
+    def _loaded(self, name: str) -> Tagger:
+        """The tagger of that name; the last one is kept."""
+        with self._loading:
+            if self._tagger is None or self._tagger.name != name:
+                self._tagger = None
+                self._tagger = tagging.load(name, self._device)
+            return self._tagger
 
     def _tell(self, event: str, job: str = "", **rest: Any) -> None:
-        print(json.dumps({"event": event, "job": job, **rest}), file=self._events, flush=True)
+        line = json.dumps({"event": event, "job": job, **rest})
+        with self._telling:
+            print(line, file=self._events, flush=True)
 
 
 def _stem(file: dict[str, Any]) -> Stem:
@@ -140,4 +162,5 @@ def main(device: str, events: TextIO) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker: %(message)s")
     worker = Worker(device, events)
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
+    threading.Thread(target=worker.live.run, name="live", daemon=True).start()
     worker.run()
