@@ -22,6 +22,14 @@ hypothesis.settings.register_profile("stemlens", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("stemlens")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_scores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the scores of commands that tests run away from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEMLENS_SCORES", str(tmp_path_factory.mktemp("scores") / "scores.sqlite3"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_weights() -> None:
     """The default tagger's weights, fetched if need be."""

@@ -55,6 +55,34 @@ def test_banzhaf_is_another_value(tmp_path: Path) -> None:
     assert found[0] != found[1]
 
 
+def test_what_was_tagged_stays_known_unless_it_must_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMLENS_SCORES", str(tmp_path / "scores.sqlite3"))
+    folder = stem_folder(tmp_path / "Again", seconds=3.5, stems=3)
+    told = []
+    for more in ([], [], ["--fresh"]):
+        stemlens("analyze", folder, "--seed", 3, *more, "--json", tmp_path / "r.json")
+        told.append(json.loads((tmp_path / "r.json").read_text()))
+    assert [one["method"]["taggings"] for one in told] == [8, 0, 8]
+    assert told[0]["tags"] == told[1]["tags"] == told[2]["tags"]
+    assert " scores, " in stemlens("scores").stdout
+    assert stemlens("scores", "--clear").stdout.startswith("0 scores")
+
+
+def test_a_small_budget_is_told(tmp_path: Path) -> None:
+    """A budget of 0 still says what the mix sounds like, and claims nothing of the stems."""
+    folder = stem_folder(tmp_path, seconds=3.5, stems=4)
+    done = stemlens("analyze", folder, "--budget", 0, "--fresh", "--json", tmp_path / "r.json")
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["method"]["coalitions"] == 2 and not result["method"]["exact"]
+    assert result["tags"][0]["score"] > 0 and result["annotations"] == []
+    share = result["tags"][0]["attributions"][0]
+    assert share["mute"] is None and share["high"] - share["low"] >= 1
+    assert "Allow more taggings" in done.stdout.replace("\n      ", " ")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
 def test_tag(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a b.wav", sounds(7.0).sum(axis=0), RATE)
     out = tmp_path / "r.json"
@@ -81,7 +109,7 @@ def test_models(tmp_path: Path) -> None:
         (["analyze", "stems", "--tagger", "msd-musicn"], "msd-musicnn"),
         (["analyze", "stems", "--session-loudness", "loud"], "bad_options"),
         (["analyze", "stems", "--silence", "-1"], "bad_options"),
-        (["analyze", "stems", "--value", "owen"], "bad_options"),
+        (["analyze", "stems", "--value", "median"], "bad_options"),
         (["analyze", "stems", "--device", "cuda"], "device_unavailable"),
         (["analyze", "stems", "--json", "none/r.json"], "output_failed"),
         (["analyze", "stems", "--max-minutes", "0.1", "long.wav"], "one session at a time"),

@@ -179,6 +179,13 @@ def test_two_processes_share_one(tmp_path: Path) -> None:
         assert heard(sounds(1.0), two)[0] == 0
 
 
+def test_everything_can_be_forgotten(tmp_path: Path) -> None:
+    with ScoreCache(tmp_path / "scores.sqlite3") as cache:
+        heard(sounds(1.0), cache)
+        cache.clear()
+        assert len(cache) == 0 and heard(sounds(1.0), cache)[0] == 16
+
+
 @given(st.integers(0, 2**12 - 1), st.integers(0, 2**12 - 1))
 def test_coalitions_have_the_same_key_only_if_they_are_the_same(one: int, other: int) -> None:
     stems = np.array([digest(bytes([i])) for i in range(12)])

@@ -83,19 +83,21 @@ def told(
     result: Mapping[str, Any], policy: AnnotationPolicy
 ) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
     """For each stem id the (tag, share) pairs worth telling: genres and moods first, and within
-    each the largest share first."""
+    each the largest share first. Of a rest nothing is told: it has no track to write on."""
     chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
         stem["id"]: [] for stem in result["session"]["stems"]
     }
-    tags = result["tags"] if result["method"].get("unit", "points") == "points" else []
-    for tag in tags:
+    tracks = {stem["id"] for stem in result["session"]["stems"] if stem.get("kind") != "rest"}
+    in_points = result["method"].get("unit", "points") == "points"
+    for tag in result["tags"] if in_points else ():
         if tag["kind"] not in policy.kinds or 100 * tag["score"] < policy.min_score:
             continue
         if tag["score"] <= tag["baseline"]:
             continue
         for share in tag["attributions"]:
             certain = share["low"] > 0 or share["high"] < 0
-            if certain and 100 * abs(share["value"]) >= policy.min_share:
+            worth = certain and 100 * abs(share["value"]) >= policy.min_share
+            if worth and share["stem"] in tracks:
                 chosen[share["stem"]].append((tag, share))
     for pairs in chosen.values():
         pairs.sort(key=lambda pair: (pair[0]["kind"] not in FIRST, -abs(pair[1]["value"])))

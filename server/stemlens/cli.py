@@ -1,4 +1,4 @@
-"""The commands of `stemlens`: tag, analyze, midi, models, serve.
+"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -22,13 +22,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import audio, tagging
+from stemlens import audio, scorecache, tagging
 from stemlens.audio import MAX_DURATION_S
+from stemlens.scorecache import MAX_BYTES, ScoreCache
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import PORT, VALUES, Options, read_policy
+from stemlens_bridge.protocol import MASTERS, PORT, UNITS, VALUES, Options, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -65,7 +66,7 @@ def run() -> None:
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == STOPPED:  # which typer makes of Ctrl-C
-            print("stemlens: stopped", file=sys.stderr)
+            print("stemlens: stopped (what was tagged stays known)", file=sys.stderr)
         raise
 
 
@@ -118,7 +119,25 @@ def analyze(
     ],
     mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
     tagger: TaggerName = DEFAULTS.tagger,
-    value: Annotated[str, typer.Option(help=f"One of {', '.join(VALUES)}.")] = DEFAULTS.value,
+    value: Annotated[
+        str, typer.Option(help=f"What a share is: {', '.join(VALUES)}.")
+    ] = DEFAULTS.value,
+    unit: Annotated[str, typer.Option(help=f"One of {', '.join(UNITS)}.")] = DEFAULTS.unit,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many combinations may be tagged.", show_default="16384"),
+    ] = None,
+    time_s: Annotated[
+        float | None, typer.Option("--time", min=0, help="For how many seconds may be tagged.")
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0, help="Estimates right to so many points are good enough."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of combinations.")] = DEFAULTS.seed,
+    master: Annotated[
+        str, typer.Option(help=f"What is done about the master bus: {', '.join(MASTERS)}.")
+    ] = DEFAULTS.master,
     session_loudness: Annotated[
         str, typer.Option(help="Bring the sum to this loudness in LUFS, or 'off'.")
     ] = str(DEFAULTS.session_loudness),
@@ -141,9 +160,15 @@ def analyze(
         typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
     ] = None,
     policy: PolicyFile = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
+    ] = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
-    """Show what each stem has to do with each tag of a session."""
+    """Show what each stem has to do with each tag of a session.
+
+    Scores are kept: the same session again, or after one change, takes a part of the time.
+    """
     from stemlens.report import midi
     from stemlens.report.over_time import OverTime
 
@@ -155,6 +180,12 @@ def analyze(
         {
             "tagger": tagger,
             "value": value,
+            "unit": unit,
+            "budget": budget,
+            "time_s": time_s,
+            "precision": None if precision is None else _precision(precision, unit),
+            "seed": seed,
+            "master": master,
             "session_loudness": _loudness(session_loudness),
             "silence": silence,
         }
@@ -168,9 +199,15 @@ def analyze(
             midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
         from stemlens.analysis import analyze as analyze_session
 
-        analysis = analyze_session(
-            session, options, tagger=loaded, on_progress=show, max_duration_s=60 * max_minutes
-        )
+        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
+            analysis = analyze_session(
+                session,
+                options,
+                tagger=loaded,
+                on_progress=show,
+                max_duration_s=60 * max_minutes,
+                kept=kept,
+            )
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
             analysis = analysis.with_npz(npz_file)
@@ -186,6 +223,11 @@ def analyze(
             )
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())
+
+
+def _precision(value: float, unit: str) -> float:
+    """Points are for people: the option itself is a part of a score."""
+    return value / 100 if unit == "points" else value
 
 
 def _loudness(text: str) -> float | str:
@@ -286,6 +328,21 @@ def pull_model(
 def models_path() -> None:
     """Show the folder in which the weights are kept."""
     print(weights.folder())
+
+
+@app.command()
+def scores(
+    clear: Annotated[bool, typer.Option("--clear", help="Forget all of them.")] = False,
+) -> None:
+    """Show how many scores are kept from earlier analyses, and where."""
+    path = scorecache.default_path()
+    with ScoreCache(path) as kept:
+        if kept.problem is not None:
+            raise StemlensError("output_failed", f"{path} cannot be used: {kept.problem}.")
+        if clear:
+            kept.clear()
+        print(f"{len(kept):,} scores, {kept.bytes() / 1e6:.1f} of up to {MAX_BYTES / 1e6:.0f} MB")
+        print(path)
 
 
 @app.command()

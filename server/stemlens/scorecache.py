@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -44,8 +45,9 @@ CREATE TABLE IF NOT EXISTS scores (
 
 
 def default_path() -> Path:
-    """The user's score cache."""
-    return cache_folder() / "scores.sqlite3"
+    """The user's score cache: in the cache folder, or the file that `STEMLENS_SCORES` names."""
+    named = os.environ.get("STEMLENS_SCORES")
+    return Path(named) if named else cache_folder() / "scores.sqlite3"
 
 
 def digest(*parts: bytes) -> Keys:
@@ -90,7 +92,8 @@ class ScoreCache:
             raise  # locked, read-only, no room: not the file's fault
         except sqlite3.DatabaseError as error:
             log.warning("%s is damaged (%s) and is begun anew", self._path, error)
-            self.clear_files()
+            for ending in ("", "-wal", "-shm", "-journal"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             return _connected(str(self._path))
 
     def _give_up(self, error: Exception) -> None:
@@ -98,11 +101,12 @@ class ScoreCache:
         log.warning("scores are not kept: %s: %s", self._path, error)
         self.close()
 
-    def clear_files(self) -> None:
-        """Deletes the file and what SQLite keeps beside it."""
-        assert self._path is not None
-        for ending in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+    def clear(self) -> None:
+        """Forgets everything, and gives the room back."""
+        if self._database is not None:
+            with self._database:
+                self._database.execute("DELETE FROM scores")
+            self._database.execute("VACUUM")
 
     def close(self) -> None:
         """Closes the file; from then on nothing is found and nothing is kept."""

@@ -36,7 +36,11 @@ def tag(
 
 def result(*tags: dict[str, Any]) -> dict[str, Any]:
     stems = {s["stem"] for t in tags for s in t["attributions"]}
-    return {"session": {"stems": [{"id": own} for own in sorted(stems)]}, "tags": [*tags]}
+    return {
+        "session": {"stems": [{"id": own} for own in sorted(stems)]},
+        "method": {"unit": "points"},
+        "tags": [*tags],
+    }
 
 
 def told(*tags: dict[str, Any], **policy: Any) -> dict[str, str]:
@@ -52,6 +56,23 @@ def test_the_wording() -> None:
         "guitar": "rock: 21 of 63 points (muting it: −9)",
         "bass": "rock: −4 of 63 points (muting it: +2)",
     }
+
+
+def test_an_estimate_says_how_far_it_may_be_off() -> None:
+    assert told(tag("rock", 0.63, share("guitar", 0.21, -0.09, wide=0.02))) == {
+        "guitar": "rock: 21 (±2) of 63 points (muting it: −9)"
+    }
+    assert "±" not in told(tag("rock", 0.63, share("guitar", 0.21, wide=0.004)))["guitar"]
+
+
+def test_what_was_not_measured_is_not_said() -> None:
+    unknown = share("guitar", 0.21) | {"mute": None}
+    assert told(tag("rock", 0.63, unknown)) == {"guitar": "rock: 21 of 63 points"}
+
+
+def test_log_odds_are_no_points() -> None:
+    found = result(tag("rock", 0.63, share("guitar", 0.21))) | {"method": {"unit": "log-odds"}}
+    assert annotate(found, AnnotationPolicy()) == []
 
 
 def test_at_most_three_tags_largest_first() -> None:

@@ -74,6 +74,41 @@ def test_every_value_is_explained() -> None:
     assert set(EXPLANATIONS) == set(VALUES)
 
 
+def estimated(names: list[str], values: list[float], off: list[float]) -> dict[str, Any]:
+    told = result(names, values)
+    for share, width in zip(told["tags"][0]["attributions"], off, strict=True):
+        share |= {"low": share["value"] - width, "high": share["value"] + width}
+    return told
+
+
+def test_estimates_say_how_far_they_may_be_off() -> None:
+    told = estimated(["Guitar", "Bass", "Kick", "Pad"], [0.31, -0.04, 0, 0.1], [0.02, 0.004, 0, 1])
+    shown = table(told)
+    rows = [line for line in shown.splitlines() if "muting" in line and "│" in line]
+    assert ["±2 " in rows[0], "±100" in rows[1], "±0.4" in rows[2], "±" in rows[3]] == [1, 1, 1, 0]
+    assert len({row.index("│") for row in rows}) == 1
+    assert "95 of 100" in shown.replace("\n", " ")
+    assert "95 of 100" not in table(result(["Guitar"], [0.3])).replace("\n", " ")
+
+
+@given(st.lists(st.tuples(NAMES, st.floats(-1, 1), st.floats(0, 2)), min_size=1, max_size=9))
+def test_no_line_of_estimates_is_too_wide(shares: list[tuple[str, float, float]]) -> None:
+    told = estimated(*(list(part) for part in zip(*shares, strict=True)))  # type: ignore[arg-type]
+    assert all(columns(line) <= 80 for line in table(told, width=80).splitlines())
+
+
+def test_log_odds_are_no_points() -> None:
+    told = result(["Guitar"], [-1.25]) | {"method": {"value": "shapley", "unit": "log-odds"}}
+    shown = table(told)
+    assert "−1.25" in shown and "Log-odds" in shown and "Points of 100" not in shown
+
+
+def test_what_was_not_measured_is_not_said() -> None:
+    told = result(["Guitar"], [0.3])
+    told["tags"][0]["attributions"][0]["mute"] = None
+    assert "muting it:    ?" in table(told)
+
+
 def test_tracks_of_one_name_are_told_apart() -> None:
     shown = table(result(["Gtr", "Gtr"], [0.3, 0.2]))
     assert "Gtr (0)" in shown and "Gtr (1)" in shown
