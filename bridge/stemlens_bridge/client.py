@@ -32,6 +32,7 @@ from stemlens_bridge.protocol import (
     JobOpen,
     JobProgress,
     JobResults,
+    JobRevision,
     JobState,
     JobStatus,
     JobStem,
@@ -200,9 +201,15 @@ class Client:
         )
 
     def follow(
-        self, job: str, on_progress: Callable[[str, float], None] = lambda stage, fraction: None
+        self,
+        job: str,
+        on_progress: Callable[[str, float], None] = lambda stage, fraction: None,
+        on_revision: Callable[[Results], None] = lambda results: None,
     ) -> Results:
         """Waits for a submitted job and collects its result, whole.
+
+        `on_revision` is shown what is known before the last: each is complete and better than the
+        one before. Over UDP one may be left out.
 
         Raises the error with which the job failed, `cancelled`, or `server_stopped` when the
         server has been silent for a minute.
@@ -226,6 +233,8 @@ class Client:
                 ended = _collect(results, message, on_progress)
                 if ended is not None:
                     expected = ended
+                if isinstance(message, JobRevision) and _is_whole(results, message):
+                    on_revision(results)
                 if isinstance(message, JobState) and message.state in FINAL_STATES and not done:
                     done = message.state == "done"
                     if not done:
@@ -268,6 +277,10 @@ def _collect(
         if message.revision == results.revision:
             results.messages[message.seq] = message
     return None
+
+
+def _is_whole(results: Results, ended: JobRevision) -> bool:
+    return results.revision == ended.revision and len(results.messages) == ended.messages
 
 
 def _turn_to(results: Results, revision: int) -> None:

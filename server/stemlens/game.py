@@ -61,6 +61,11 @@ class Game:
         other._fill(self.tagger, self.stems, gains_db)
         return other
 
+    @property
+    def not_kept(self) -> str | None:
+        """Why scores are not kept for the next time; None where they are, or were not to be."""
+        return self._kept.problem
+
     def players(self, segment: int) -> NDArray[np.intp]:
         """The stems that sound in a segment."""
         return np.flatnonzero(self.sounding[segment])

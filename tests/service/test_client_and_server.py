@@ -65,7 +65,7 @@ def test_a_job_from_stems_to_shares(server: ServerProcess, stems: Path, transpor
     for tag in document["tags"]:
         total = sum(share["value"] for share in tag["attributions"])
         assert total == pytest.approx(tag["score"] - tag["baseline"], abs=1e-5)
-    assert document["session"]["project"] == "stems" and document["method"]["taggings"] == 4
+    assert document["session"]["project"] == "stems" and document["method"]["coalitions"] == 4
 
 
 def test_a_network_that_loses_doubles_and_reorders(server: ServerProcess, stems: Path) -> None:

@@ -15,7 +15,7 @@ from stemlens.service.delivery import result_messages, warning_messages
 from stemlens.service.store import Reply, Store
 from stemlens.service.transport import Peer, TcpPeer, Transport, UdpPeer
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import Error, JobDone, JobState, Message, Options
+from stemlens_bridge.protocol import Error, JobDone, JobRevision, JobState, Message, Options
 
 SUBSCRIPTION_S = 120.0  # subscribers renew each 60 s; one renewal may be lost
 
@@ -97,15 +97,17 @@ class Replies:
         return client is None or client.busy
 
     def deliver(
-        self, job: str, result: dict[str, Any], path: str, seqs: frozenset[int] | None = None
+        self, job: str, result: dict[str, Any], path: str = "", seqs: frozenset[int] | None = None
     ) -> None:
         """Sends a result to the job's client and all subscribers; with `seqs` to the client alone,
-        and only the messages with these numbers (none given: all)."""
+        and only the messages with these numbers (none given: all). A result without a path is not
+        the last."""
         tags = Options.from_json(self._store.known(job).options).tags
         numbered = result_messages(job, result, tags)
-        done = JobDone(job, result["revision"], path, len(numbered))
+        revision, count = result["revision"], len(numbered)
+        ended = JobDone(job, revision, path, count) if path else JobRevision(job, revision, count)
         chosen = [message for seq, message in enumerate(numbered, 1) if not seqs or seq in seqs]
-        for message in [*warning_messages(job, result), *chosen, done]:
+        for message in [*warning_messages(job, result), *chosen, ended]:
             self.tell(job, message, subscribers=seqs is None)
 
     def _state(self, job: str) -> JobState:

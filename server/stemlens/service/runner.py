@@ -106,6 +106,8 @@ class Runner:
             "options": job.options,
             "files": [{name: getattr(file, name) for name in JobFile.__slots__} for file in files],
             "npz": str(self._path(job.id, ".npz")),
+            "scores": str(self._results.with_name("scores.sqlite3")),
+            "revision": self._store.revision(job.id),
             "max_duration_s": self._max_duration_s,
         }
 
@@ -137,8 +139,19 @@ class Runner:
             if kind == "progress":
                 self._running.stage, self._running.fraction = event["stage"], event["fraction"]
                 self._tell_progress(self._running)
+            elif kind == "revision":
+                self._revise(job, event["result"])
             else:
                 self._settle(job, event)
+
+    def _revise(self, job: str, result: dict[str, Any]) -> None:
+        """Keeps and tells what is known of a job so far; what cannot be kept is simply not told."""
+        try:
+            if self._store.known(job).state == "running":
+                self._store.revise(job, result)
+                self._replies.deliver(job, result)
+        except (sqlite3.OperationalError, StemlensError) as error:
+            log.warning("revision %s of %s is left out: %s", result["revision"], job, error)
 
     def _settle(self, job: str, event: dict[str, Any]) -> None:
         """Ends the running job by what the worker said of it, and starts the next."""

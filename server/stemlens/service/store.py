@@ -237,18 +237,33 @@ class Store:
         ).fetchall()
         return [row["id"] for row in rows]
 
+    def revision(self, job: str) -> int:
+        """The number of a job's last revision, 0 before the first."""
+        (last,) = self._db.execute(
+            "SELECT coalesce(max(revision), 0) FROM results WHERE job = ?", (job,)
+        ).fetchone()
+        return int(last)
+
+    def revise(self, job: str, document: dict[str, Any]) -> None:
+        """Keeps what is known of a job so far, in the place of what was known before."""
+        self._keep_result(job, document, "", "running")
+
     def finish(self, job: str, document: dict[str, Any], path: Path) -> None:
         """Keeps a result and ends the job in one step."""
+        self._keep_result(job, document, str(path), "done")
+
+    def _keep_result(self, job: str, document: dict[str, Any], path: str, state: str) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
+            self._db.execute("DELETE FROM results WHERE job = ?", (job,))
             self._db.execute(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
-                (job, document["revision"], str(path), json.dumps(document)),
+                "INSERT INTO results VALUES (?, ?, ?, ?)",
+                (job, document["revision"], path, json.dumps(document)),
             )
-            self._db.execute("UPDATE jobs SET state = 'done' WHERE id = ?", (job,))
+            self._db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
 
     def result(self, job: str) -> tuple[dict[str, Any], str] | None:
-        """The last revision of a job's result and the path of its file."""
+        """The last revision of a job's result and the path of its file ("" until it is done)."""
         row = self._db.execute(
             "SELECT document, path FROM results WHERE job = ? ORDER BY revision DESC LIMIT 1",
             (job,),

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import queue
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +25,7 @@ from typing import Any, TextIO
 from stemlens import tagging
 from stemlens.analysis import revisions
 from stemlens.opening import OpenedSession, Progress, open_game
+from stemlens.scorecache import ScoreCache
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.store import JobFile
@@ -34,6 +37,7 @@ from stemlens_bridge.session import Session, Stem
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.1
+REVISION_EVERY_S = 1.0
 
 
 class Cancelled(Exception):
@@ -49,6 +53,7 @@ class Worker:
         self._cancelled: set[str] = set()
         self._jobs: queue.Queue[dict[str, Any]] = queue.Queue()
         self._tagger: Tagger | None = None
+        self._kept: ScoreCache | None = None
         self._loading = threading.Lock()
         self._telling = threading.Lock()
         self._shelf = Shelf()
@@ -109,7 +114,13 @@ class Worker:
         opened = self._open(spec, on_progress)
         self._shelf.keep(job, opened)
         options = Options.from_json(spec["options"])
-        *_, analysis = revisions(opened, options, on_progress, session_id=job)
+        told_revision = -math.inf
+        for found in revisions(opened, options, on_progress, session_id=job):
+            # A job that was begun before goes on counting, so that later is always better.
+            analysis = replace(found, revision=found.revision + spec["revision"])
+            if time.monotonic() - told_revision >= REVISION_EVERY_S:
+                self._tell("revision", job, result=analysis.to_dict())
+                told_revision = time.monotonic()
         return analysis.with_npz(spec["npz"]).to_dict()
 
     def _open(self, spec: dict[str, Any], on_progress: Progress) -> OpenedSession:
@@ -127,8 +138,20 @@ class Worker:
             mix=next((Path(f["path"]) for f in spec["files"] if f["is_mix"]), None),
         )
         return open_game(
-            session, tagger, options, on_progress, max_duration_s=spec["max_duration_s"]
+            session,
+            tagger,
+            options,
+            on_progress,
+            max_duration_s=spec["max_duration_s"],
+            kept=self._scores(spec["scores"]),
         )
+
+    def _scores(self, path: str) -> ScoreCache:
+        """The scores that are kept there; opened once, and again where it could not be used."""
+        with self._loading:
+            if self._kept is None or self._kept.problem is not None:
+                self._kept = ScoreCache(Path(path))
+            return self._kept
 
     def _loaded(self, name: str) -> Tagger:
         """The tagger of that name; the last one is kept."""
