@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stemlens_bridge import jsontext, terminal
+from stemlens_bridge.annotations import points
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import RESULT_SCHEMA, Findings
-from stemlens_bridge.protocol import PORT, Options, read_policy
+from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, read_policy
 from stemlens_bridge.session import Session
 
 # What argparse hands to `add` functions; its class is private.
 Commands = Any
+
+KNOWN_WELL = 0.1  # what a share is known to within before it is worth a word
 
 
 def server_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +75,7 @@ def results_of(
     with Client(given.server, given.transport) as client:
         try:
             client.submit(session, session.options(options), job)
-            return client.follow(job, progress(sys.stderr))
+            return client.follow(job, progress(sys.stderr), so_far(sys.stderr))
         except KeyboardInterrupt:
             print(f"\nstemlens-bridge: cancelling {job} …", file=sys.stderr)
             with suppress(StemlensError):
@@ -109,6 +112,21 @@ def document_of(results: Results) -> dict[str, Any] | None:
         return None
     known = isinstance(document, dict) and document.get("schema") == RESULT_SCHEMA
     return document if known else None
+
+
+def so_far(stream: TextIO) -> Callable[[Results], None]:
+    """On a terminal a line that tells what is known already, while the rest is being found out."""
+
+    def show(results: Results) -> None:
+        if not stream.isatty():
+            return
+        best = ", ".join(f"{tag.tag} {points(tag.score)}" for tag in results.of(TagScore)[:3])
+        shares = [share for part in results.of(Attributions) for share in part.shares]
+        off = max((share.high - share.low for share in shares), default=0.0) / 2
+        known = f"shares to ±{points(off)} points" if off < KNOWN_WELL else "shares follow"
+        print(f"\r{f'So far: {best} of 100; {known}':<72.72}", file=stream, flush=True)
+
+    return show
 
 
 def progress(stream: TextIO) -> Callable[[str, float], None]:
