@@ -7,32 +7,16 @@ from math import comb
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from support.games import music, seen
 
 from stemlens.attribution import banzhaf, shapley
 from stemlens.attribution.least_squares import Estimate, banzhaf_from_pairs, shapley_from_pairs
-from stemlens.attribution.sampling import PairSampler, Plays, all_pairs, banzhaf_mass, shapley_mass
+from stemlens.attribution.sampling import PairSampler, all_pairs, banzhaf_mass, shapley_mass
 
-Table = NDArray[np.float64]
 ESTIMATORS = [
     pytest.param(shapley_from_pairs, shapley, shapley_mass, id="shapley"),
     pytest.param(banzhaf_from_pairs, banzhaf, banzhaf_mass, id="banzhaf"),
 ]
-
-
-def seen(table: Table, plays: Plays) -> tuple[Plays, Table, Table]:
-    """What an estimator is told of a game of which some pairs were scored."""
-    masks = plays.astype(int) @ (1 << np.arange(plays.shape[1]))
-    return plays, table[masks] - table[len(table) - 1 - masks], table[-1] - table[0]
-
-
-def music(n: int, seed: int, tags: int = 4) -> Table:
-    """A game like a tagger's: log energies of the mix, then a saturating network."""
-    generator = np.random.default_rng(seed)
-    plays = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(float)
-    energy = np.log1p(1e3 * plays @ generator.lognormal(-2, 2, size=(n, 24)))
-    hidden = np.maximum(energy @ generator.normal(size=(24, 32)) / 8, 0)
-    return 1 / (1 + np.exp(2 - hidden @ generator.normal(size=(32, tags)) / 3))
 
 
 @pytest.mark.parametrize(("estimate", "exact", "mass"), ESTIMATORS)

@@ -55,34 +55,34 @@ def shapley_from_pairs(plays: Plays, differences: ArrayLike, whole: ArrayLike) -
     plays: bool `[pairs, n]`, one coalition of each pair, no pair twice, those of size 1 complete.
     differences: `[pairs, tags]`, v(S) − v(Sᶜ). whole: `[tags]`, v(all) − v(nobody).
     """
-    z, d = _with_everybody(plays, differences, whole)
+    z, d = with_everybody(plays, differences, whole)
     # Only everybody's row tells of the sum of φ, which thereby is `whole`: from every other row
     # what the mean of its z makes of that sum is taken away.
     mean = z.sum(axis=1, keepdims=True) / max(1, z.shape[1])
     mean[0] = 0
-    return _fit(z - mean, d - mean * d[0], _sizes(plays), shapley_mass)
+    return _fit(z - mean, d - mean * d[0], pair_sizes(plays), shapley_mass)
 
 
 def banzhaf_from_pairs(plays: Plays, differences: ArrayLike, whole: ArrayLike) -> Estimate:
     """Banzhaf values; arguments as for `shapley_from_pairs`."""
-    z, d = _with_everybody(plays, differences, whole)
-    return _fit(z, d, _sizes(plays), banzhaf_mass)
+    z, d = with_everybody(plays, differences, whole)
+    return _fit(z, d, pair_sizes(plays), banzhaf_mass)
 
 
-def _with_everybody(
+def with_everybody(
     plays: Plays, differences: ArrayLike, whole: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """z `[1 + pairs, n]` and d `[1 + pairs, tags]`, the pair of everybody and nobody first."""
     n = plays.shape[1]
-    if (_sizes(plays) == 1).sum() != pairs_of_size(n, 1) * (n > 1):
+    if (pair_sizes(plays) == 1).sum() != pairs_of_size(n, 1) * (n > 1):
         raise ValueError("an estimate needs each pair of size 1 once")
     everybody = np.ones((1, n), dtype=bool)
     z = np.where(np.concatenate([everybody, plays]), 1.0, -1.0)
     return z, np.concatenate([np.asarray(whole)[None], differences]).astype(np.float64)
 
 
-def _sizes(plays: Plays) -> NDArray[np.int64]:
-    """Of each row of z the size of its pair `[1 + pairs]`: everybody and nobody is size 0."""
+def pair_sizes(plays: Plays) -> NDArray[np.int64]:
+    """The sizes of everybody's pair, which is 0, and of those in `plays`: `[1 + pairs]`."""
     playing = plays.sum(axis=1)
     return np.append(0, np.minimum(playing, plays.shape[1] - playing))
 
