@@ -6,8 +6,9 @@ high enough and above silence, the stem's share must be large enough, and its in
 zero. Genres and moods are told by default; instruments only when asked for.
 
 The server applies the policy to a result (`stemlens.analysis/1`, scores 0 to 1) and the DAW side
-writes what comes out. Of a result in log-odds nothing is told: they are no points. Colours are those of Okabe and Ito (2008), told apart by colour-blind eyes;
-a tag keeps its colour within one result.
+writes what comes out. Of a result in log-odds nothing is told: they are no points. Colours are
+those of Okabe and Ito (2008), told apart by colour-blind eyes; a tag keeps its colour within one
+result.
 """
 
 from __future__ import annotations
