@@ -372,6 +372,19 @@ def add_at(place: Samples, waveform: Samples, start: int) -> None:
     place[start : start + len(part)] += part
 
 
+def play_at(place: Samples, samples: Samples, from_rate: int, to_rate: int, start_s: float) -> None:
+    """Adds `samples` at `from_rate` into `place` at `to_rate`, from `start_s`, which may be < 0.
+
+    Right to a fraction of a sample of `place`: silence is put before it at its own rate, so that it
+    starts on a whole second, which is a whole sample at both rates.
+    """
+    second = math.floor(start_s)
+    before = round((start_s - second) * from_rate)
+    if before:
+        samples = np.pad(samples, [(before, 0), *[(0, 0)] * (samples.ndim - 1)])
+    add_at(place, resample(samples, from_rate, to_rate), second * to_rate)
+
+
 # ----------------------------------------------------------------------------------- measurement
 
 

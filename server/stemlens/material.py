@@ -5,29 +5,39 @@ the session's rate (for loudness and for the comparison with the mix), and resam
 tagger's rate as a mono waveform. Only those mono waveforms are kept.
 
 Level. Taggers are not blind to it, so one session gain for all coalitions brings the sum of the
-stems to `session_loudness`; the gain is recorded, never applied to the waveforms. The mix is
-brought to the same loudness by a gain of its own, so that it differs from the sum in sound only.
+stems to within half a decibel of `session_loudness`; the gain is recorded, never applied to the
+waveforms. It is a whole number of decibels, so that it stays the same when one stem is bounced
+again a little louder: what is known of coalitions without that stem then holds (see `scorecache`).
+The mix is brought to the loudness of the sum by a gain of its own, so that it differs from the sum
+in sound only.
+
+The master bus (see `master`) is compared in what the tagger hears: mono, at its rate. A gain curve
+is applied to the waveforms; a rest is one more of them, and one more stem of the session.
 
 Conventions: waveforms are mono float32 `[stems, samples]`, ±1 full scale; dB and LUFS throughout.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemlens import audio
-from stemlens_bridge.session import Session
+from stemlens import mix as mixes
+from stemlens.correlation import Correlated, common_name, correlated, same_source
+from stemlens.master import Treatment
+from stemlens.mix import Bounce, Mix
+from stemlens_bridge.session import Session, Stem
 
 # More than this and something else than a whole mix was measured (a bounce of silence, say).
 MAX_SESSION_GAIN_DB = 40.0
-NULLS_DB, BUS_DB = -60.0, -20.0
-ADDS_UP_DB = -40.0  # what stems must reach against a master whose effects are off
-SAME_GAIN_DB = 0.2
+REST_ID = "master-rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +49,11 @@ class StemFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
-    """The bounce of the master: mono `[samples]` at the tagger's rate, aligned with the stems."""
-
-    waveform: NDArray[np.float32]
-    gain_db: float
-    residual: audio.Residual
-
-
-@dataclass(frozen=True, slots=True)
 class Material:
     """A session ready to be opened by a tagger.
 
-    `sample_rate` is the session's own, that of most of its stems; `warnings` are (code, sentence).
+    `session` has a rest in it where that plays; `sample_rate` is the session's own, that of most of
+    its stems; `correlated` are stems that carry the same source; `warnings` are (code, sentence).
     """
 
     session: Session
@@ -61,6 +63,7 @@ class Material:
     session_gain_db: float
     stems: tuple[StemFacts, ...]
     mix: Mix | None
+    correlated: tuple[Correlated, ...]
     warnings: tuple[tuple[str, str], ...]
 
     @property
@@ -68,27 +71,56 @@ class Material:
         """What is to be applied to each waveform: the session's gain and the stem's own."""
         return [self.session_gain_db + stem.gain_db for stem in self.session.stems]
 
+    @property
+    def master(self) -> str:
+        """What is done about the master bus: off, curve or rest."""
+        return "off" if self.mix is None else self.mix.treatment.kind
+
+    def proposed_groups(self) -> list[dict[str, Any]]:
+        """Stems to be read together because they carry the same source, as plain data."""
+        return [
+            {
+                "name": common_name([self.session.stems[i].name for i in group.stems]),
+                "stems": [self.session.stems[i].id for i in group.stems],
+                "why": "correlated",
+                "correlation": round(group.correlation, 4),
+            }
+            for group in self.correlated
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Stems:
+    """All stems, read: their sum `[frames, 2]` at the session's rate, and mono `rows` at the
+    tagger's, with one row more than stems for a rest (what nobody writes to takes no memory)."""
+
+    total: audio.Samples
+    session_rate: int
+    rows: NDArray[np.float32]
+    rate: int
+    facts: list[StemFacts]
+
 
 def prepare(
     session: Session,
     rate: int,
     session_loudness: float | str = "off",
     *,
+    master: str = "off",
     max_duration_s: float = audio.MAX_DURATION_S,
     on_read: Callable[[float], None] = lambda fraction: None,
     mix_bypassed: bool = False,
 ) -> Material:
     """Reads a session for a tagger that listens at `rate` Hz.
 
-    `mix_bypassed`: the mix was bounced with the master's effects off, so the stems must add up.
+    `master`: what is done about the master bus: off, curve, rest or auto. `mix_bypassed`: the mix
+    was bounced with the master's effects off, so the stems must add up and no bus is treated.
     `on_read` is told the fraction of files that are done; what it raises ends the work. Raises the
     errors of `audio.read`.
     """
-    paths = [stem.path for stem in session.stems]
-    headers = [audio.probe(path, max_duration_s=max_duration_s) for path in paths]
+    headers = [audio.probe(stem.path, max_duration_s=max_duration_s) for stem in session.stems]
     if session.mix is not None:
         audio.probe(session.mix, max_duration_s=max_duration_s)  # before long work
-    session_rate = Counter(header.sample_rate for header in headers).most_common(1)[0][0]
     offsets = audio.offsets([header.time_reference_s for header in headers])
     duration_s = max(
         offset + header.duration_s for offset, header in zip(offsets, headers, strict=True)
@@ -99,63 +131,136 @@ def prepare(
             duration_s,
             max_duration_s,
         )
+    files = len(headers) + (session.mix is not None)
+    stems = _read(
+        session, headers, offsets, rate, max_duration_s, lambda read: on_read(read / files)
+    )
+    together = tuple(correlated(stems.rows[: len(session.stems)], rate))
+    warnings = _stem_warnings(session, stems.facts)
+    warnings += [
+        same_source([session.stems[i].name for i in group.stems], group.correlation)
+        for group in together
+    ]
+    bounce = treatment = None
+    if session.mix is None:
+        warnings += mixes.without_mix(master)
+    else:
+        clip = audio.read(session.mix, max_duration_s=max_duration_s)
+        origin = audio.offsets([*(h.time_reference_s for h in headers), clip.time_reference_s])
+        late_s = origin[-1] - min(origin[:-1])
+        heard = _heard_sum(session, stems)
+        bounce = mixes.placed(clip, late_s, stems.total, stems.session_rate, len(heard), rate)
+        treatment = mixes.treatment("off" if mix_bypassed else master, bounce, heard, rate)
+        warnings += mixes.length_warnings(bounce, stems.session_rate)
+        if mix_bypassed:
+            warnings += mixes.cut_warnings(bounce.residual)
+        else:
+            warnings += mixes.master_warnings(treatment)
+        session = _play_master(session, stems, bounce, treatment, heard)
+
+    gain_db, loudness, told = _session_gain(stems, session_loudness)
+    mix = None
+    if bounce is not None and treatment is not None:
+        mix_gain_db = _mix_gain(bounce.stereo, stems.session_rate, loudness, session_loudness)
+        mix = Mix(bounce.waveform, mix_gain_db, bounce.residual, treatment)
+        on_read(1.0)
+    return Material(
+        session,
+        stems.rows[: len(session.stems)],
+        stems.session_rate,
+        duration_s,
+        gain_db,
+        tuple(stems.facts),
+        mix,
+        together,
+        (*told, *warnings),
+    )
+
+
+def _read(
+    session: Session,
+    headers: Sequence[audio.Header],
+    offsets: Sequence[float],
+    rate: int,
+    max_duration_s: float,
+    on_read: Callable[[int], None],
+) -> _Stems:
+    """All stems' audio; `on_read` is told how many are done."""
+    session_rate = Counter(header.sample_rate for header in headers).most_common(1)[0][0]
     total = np.zeros((_samples(headers, offsets, session_rate), 2), dtype=np.float32)
-    waveforms = np.zeros((len(paths), _samples(headers, offsets, rate)), dtype=np.float32)
+    rows = np.zeros((len(headers) + 1, _samples(headers, offsets, rate)), dtype=np.float32)
     facts = []
-    files = len(paths) + (session.mix is not None)
-    for number, (stem, offset) in enumerate(zip(session.stems, offsets, strict=True)):
+    for number, (stem, header) in enumerate(zip(session.stems, headers, strict=True)):
         clip = audio.read(stem.path, max_duration_s=max_duration_s)
         samples = clip.samples * np.float32(10 ** (stem.gain_db / 20))
         stereo = audio.to_stereo(samples)
         facts.append(
             StemFacts(audio.loudness(stereo, clip.sample_rate), audio.mono_loss_db(samples))
         )
-        played = audio.resample(stereo, clip.sample_rate, session_rate)
-        audio.add_at(total, played, round(offset * session_rate))
-        mono = audio.resample(audio.to_mono(clip.samples), clip.sample_rate, rate)
-        audio.add_at(waveforms[number], mono, round(offset * rate))
-        on_read((number + 1) / files)
-
-    gain_db, warnings = _session_gain(total, session_rate, session_loudness)
-    warnings += _stem_warnings(session, facts)
-    mix = None
-    if session.mix is not None:
-        clip = audio.read(session.mix, max_duration_s=max_duration_s)
-        origin = audio.offsets([*(h.time_reference_s for h in headers), clip.time_reference_s])
-        late_s = origin[-1] - min(origin[:-1])
-        mix = _mix(clip, late_s, total, session_rate, rate, waveforms.shape[1], session_loudness)
-        warnings += _cut_warnings(mix) if mix_bypassed else _mix_warnings(mix)
-        on_read(1.0)
-    return Material(
-        session,
-        waveforms,
-        session_rate,
-        duration_s,
-        gain_db,
-        tuple(facts),
-        mix,
-        tuple(warnings),
-    )
+        audio.play_at(total, stereo, header.sample_rate, session_rate, offsets[number])
+        mono = audio.to_mono(clip.samples)
+        audio.play_at(rows[number], mono, header.sample_rate, rate, offsets[number])
+        on_read(number + 1)
+    return _Stems(total, session_rate, rows, rate, facts)
 
 
-def _session_gain(
-    total: NDArray[np.float32], rate: int, target: float | str
-) -> tuple[float, list[tuple[str, str]]]:
+def _heard_sum(session: Session, stems: _Stems) -> NDArray[np.float32]:
+    """What the tagger hears of the stems together, at their gains, `[samples]`."""
+    gains = [10 ** (stem.gain_db / 20) for stem in session.stems]
+    heard: NDArray[np.float32] = np.array(gains, dtype=np.float32) @ stems.rows[: len(gains)]
+    return heard
+
+
+def _play_master(
+    session: Session, stems: _Stems, bounce: Bounce, treatment: Treatment, heard: audio.Samples
+) -> Session:
+    """Applies the treatment to the stems' audio, in place; returns the session, with a rest in it
+    where that plays."""
+    if treatment.curve is not None:
+        treatment.curve.apply(stems.total, stems.session_rate)
+        for waveform in stems.rows[: len(session.stems)]:
+            treatment.curve.apply(waveform, stems.rate)
+    if treatment.kind != "rest" or session.mix is None:
+        return session
+    stems.rows[-1] = mixes.rest(bounce.waveform, heard, bounce.heard, treatment.gain)
+    stereo = mixes.rest(bounce.stereo, stems.total, bounce.covered, treatment.gain)
+    loudness = audio.loudness(stereo, stems.session_rate)
+    stems.facts.append(StemFacts(loudness, audio.mono_loss_db(stereo)))
+    np.add(stems.total, stereo, out=stems.total)
+    taken = {stem.id for stem in session.stems}
+    numbers = ("" if n == 1 else f"-{n}" for n in itertools.count(1))
+    own = next(REST_ID + number for number in numbers if REST_ID + number not in taken)
+    rest = Stem(own, mixes.REST_NAME, session.mix, kind="rest")
+    return replace(session, stems=(*session.stems, rest))
+
+
+def _session_gain(stems: _Stems, target: float | str) -> tuple[float, float, list[tuple[str, str]]]:
+    """What brings the sum to the target, in whole dB, and the loudness that it has then."""
     if isinstance(target, str):
-        return 0.0, []
-    loudness = audio.loudness(total, rate)
+        return 0.0, 0.0, []
+    loudness = audio.loudness(stems.total, stems.session_rate)
     if loudness is None:
-        return 0.0, [("silent_session", "All stems are silent, so every share is 0.")]
-    gain_db = target - loudness
-    if gain_db > MAX_SESSION_GAIN_DB:
-        return MAX_SESSION_GAIN_DB, [
-            (
-                "quiet_session",
-                f"The stems together have only {loudness:.0f} LUFS; they were raised by "
-                f"{MAX_SESSION_GAIN_DB:.0f} dB and not to {target:g} LUFS. Is the bounce right?",
-            )
-        ]
-    return gain_db, []
+        silent = ("silent_session", "All stems are silent, so every share is 0.")
+        return 0.0, target, [silent]
+    gain_db = float(round(target - loudness))
+    if gain_db <= MAX_SESSION_GAIN_DB:
+        return gain_db, loudness + gain_db, []
+    quiet = (
+        "quiet_session",
+        f"The stems together have only {loudness:.0f} LUFS; they were raised by "
+        f"{MAX_SESSION_GAIN_DB:.0f} dB and not to {target:g} LUFS. Is the bounce right?",
+    )
+    return MAX_SESSION_GAIN_DB, loudness + MAX_SESSION_GAIN_DB, [quiet]
+
+
+def _mix_gain(
+    stereo: audio.Samples, rate: int, loudness: float, session_loudness: float | str
+) -> float:
+    """What brings the mix to that loudness, unless levels are to be left as they are."""
+    if isinstance(session_loudness, str):
+        return 0.0
+    own = audio.loudness(stereo, rate)
+    return 0.0 if own is None else min(loudness - own, MAX_SESSION_GAIN_DB)
 
 
 def _stem_warnings(session: Session, facts: list[StemFacts]) -> list[tuple[str, str]]:
@@ -176,64 +281,3 @@ def _samples(headers: Sequence[audio.Header], offsets: Sequence[float], rate: in
         round(offset * rate) + round(header.frames * rate / header.sample_rate)
         for header, offset in zip(headers, offsets, strict=True)
     )
-
-
-def _mix(
-    clip: audio.Clip,
-    late_s: float,
-    total: NDArray[np.float32],
-    session_rate: int,
-    rate: int,
-    samples: int,
-    session_loudness: float | str,
-) -> Mix:
-    """The mix beside the stems; by the time stamps in the files it starts `late_s` after them."""
-    stereo = np.zeros_like(total)
-    played = audio.resample(audio.to_stereo(clip.samples), clip.sample_rate, session_rate)
-    audio.add_at(stereo, played, round(late_s * session_rate))
-    residual = audio.residual(stereo, total, session_rate)
-    waveform = np.zeros(samples, dtype=np.float32)
-    mono = audio.resample(audio.to_mono(clip.samples), clip.sample_rate, rate)
-    audio.add_at(waveform, mono, round((late_s - residual.lag_s) * rate))
-    gain_db, _ = _session_gain(stereo, session_rate, session_loudness)
-    return Mix(waveform, gain_db, residual)
-
-
-def _cut_warnings(mix: Mix) -> list[tuple[str, str]]:
-    """For a mix with the master's effects off: whether the stems are a cut of the routing."""
-    residual = mix.residual
-    if residual.residual_db > ADDS_UP_DB:
-        what = f"what is left is at {residual.residual_db:.0f} dB"
-    elif abs(residual.gain_db) > SAME_GAIN_DB:
-        what = f"the mix is {residual.gain_db:+.1f} dB louder"
-    else:
-        return []
-    return [
-        (
-            "stems_do_not_add_up",
-            f"The stems do not add up to the mix ({what}), although the master's effects were off: "
-            "a stem is missing, counted twice, or different at each bounce. Shares explain the "
-            "sum of the stems, not your mix.",
-        )
-    ]
-
-
-def _mix_warnings(mix: Mix) -> list[tuple[str, str]]:
-    residual_db = mix.residual.residual_db
-    if residual_db <= NULLS_DB:
-        return []
-    if residual_db <= BUS_DB:
-        return [
-            (
-                "master_bus",
-                f"The stems do not null against the mix (residual {residual_db:.0f} dB): the "
-                "master bus changes the sound, and that change has no share here.",
-            )
-        ]
-    return [
-        (
-            "stem_missing",
-            f"The stems are not the mix (residual {residual_db:.0f} dB): a stem is missing, or the "
-            "master bus works hard. Shares explain the sum of the stems, not your mix.",
-        )
-    ]

@@ -56,6 +56,7 @@ def open_game(
         session,
         tagger.sample_rate,
         options.session_loudness,
+        master=options.master,
         on_read=lambda fraction: on_progress("reading stems", fraction),
         max_duration_s=max_duration_s,
         mix_bypassed=options.mix_bypassed,
@@ -66,7 +67,10 @@ def open_game(
     if material.mix is not None:
         mix = material.mix
         heard = Game(tagger, mix.waveform[None], [mix.gain_db], options.silence, kept)
-        alone = [heard.scores(t, np.ones((1, s.sum()), bool))[0] for t, s in enumerate(heard.sounding)]
+        alone = [
+            heard.scores(t, np.ones((1, int(sounds.sum())), dtype=np.bool_))[0]
+            for t, sounds in enumerate(heard.sounding)
+        ]
         mix_scores = np.mean(np.asarray(alone, dtype=np.float64), axis=0)
     timings = {"read": read - started, "open": time.perf_counter() - read}
     return OpenedSession(material, game, mix_scores, timings)
