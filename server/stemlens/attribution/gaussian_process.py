@@ -59,7 +59,7 @@ PECULIAR = 0.1
 EVENNESS = 0.3
 """How much all players' weights are drawn to their mean."""
 MOST_PAIRS = 2000
-"""Beyond, least squares do: a second is spent here, and the time grows with the cube of the pairs."""
+"""Beyond, least squares do: here a second is spent, and time grows with the cube of the pairs."""
 
 
 @dataclass(frozen=True, slots=True)
