@@ -18,6 +18,7 @@ from stemlens_bridge.errors import StemlensError
 COMMANDS = {
     "ping": "server",
     "submit": "server",
+    "live": "live",
     "reaper": "reaper",
     "ableton": "ableton",
     "als": "als",

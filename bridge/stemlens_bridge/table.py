@@ -43,7 +43,7 @@ def table(
     """
     width = max(width, 60)
     names = _names(result)
-    column = min(max(_columns(name) for name in names.values()), width // 3)
+    column = min(max(columns(name) for name in names.values()), width // 3)
     shown = result["tags"][:tags]
     shares = [share for tag in shown for share in tag["attributions"]]
     unit = result["method"].get("unit", "points")
@@ -53,14 +53,14 @@ def table(
     largest = max((abs(share["value"]) for share in shares), default=0.0)
     style = _style if colour else _no_style
 
-    lines = [style(BOLD, _fit(_headline(result), width)), ""]
+    lines = [style(BOLD, fit(_headline(result), width)), ""]
     for tag in shown:
-        lines.append(style(BOLD, _fit(_tag_line(tag), width)))
+        lines.append(style(BOLD, fit(_tag_line(tag), width)))
         ordered = sorted(tag["attributions"], key=lambda share: -abs(share["value"]))
         for share in ordered[:stems]:
             left, right = bars(share["value"], largest, bar)
             lines.append(
-                f"  {_pad(_fit(names[share['stem']], column), column)} "
+                f"  {pad(fit(names[share['stem']], column), column)} "
                 f"{_value(share, unit, estimated):>{own}} "
                 f"{style(AGAINST, left)}│{style(FOR, right)} "
                 + style(DIM, f"muting it: {_amount(share['mute'], unit):>4}")
@@ -68,9 +68,7 @@ def table(
         hidden = ordered[stems:]
         if hidden:
             rest = _amount(sum(share["value"] for share in hidden), unit)
-            lines.append(
-                style(DIM, _fit(f"  and {len(hidden)} more stems: {rest} together", width))
-            )
+            lines.append(style(DIM, fit(f"  and {len(hidden)} more stems: {rest} together", width)))
         lines.append("")
     words = [UNITS[unit], EXPLANATIONS[result["method"]["value"]]]
     if estimated:
@@ -119,7 +117,7 @@ def _headline(result: Mapping[str, Any]) -> str:
     session, tagger = result["session"], result["tagger"]
     seconds = round(session["duration_s"])
     return (
-        f"{_one_line(session['project'])}: {len(session['stems'])} stems, "
+        f"{one_line(session['project'])}: {len(session['stems'])} stems, "
         f"{seconds // 60}:{seconds % 60:02d}, heard by {tagger['name']}"
     )
 
@@ -136,35 +134,38 @@ def _names(result: Mapping[str, Any]) -> dict[str, str]:
     stems = result["session"]["stems"]
     names = [stem["name"] for stem in stems]
     return {
-        stem["id"]: _one_line(
+        stem["id"]: one_line(
             stem["name"] if names.count(stem["name"]) == 1 else f"{stem['name']} ({stem['id']})"
         )
         for stem in stems
     }
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A name without what would break a line or steer the terminal."""
     return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
 
 
-def _fit(text: str, width: int) -> str:
-    if _columns(text) <= width:
+def fit(text: str, width: int) -> str:
+    """A text in at most `width` columns, cut with an ellipsis."""
+    if columns(text) <= width:
         return text
-    while _columns(text) > width - 1:
+    while columns(text) > width - 1:
         text = text[:-1]
     return text + "…"
 
 
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
+def pad(text: str, width: int) -> str:
+    """A text with spaces up to `width` columns."""
+    return text + " " * (width - columns(text))
 
 
 def _style(code: str, text: str) -> str:

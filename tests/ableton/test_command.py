@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.abletonosc import Cue, LiveStandIn, Track, free_port
+from support.liveserver import LiveServer
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
@@ -20,6 +22,7 @@ from stemlens_bridge.ableton import DAW, export, live_set, memory
 from stemlens_bridge.ableton import link as live_link
 from stemlens_bridge.cli import main
 from stemlens_bridge.commands.ableton import _follow
+from stemlens_bridge.commands.playing import Playing
 
 LABEL = " {rock 21 of 63 points}"
 POLICY = """
@@ -237,13 +240,26 @@ def test_faders_are_followed_until_ctrl_c(
     exported = [tmp_path / "S kick.wav", tmp_path / "S chord.wav"]
     for path in exported:
         path.write_bytes(b"")
-    with live_link.LiveLink(port=live.port, reply_port=live.reply_port) as link:
+    with (
+        live_link.LiveLink(port=live.port, reply_port=live.reply_port) as link,
+        LiveServer() as player,
+    ):
         found = live_set.read(link, (12, 1))
         planned = export.plan(found, exported, "S")
         turned = threading.Timer(0.3, live.turn, (1,), {"volume": 0.7, "mute": True})
         stopped = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
         for timer in (turned, stopped):
             timer.start()
-        _follow(link, found, planned)
+        names = {stem.id: stem.name for stem in planned.session.stems}
+        given = argparse.Namespace(server=player.address, transport="udp")
+        with Playing(given, "j", names) as playing:
+            _follow(link, found, planned, playing)
     out = capsys.readouterr().out
-    assert "chord: -6.0 dB against the export" in out and "silent" in out and "kick" not in out
+    assert "chord: -6.0 dB against the export" in out and "silent" in out
+    assert "kick:" not in out and "one dB up: kick loud +1.0" in out
+    (track,) = player.states()[-1].tracks
+    assert (
+        track.track == planned.session.stems[1].id
+        and track.muted
+        and track.db == pytest.approx(-6.0, abs=0.1)
+    )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stemlens_bridge.ableton.live_set import LiveSet
     from stemlens_bridge.ableton.memory import Memory
     from stemlens_bridge.ableton.writing import Report
+    from stemlens_bridge.commands.playing import Playing
     from stemlens_bridge.findings import Findings
-    from stemlens_bridge.moves import Move
 
 ANNOTATIONS = ("name", "color", "locators")
 WISHES = {
@@ -66,7 +66,9 @@ def add(commands: Commands) -> None:
         "--remove", action="store_true", help="take everything back that was written in Live"
     )
     parser.add_argument(
-        "--follow", action="store_true", help="then follow the faders and tell what is moved"
+        "--follow",
+        action="store_true",
+        help="then follow the faders and tell what moving them does to the tags",
     )
     parser.add_argument("--once", action="store_true", help="end after one export")
     parser.add_argument(
@@ -118,6 +120,7 @@ def _work(
     from stemlens_bridge.ableton import live_set
     from stemlens_bridge.ableton.export import choices, plan
     from stemlens_bridge.commands.common import analyse
+    from stemlens_bridge.commands.playing import Playing
     from stemlens_bridge.routing import cut
 
     wishes = {wish: getattr(given, wish) for wish in WISHES}
@@ -145,7 +148,9 @@ def _work(
         findings = analyse(planned.session, given)
         _write(given, link, memory, findings, live.tempo)
         if given.follow:
-            _follow(link, live, planned)
+            names = {stem.id: stem.name for stem in planned.session.stems}
+            with Playing(given, findings.job, names) as playing:
+                _follow(link, live, planned, playing)
         if given.once or given.follow:
             return 0
 
@@ -235,20 +240,14 @@ def _remove(link: LiveLink, memory: Memory) -> int:
     return 1 if report.problems else 0
 
 
-def _follow(link: LiveLink, live: LiveSet, planned: Planned) -> None:
+def _follow(link: LiveLink, live: LiveSet, planned: Planned, playing: Playing) -> None:
     from stemlens_bridge.ableton.follow import Follower
 
-    names = {stem.id: stem.name for stem in planned.session.stems}
-
-    def on_move(move: Move) -> None:
-        what = [] if move.gain_db is None else [f"{move.gain_db:+.1f} dB against the export"]
-        what += [] if move.muted is None else ["silent" if move.muted else "heard"]
-        print(f"{names[move.track]}: {', '.join(what)}", flush=True)
-
     def on_stale(why: str) -> None:
-        _say(f"{why} The result may no longer fit; export again.")
+        playing.say(f"{why} The result may no longer fit; export again.")
 
-    follower = Follower(link, live, list(names), on_move, on_stale)
+    stems = [stem.id for stem in planned.session.stems]
+    follower = Follower(link, live, stems, lambda move: playing.move(move, "the export"), on_stale)
     _say("Following the faders; Ctrl-C ends it.")
     try:
         follower.start()

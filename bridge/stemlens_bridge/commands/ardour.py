@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from stemlens_bridge.ardour.osc import Ardour
     from stemlens_bridge.ardour.session_file import SessionFile
     from stemlens_bridge.ardour.wanted import Written
+    from stemlens_bridge.commands.playing import Playing
     from stemlens_bridge.findings import Findings
-    from stemlens_bridge.moves import Move
     from stemlens_bridge.session import Session
 
 KINDS = ("comments", "markers", "color")
@@ -57,7 +57,9 @@ def add(commands: Commands) -> None:
         help="write what an earlier analysis found, without a new one",
     )
     ardour.add_argument(
-        "--follow", action="store_true", help="then follow the faders, until Ctrl-C"
+        "--follow",
+        action="store_true",
+        help="then follow the faders and tell what moving them does to the tags",
     )
     ardour.add_argument(
         "--save",
@@ -168,6 +170,7 @@ def _write_result(path: Path, session: SessionFile, given: argparse.Namespace) -
 def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
     from stemlens_bridge.ardour import annotate, bounce, program, running, session_file
     from stemlens_bridge.commands.common import analyse, progress
+    from stemlens_bridge.commands.playing import Playing
 
     ardour = None if given.list else annotate.opened(session)
     if ardour is not None and given.save:
@@ -195,7 +198,9 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     if given.annotate:
         print(_written(path, findings, ardour, given).told())
     if given.follow and ardour is not None:
-        _follow(ardour, session, done.session)
+        names = {stem.id: stem.name for stem in done.session.stems}
+        with Playing(given, findings.job, names) as playing:
+            _follow(ardour, session, done.session, playing)
     return 0
 
 
@@ -236,23 +241,18 @@ def _choices(session: SessionFile, given: argparse.Namespace) -> dict[str, str]:
     return choices
 
 
-def _follow(ardour: Ardour, session: SessionFile, bounced: Session) -> None:
+def _follow(ardour: Ardour, session: SessionFile, bounced: Session, playing: Playing) -> None:
     import threading
 
     from stemlens_bridge.ardour.follow import Follower
 
-    names = {stem.id: stem.name for stem in bounced.stems}
-
-    def told(move: Move) -> None:
-        parts = [] if move.gain_db is None else [f"{move.gain_db:+.1f} dB since the bounce"]
-        parts += [] if move.muted is None else ["silent now" if move.muted else "heard now"]
-        print(f"{names[move.track]}: {', '.join(parts)}", flush=True)
-
     def stale(reason: str) -> None:
-        _tell(f"The result no longer fits: {reason}.")
+        playing.say(f"The result no longer fits: {reason}.")
 
     _tell("Following the faders; Ctrl-C ends it.")
-    Follower(ardour, session, bounced, told, stale).run(threading.Event())
+    Follower(ardour, session, bounced, lambda move: playing.move(move, "the bounce"), stale).run(
+        threading.Event()
+    )
 
 
 def _tell(sentence: str) -> None:
