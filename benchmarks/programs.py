@@ -1,0 +1,77 @@
+"""Sections of the page: the live mix, the network alone, and the DAW's side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.measuring import Failed, measured
+from benchmarks.songs import songs
+
+LIVE_SONGS = ("demo", "CapDan-ReggaeTry")
+
+
+def bare() -> float:
+    """Segments a second of the bare convolutions in their best micro-batch: the roofline."""
+    return max(speed for name, speed in measured("network").items() if name.startswith("bare"))
+
+
+def live() -> Iterator[str]:
+    """From a moved fader to its tags."""
+    yield "## Moving faders\n"
+    yield (
+        "Milliseconds from sending a move over OSC to the last message of the mix's tags, and to "
+        "the last of what one dB up on each fader would do. The server is a process of its own; "
+        "*beside a job* it analyses another session at the same time.\n"
+    )
+    yield (
+        "| session | seconds | server | tags, median (target: 150 for 12 s) | nine in ten within "
+        "| one dB on each fader |"
+    )
+    yield "|---|---|---|---|---|---|"
+    there = {song.key: song for song in songs()}
+    for key in LIVE_SONGS:
+        if key not in there:
+            continue
+        try:
+            found = measured("live", key)
+        except Failed as failure:
+            yield f"| {there[key].name} | failed: {failure} | | | | |"
+            continue
+        for state in ("idle", "beside a job"):
+            tags, most, decibels = (
+                f"{1000 * found[state][name]:.0f}"
+                for name in ("tags_s", "tags_9_in_10_s", "decibels_s")
+            )
+            yield (
+                f"| {there[key].name} | {found['excerpt_s']:.0f} | {state} | {tags} | {most} "
+                f"| {decibels} |"
+            )
+
+
+def network() -> Iterator[str]:
+    """The network beside its convolutions."""
+    yield "## The network\n"
+    yield "Segments of 3 s per second, musicnn in float32.\n"
+    yield "| what | segments/s | of the best bare convolutions |"
+    yield "|---|---|---|"
+    for name, speed in measured("network").items():
+        if name != "whole_s":
+            shown = name.replace("bare", "bare convolutions, micro-batch")
+            yield f"| {shown} | {speed:.0f} | {speed / bare():.0%} |"
+
+
+def daw() -> Iterator[str]:
+    """What a DAW's user waits for on its side."""
+    yield "## In the DAW\n"
+    yield "Medians of several runs; whole processes, start-up included, where one is started.\n"
+    yield "| what | seconds | at most |"
+    yield "|---|---|---|"
+    for name, seconds in measured("bridge_start").items():
+        if name != "whole_s":
+            yield f"| start of the bridge ({name}) to its first OSC message | {seconds:.2f} | 0.3 |"
+    ardour = measured("ardour_annotations")
+    yield (
+        f"| comments on {ardour['tracks']} tracks of a running Ardour, each read back "
+        f"| {ardour['seconds']:.2f} | 2 |"
+    )
+    yield f"| of that, to find the Ardour that has the session open | {ardour['find_s']:.2f} | |"
