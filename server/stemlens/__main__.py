@@ -7,6 +7,7 @@ a name that means nothing to a musician.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 from stemlens_bridge import __version__
@@ -19,6 +20,7 @@ NEEDED = (
     "pyloudnorm",
     "rich",
     "safetensors",
+    "scipy",
     "soundfile",
     "soxr",
     "torch",
@@ -26,8 +28,8 @@ NEEDED = (
 )
 HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
 
-Commands: analyze, tag, midi, models, serve. They need the extra 'server', which is not installed
-[extra_missing]:
+Commands: analyze, tag, midi, models, scores, serve. They need the extra 'server', which is not
+installed [extra_missing]:
 
     pip install 'stemlens[server]'
 
@@ -37,6 +39,8 @@ Commands: analyze, tag, midi, models, serve. They need the extra 'server', which
 
 def main() -> None:
     """Runs the command and exits with its code."""
+    # Before numpy is loaded; see `service.worker_process`.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:] == ["--version"]:
         print(f"stemlens {__version__}")
         return

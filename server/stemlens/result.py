@@ -84,7 +84,7 @@ class Analysis:
                 solo=shares.solo,
                 scores=shares.scores,
                 baseline=shares.baseline,
-                interactions=shares.interactions,
+                interactions=_interaction_values(self),
                 start_s=self.options.start_s + game.start_s,
                 stems=np.array([stem.id for stem in self.opened.material.session.stems]),
                 tags=np.array([tag.name for tag in game.tagger.tags]),
@@ -160,12 +160,9 @@ def _session(analysis: Analysis) -> dict[str, Any]:
     ]
     mix = None
     if material.mix is not None:
-        residual = material.mix.residual
         mix = {
             "path": str(session.mix),
-            "residual_db": round(residual.residual_db, 2),
-            "lag_s": round(residual.lag_s, 6),
-            "gain_db": round(residual.gain_db, 4),
+            **material.mix.to_dict(),
             "bypassed": options.mix_bypassed,
         }
     return {
@@ -180,7 +177,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
         "session_gain_db": round(material.session_gain_db, 4),
         "stems": stems,
         "mix": mix,
-        "master": options.master,
+        "master": material.master,
     }
 
 
@@ -217,8 +214,17 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
     return tags
 
 
+def _interaction_values(analysis: Analysis) -> NDArray[np.float64]:
+    """The interactions `[stems, stems, tags]`, NaN where they are not known."""
+    if analysis.shares.interactions is not None:
+        return analysis.shares.interactions.value
+    stems, tags = analysis.attributions.shape
+    return np.full((stems, stems, tags), np.nan)
+
+
 def _groups(analysis: Analysis) -> list[dict[str, Any]]:
-    """The session's groups of stems, and what each does where Owen values were asked for."""
+    """The session's groups of stems, and what each does where Owen values were asked for; then the
+    groups that are proposed for stems of one source."""
     names, numbers = grouping(analysis.opened.material.session)
     ids = [stem.id for stem in analysis.opened.material.session.stems]
     told = []
@@ -232,7 +238,8 @@ def _groups(analysis: Analysis) -> list[dict[str, Any]]:
                 "attributions": _of_group(analysis, number),
             }
         )
-    return told
+    proposed = analysis.opened.material.proposed_groups()
+    return told + [{**group, "attributions": []} for group in proposed]
 
 
 def _of_group(analysis: Analysis, number: int) -> list[dict[str, Any]]:
@@ -254,14 +261,14 @@ def _of_group(analysis: Analysis, number: int) -> list[dict[str, Any]]:
 
 def _interactions(analysis: Analysis) -> list[dict[str, Any]]:
     """Of each tag that is shown the pairs of stems that do most together, the largest first."""
-    shares = analysis.shares
-    if not shares.measured:
+    found = analysis.shares.interactions
+    if found is None:
         return []
     ids = [stem.id for stem in analysis.opened.material.session.stems]
     one, other = np.triu_indices(len(ids), 1)
     told = []
-    for k in shares.best(analysis.options.tags):
-        values = shares.interactions[one, other, k]
+    for k in analysis.shares.best(analysis.options.tags):
+        values, off = found.value[one, other, k], found.half_width[one, other, k]
         for pair in np.argsort(-abs(values), kind="stable")[:PAIRS_TOLD]:
             if values[pair]:
                 told.append(
@@ -269,7 +276,9 @@ def _interactions(analysis: Analysis) -> list[dict[str, Any]]:
                         "tag": analysis.opened.game.tagger.tags[k].name,
                         "stems": [ids[one[pair]], ids[other[pair]]],
                         "value": _digits(values[pair]),
-                        "measured": round(shares.measured, 4),
+                        "low": _digits(values[pair] - off[pair]),
+                        "high": _digits(values[pair] + off[pair]),
+                        "measured": round(found.measured, 4),
                     }
                 )
     return told
@@ -329,9 +338,17 @@ def _warnings(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def _doubts(analysis: Analysis) -> list[tuple[str, str]]:
-    """What is not exact in the shares, and what to do about it."""
+    """What is not as it could be in the shares or their keeping, and what to do about it."""
     shares, options = analysis.shares, analysis.options
     warnings = []
+    if (problem := analysis.opened.game.not_kept) is not None:
+        warnings.append(
+            (
+                "scores_not_kept",
+                f"Scores cannot be kept for the next time ({problem}), so the same session again "
+                "will take as long.",
+            )
+        )
     if options.value == "owen" and not grouping(analysis.opened.material.session)[0]:
         warnings.append(
             (

@@ -62,7 +62,7 @@ def test_the_last_revision_is_exact_where_that_is_affordable(value, of, unit) ->
 
 def test_sums_come_first_then_mutes_then_solos_and_intervals_narrow() -> None:
     game = Game(Meter(), band(12))
-    sums, mutes, solos, *estimates = found(game, precision=0.002)
+    sums, mutes, solos, *estimates = found(game, precision=0.0002)
     assert sums.coalitions == 2 * 3 and np.isnan(sums.mute).any()
     np.testing.assert_allclose(sums.total, sums.scores - sums.baseline)
     assert mutes.coalitions == sums.coalitions + game.sounding.sum()
@@ -305,18 +305,28 @@ def test_owen_values_keep_a_budget(budget: int) -> None:
 def test_interactions_are_those_of_the_session() -> None:
     game = Game(Meter(), band(5))
     *_, last = found(game)
-    np.testing.assert_allclose(last.interactions, interactions(whole(game)), atol=1e-6)
-    assert last.measured == 1
+    assert last.interactions is not None and last.interactions.measured == 1
+    np.testing.assert_allclose(last.interactions.value, interactions(whole(game)), atol=1e-6)
+    assert not last.interactions.half_width.any()
+
+
+def test_interactions_are_estimated_with_the_shares() -> None:
+    game = Game(Meter(), band(12))
+    *earlier, last = found(game, precision=0.004)
+    assert not last.exact and last.interactions is not None
+    off = abs(last.interactions.value - interactions(whole(game)))
+    assert (off <= last.interactions.half_width).mean() > 0.8
+    assert all(shares.interactions is None for shares in earlier)
 
 
 def test_interactions_say_how_much_of_the_session_they_are_of() -> None:
-    """Only segments with all coalitions scored tell them: here the one of three that is short of
-    stems."""
+    """With a budget for the effects alone only the segment that has few stems tells them."""
     stems = band(13)
-    stems[3:, 2 * RATE :] = 0
+    stems[2:, 2 * RATE :] = 0
     game = Game(Meter(), stems)
-    *_, last = found(game, budget=1000)
-    assert last.measured == pytest.approx(1 / 3)
-    alone = Game(Meter(), stems[:, 2 * RATE :])
-    *_, of_one = found(alone)
-    np.testing.assert_allclose(last.interactions, of_one.interactions / 3, atol=1e-6)
+    *_, last = found(game, budget=60, precision=0.0)
+    assert last.interactions is not None
+    assert last.interactions.measured == pytest.approx(1 / 3)
+    *_, of_one = found(Game(Meter(), stems[:, 2 * RATE :]))
+    assert of_one.interactions is not None
+    np.testing.assert_allclose(last.interactions.value, of_one.interactions.value / 3, atol=1e-6)

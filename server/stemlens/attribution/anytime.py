@@ -33,7 +33,7 @@ from stemlens.attribution.owen import owen_cost
 from stemlens.attribution.owen_segment import OwenGame
 from stemlens.attribution.sampling import Plays
 from stemlens.attribution.segment import BANZHAF, SHAPLEY, PairsGame, SegmentGame, Values
-from stemlens.attribution.shares import Parts, Shares
+from stemlens.attribution.shares import Z95, Interactions, Parts, Shares
 from stemlens.game import Game
 
 BUDGET = 16_384
@@ -134,7 +134,8 @@ def revisions(
             if not only_effects:
                 yield from work.estimates()
         except _Spent:
-            yield work.shares()
+            pass  # what is known by then is the answer
+        yield work.shares() if only_effects else work.last()
 
     for shares in steps():
         yield _by_effect(shares, value, UNITS[unit].range) if only_effects else shares
@@ -192,8 +193,6 @@ class _Work:
         self._attributions, self._variance, self._bound, self._mute, self._solo = (
             np.zeros((segments, stems, tags)) for _ in range(5)
         )
-        self._interactions = np.zeros((stems, stems, tags))
-        self._interacting: set[int] = set()  # the segments that are in it
         count = 0 if groups is None else int(groups.max()) + 1
         self._of_groups = Parts(*(np.zeros((segments, count, tags)) for _ in range(3)))
         self._mute[game.sounding] = self._solo[game.sounding] = np.nan
@@ -211,10 +210,22 @@ class _Work:
             self._scores,
             self._baseline,
             self._coalitions,
-            self._interactions / len(self._segments),
-            len(self._interacting) / len(self._segments),
             None if self._groups is None else deepcopy(self._of_groups),
         )
+
+    def last(self) -> Shares:
+        """What is known in the end, with what stems do together."""
+        segments, stems, tags = self._attributions.shape
+        value, variance = np.zeros((2, stems, stems, tags))
+        measured = 0
+        for t, game in enumerate(self._segments):
+            if (found := game.interactions()) is not None:
+                own = np.ix_(self._game.players(t), self._game.players(t))
+                value[own] += found.value / segments
+                variance[own] += found.variance / segments**2
+                measured += 1
+        told = Interactions(value, Z95 * np.sqrt(variance), measured / segments)
+        return replace(self.shares(), interactions=told if measured else None)
 
     # ------------------------------------------------------------------ the steps
 
@@ -234,7 +245,7 @@ class _Work:
         return self.shares()
 
     def effects(self) -> Iterator[Shares]:
-        """Mutes and then solos every stem: the pairs of size 1."""
+        """Mutes every stem, tells of it, and then solos them: the pairs of size 1."""
         firsts = [game.take(game.n) for game in self._segments]
         muted = []
         for t, first in enumerate(firsts):
@@ -250,20 +261,18 @@ class _Work:
                 self._solo_is(t, ~first, muted[t])
             self._segments[t].add(first, alone, muted[t])
             self._learn(t)
-        yield self.shares()
 
     def estimates(self) -> Iterator[Shares]:
-        """Adds pairs to all segments until everything is exact, or good enough."""
+        """Tells what is known and adds pairs, until everything is exact, or good enough."""
         pairs_a_stem: float = FIRST_ROUND
-        told = self._clock()
         while not self._good_enough():
+            yield self.shares()
+            told = self._clock()
             for t in range(len(self._segments)):
                 self._add(t, pairs_a_stem)
                 if self._affordable and self._clock() - told >= REVISION_EVERY_S:
                     told = self._clock()
                     yield self.shares()
-            told = self._clock()
-            yield self.shares()
             exact_is_next = self._affordable and self._precision == 0
             pairs_a_stem = math.inf if exact_is_next else pairs_a_stem * GROWTH
 
@@ -356,9 +365,6 @@ class _Work:
                 -self._mute[t, players], self._solo[t, players], self._unit.range
             )
             self._attributions[t, players], self._bound[t, players] = value, bound
-        if t not in self._interacting and (found := game.interactions()) is not None:
-            self._interactions[np.ix_(players, players)] += found
-            self._interacting.add(t)
         if isinstance(game, OwenGame):
             self._learn_groups(t, game)
 

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.attribution.banzhaf import banzhaf
-from stemlens.attribution.interactions import interactions
-from stemlens.attribution.least_squares import Estimate, banzhaf_from_pairs, shapley_from_pairs
+from stemlens.attribution.gaussian_process import banzhaf_by_process, shapley_by_process
+from stemlens.attribution.interactions import interactions, interactions_by_process
+from stemlens.attribution.least_squares import Estimate
 from stemlens.attribution.sampling import (
     Mass,
     PairSampler,
@@ -81,7 +82,7 @@ class SegmentGame(ABC):
         """Whether values are exact."""
         return self.pairs == self.pairs_in_all
 
-    def interactions(self) -> NDArray[np.float64] | None:
+    def interactions(self) -> Estimate | None:
         """How much of what each two players do they do only together, `[n, n, tags]`; None where
         too little is known."""
         return None
@@ -114,9 +115,9 @@ class Method:
     efficient: bool
 
 
-SHAPLEY = Method(shapley, shapley_from_pairs, shapley_mass, lambda n: 1 / n, efficient=True)
+SHAPLEY = Method(shapley, shapley_by_process, shapley_mass, lambda n: 1 / n, efficient=True)
 BANZHAF = Method(
-    banzhaf, banzhaf_from_pairs, banzhaf_mass, lambda n: 2.0 ** (1 - n), efficient=False
+    banzhaf, banzhaf_by_process, banzhaf_mass, lambda n: 2.0 ** (1 - n), efficient=False
 )
 
 
@@ -161,8 +162,15 @@ class PairsGame(SegmentGame):
     def end_weight(self) -> float:
         return self._method.end_weight(self.n)
 
-    def interactions(self) -> NDArray[np.float64] | None:
-        return interactions(self._table()) if self.complete else None
+    def interactions(self) -> Estimate | None:
+        if self.complete:
+            value = interactions(self._table())
+            return Estimate(value, np.zeros_like(value))
+        if not self.estimable:
+            return None
+        return interactions_by_process(
+            self._plays, self._with, self._without, self.everybody, self.nobody
+        )
 
     def _table(self) -> Values:
         """What all coalitions are worth `[2**n, tags]`, by bit mask."""

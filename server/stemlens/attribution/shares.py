@@ -46,6 +46,16 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Interactions:
+    """The session's pairwise Shapley interactions, and half their 95 % intervals (0: exact), both
+    `[stems, stems, tags]`; they are of the part `measured` of its segments."""
+
+    value: NDArray[np.float64]
+    half_width: NDArray[np.float64]
+    measured: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shares(Parts):
     """What is known at one moment of all stems, in the unit of the game's values.
 
@@ -54,8 +64,7 @@ class Shares(Parts):
     scores, baseline: `[segments, tags]`, 0 to 1, of everybody and of nobody.
     coalitions: how many were scored so far.
     groups: the shares of groups of stems, where they were asked for.
-    interactions: `[stems, stems, tags]`, the session's pairwise Shapley interactions as far as they
-    come from the segments that are exact, and measured, the part of all segments that these are.
+    interactions: in the last revision, where the value knows them.
     """
 
     mute: NDArray[np.float64]
@@ -64,9 +73,8 @@ class Shares(Parts):
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
     coalitions: int
-    interactions: NDArray[np.float64]
-    measured: float
     groups: Parts | None = None
+    interactions: Interactions | None = None
 
     def best(self, tags: int) -> NDArray[np.intp]:
         """The tags with the highest scores of the session, the best first."""

@@ -10,6 +10,10 @@ from __future__ import annotations
 import os
 import sys
 
+# Many small products are what there is to do, and OpenBLAS' own threads, which wait for each other
+# by spinning, make them ten times slower as soon as anything else, a DAW for one, uses the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 if __name__ == "__main__":
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
