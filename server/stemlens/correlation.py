@@ -34,7 +34,7 @@ THRESHOLD = 0.4
 a second microphone 10 ms away has 0.8, bleed at −6 dB 0.3 to 0.7 and at −12 dB 0.2 to 0.5."""
 MAX_DELAY_S = 0.015
 FRAME_S = 0.064
-AT_ONCE = 100  # frames, of which all stems' spectra are in memory together
+AT_ONCE = 100_000  # spectra in memory together
 FRAMES = 1000  # at most; taken at random, because every n-th could always hit the same beat
 LEAST_FRAMES = 16  # in which two stems must sound together, for anything to be said of them
 SOUNDS_DB = -40.0  # below the loudest frame of the stem
@@ -86,8 +86,9 @@ def coherence(waveforms: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     together = both @ both.T
     window = np.hanning(size).astype(np.float32)
     cross = np.zeros((size // 2 + 1, stems, stems), dtype=np.complex64)
-    for first in range(0, len(wanted), AT_ONCE):
-        spectra = np.fft.rfft(framed[:, wanted[first : first + AT_ONCE]] * window)
+    at_once = max(AT_ONCE // max(stems, 1), 1)
+    for first in range(0, len(wanted), at_once):
+        spectra = np.fft.rfft(framed[:, wanted[first : first + at_once]] * window)
         of_bins = np.ascontiguousarray(spectra.transpose(2, 0, 1), dtype=np.complex64)
         for of_pairs, of_bin in zip(cross, of_bins, strict=True):
             of_pairs += of_bin @ of_bin.conj().T

@@ -19,6 +19,7 @@ linear; residuals are in dB relative to the mix, −200 to 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from stemlens.audio import FLOOR_DB, Samples
+
+Spectra = NDArray[np.complexfloating]
 
 KNOT_S = 0.01
 STIFFNESS = 0.01  # of the mean over knots of what the sum says
@@ -38,8 +41,8 @@ dynamics processor loses 9 to 13 dB to the curve, anything else 4 at most."""
 UNRELATED_DB = -1.0
 LEAST_GAIN = 0.01
 
-_FRAME_S = 0.064
-_FIT_FRAME_S = 0.02
+FRAME_S = 0.064
+AT_ONCE = 1000  # frames
 _ROUNDS = 30
 _BLOCK = 1 << 20
 
@@ -154,16 +157,15 @@ def gain_curve(mix: Samples, total: Samples, rate: float, gain: float) -> Curve:
 def fitted_gain(mix: Samples, total: Samples, rate: float) -> float:
     """How much louder the mix is than the sum where it has nothing else, with its polarity.
 
-    The sum over short frames of the magnitude (not the energy) of what is left is least: frames in
-    which another stem plays have little say then, as outliers have in a median.
+    The sum over short frames and octaves of the magnitude (not the energy) of what is left is
+    least: where another stem plays has little say then, as outliers have in a median.
     """
-    step = round(rate * _FIT_FRAME_S)
-    frames = -(-len(total) // step)
-    of_mix, of_sum = (_cut(samples, step, frames) for samples in (mix, total))
-    mix_power, sum_power, product = (
-        np.einsum("fs,fs->f", a, b, dtype=np.float64)
-        for a, b in ((of_mix, of_mix), (of_sum, of_sum), (of_mix, of_sum))
-    )
+    octaves = _octaves(rate)
+    tiles = []
+    for of_mix, of_sum in _spectra(mix, total, rate):
+        powers = (np.abs(of_mix) ** 2, np.abs(of_sum) ** 2, (of_mix * of_sum.conj()).real)
+        tiles.append([(power @ octaves).ravel() for power in powers])
+    mix_power, sum_power, product = np.concatenate(tiles, axis=1).astype(np.float64)
     gain = _best_gain(mix, total)
     floor = 1e-12 * mix_power.mean() + np.finfo(np.float64).tiny
     for _ in range(_ROUNDS):  # iteratively reweighted least squares
@@ -179,24 +181,36 @@ def filtered_db(mix: Samples, total: Samples, rate: float) -> float:
 
     By the coherence of the two in each bin (an equaliser, a phase rotation by a high-pass).
     """
-    size = 1 << round(math.log2(rate * _FRAME_S))
-    window = np.hanning(size).astype(np.float32)
-    of_mix, of_sum = np.zeros(size // 2 + 1), np.zeros(size // 2 + 1)
-    both = np.zeros(size // 2 + 1, dtype=np.complex128)
-    frames = -(-len(total) // size)
-    for first in range(0, frames, 1024):
-        block = slice(first * size, (first + 1024) * size)
-        count = min(1024, frames - first)
-        a, b = (np.fft.rfft(_cut(x[block], size, count) * window) for x in (mix, total))
-        of_mix += (np.abs(a) ** 2).sum(axis=0)
-        of_sum += (np.abs(b) ** 2).sum(axis=0)
-        both += (a * b.conj()).sum(axis=0)
-    whole = of_mix.sum()
-    explained = (np.abs(both) ** 2 / np.where(of_sum > 0, of_sum, 1)).sum()
+    mix_power = sum_power = both = np.float64(0)
+    for of_mix, of_sum in _spectra(mix, total, rate):
+        mix_power = mix_power + (np.abs(of_mix) ** 2).sum(axis=0, dtype=np.float64)
+        sum_power = sum_power + (np.abs(of_sum) ** 2).sum(axis=0, dtype=np.float64)
+        both = both + (of_mix * of_sum.conj()).sum(axis=0, dtype=np.complex128)
+    whole = np.sum(mix_power)
+    explained = np.sum(np.abs(both) ** 2 / np.where(sum_power > 0, sum_power, 1))
     if whole == 0:
         return FLOOR_DB
-    left = max(1 - explained / whole, 10 ** (FLOOR_DB / 10))
+    left = max(float(1 - explained / whole), 10 ** (FLOOR_DB / 10))
     return min(10 * math.log10(left), 0.0)
+
+
+def _spectra(mix: Samples, total: Samples, rate: float) -> Iterator[tuple[Spectra, Spectra]]:
+    """Spectra `[frames, bins]` of the two, some frames at a time."""
+    size = 1 << round(math.log2(rate * FRAME_S))
+    window = np.hanning(size).astype(np.float32)
+    frames = -(-len(total) // size)
+    for first in range(0, frames, AT_ONCE):
+        block = slice(first * size, (first + AT_ONCE) * size)
+        count = min(AT_ONCE, frames - first)
+        of_mix, of_sum = (np.fft.rfft(_cut(x[block], size, count) * window) for x in (mix, total))
+        yield of_mix, of_sum
+
+
+def _octaves(rate: float) -> NDArray[np.float32]:
+    """Which bin of `_spectra` is in which octave, `[bins, octaves]`."""
+    size = 1 << round(math.log2(rate * FRAME_S))
+    octave = np.floor(np.log2(np.maximum(np.arange(size // 2 + 1), 1))).astype(int)
+    return np.eye(octave[-1] + 1, dtype=np.float32)[octave]
 
 
 def _best_gain(mix: Samples, total: Samples) -> float:

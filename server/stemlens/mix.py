@@ -7,7 +7,6 @@ the time that the bounce covers counts: it may be shorter than the stems, or sta
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from stemlens.master import BUS_DB, Treatment, treat
 ADDS_UP_DB = -40.0  # what stems must reach against a master whose effects are off
 SAME_GAIN_DB = 0.2
 SHORTER_S = 0.5
+EDGE_S = 0.02  # around a place where sound was cut off, resampling leaves a trace
 REST_NAME = "Master bus (rest)"
 
 
@@ -80,11 +80,15 @@ def placed(
     audio.add_at(stereo, played, start)
     waveform = np.zeros(samples, dtype=np.float32)
     audio.play_at(waveform, audio.to_mono(clip.samples), clip.sample_rate, rate, start_s)
+    heard = _inside(round(start_s * rate), round(clip.duration_s * rate), samples)
+    edge = round(EDGE_S * rate)
+    first = heard.start + (edge if heard.start > 0 else 0)
+    last = heard.stop - (edge if heard.stop < samples else 0)
     return Bounce(
         stereo,
         _inside(start, len(played), len(total)),
         waveform,
-        _inside(math.ceil(start_s * rate), math.floor(clip.duration_s * rate), samples),
+        slice(first, max(first, last)),
         residual,
     )
 
