@@ -25,6 +25,7 @@ EXPLANATIONS = {
 }
 UNITS = {"points": "Points of 100.", "log-odds": "Log-odds: 1 is a factor of 2.7 in the odds."}
 DOUBT = "±: the exact value lies inside in 95 of 100 cases."
+TOGETHER, PAIRS = 0.03, 2  # what pairs do together is told from here on, of so many pairs
 BLOCKS = " ▏▎▍▌▋▊▉█"
 BOLD, DIM, FOR, AGAINST, PLAIN = "\033[1m", "\033[2m", "\033[34m", "\033[33m", "\033[0m"
 
@@ -43,10 +44,12 @@ def table(
     """
     width = max(width, 60)
     names = _names(result)
-    column = min(max(columns(name) for name in names.values()), width // 3)
     shown = result["tags"][:tags]
-    shares = [share for tag in shown for share in tag["attributions"]]
     unit = result["method"].get("unit", "points")
+    rows = [_rows(result, tag, names) for tag in shown]
+    shares = [share for block in rows for _, share in block]
+    widest = max((columns(name) for block in rows for name, _ in block), default=1)
+    column = min(widest, width // 3)
     estimated = any(share["low"] < share["high"] for share in shares)
     own = max((len(_value(share, unit, estimated)) for share in shares), default=4)
     bar = width - column - own - 22
@@ -54,21 +57,22 @@ def table(
     style = _style if colour else _no_style
 
     lines = [style(BOLD, fit(_headline(result), width)), ""]
-    for tag in shown:
+    for tag, block in zip(shown, rows, strict=True):
         lines.append(style(BOLD, fit(_tag_line(tag), width)))
-        ordered = sorted(tag["attributions"], key=lambda share: -abs(share["value"]))
-        for share in ordered[:stems]:
+        for name, share in block[:stems]:
             left, right = bars(share["value"], largest, bar)
+            muted = f"muting it: {_amount(share['mute'], unit):>4}" if "mute" in share else ""
             lines.append(
-                f"  {pad(fit(names[share['stem']], column), column)} "
+                f"  {pad(fit(name, column), column)} "
                 f"{_value(share, unit, estimated):>{own}} "
-                f"{style(AGAINST, left)}│{style(FOR, right)} "
-                + style(DIM, f"muting it: {_amount(share['mute'], unit):>4}")
+                f"{style(AGAINST, left)}│{style(FOR, right)} " + style(DIM, muted)
             )
-        hidden = ordered[stems:]
+        hidden = [share for _, share in block[stems:] if "stem" in share]
         if hidden:
             rest = _amount(sum(share["value"] for share in hidden), unit)
             lines.append(style(DIM, fit(f"  and {len(hidden)} more stems: {rest} together", width)))
+        for line in _together(result, tag, names, unit):
+            lines.append(style(DIM, fit(f"  {line}", width)))
         lines.append("")
     words = [UNITS[unit], EXPLANATIONS[result["method"]["value"]]]
     if estimated:
@@ -79,6 +83,46 @@ def table(
     for warning in result["warnings"]:
         lines += textwrap.wrap(f"Note: {warning['message']}", width, subsequent_indent="      ")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _told_groups(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The groups that have shares of their own."""
+    return [group for group in result.get("groups", []) if group.get("attributions")]
+
+
+def _rows(
+    result: Mapping[str, Any], tag: Mapping[str, Any], names: Mapping[str, str]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """The names and shares of a tag in the order in which they are shown: the largest first, the
+    members of a group under it."""
+    shares = {share["stem"]: share for share in tag["attributions"]}
+    blocks: list[list[tuple[str, Mapping[str, Any]]]] = []
+    for group in _told_groups(result):
+        own = next(part for part in group["attributions"] if part["tag"] == tag["tag"])
+        members = sorted((shares.pop(stem) for stem in group["stems"]), key=_size)
+        inside = [(f"  {names[share['stem']]}", share) for share in members]
+        blocks.append([(one_line(group["name"]), own), *inside])
+    blocks += [[(names[stem], share)] for stem, share in shares.items()]
+    return [row for block in sorted(blocks, key=lambda block: _size(block[0][1])) for row in block]
+
+
+def _together(
+    result: Mapping[str, Any], tag: Mapping[str, Any], names: Mapping[str, str], unit: str
+) -> list[str]:
+    """In words what pairs of stems do together, where it is worth a line and certain."""
+    lines = []
+    for pair in result.get("interactions", []):
+        certain = pair["low"] > 0 or pair["high"] < 0
+        if pair["tag"] == tag["tag"] and certain and abs(pair["value"]) >= TOGETHER:
+            one, other = (names[stem] for stem in pair["stems"])
+            what = "do more together" if pair["value"] > 0 else "stand in for each other"
+            lines.append(f"{one} and {other} {what}: {_amount(pair['value'], unit)}")
+    return lines[:PAIRS]
+
+
+def _size(share: Mapping[str, Any]) -> float:
+    """For sorting: the largest first."""
+    return -abs(float(share["value"]))
 
 
 def bars(value: float, largest: float, width: int) -> tuple[str, str]:

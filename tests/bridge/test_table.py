@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +96,48 @@ def test_estimates_say_how_far_they_may_be_off() -> None:
 def test_no_line_of_estimates_is_too_wide(shares: list[tuple[str, float, float]]) -> None:
     told = estimated(*(list(part) for part in zip(*shares, strict=True)))  # type: ignore[arg-type]
     assert all(columns(line) <= 80 for line in table(told, width=80).splitlines())
+
+
+def with_group(names: list[str], values: list[float], group: dict[str, Any]) -> dict[str, Any]:
+    told = result(names, values)
+    own = {"tag": "rock", "value": 0.2, "low": 0.2, "high": 0.2}
+    return told | {"groups": [{"why": "session", "attributions": [own], **group}]}
+
+
+def test_members_stand_under_their_group() -> None:
+    told = with_group(
+        ["Kick", "Guitar", "Snare"], [0.05, 0.1, 0.15], {"name": "Drums", "stems": ["0", "2"]}
+    )
+    rows = [line.split("│")[0].rstrip() for line in table(told).splitlines() if "│" in line]
+    assert [row.rstrip("█ ") for row in rows] == [
+        "  Drums    +20", "    Snare  +15", "    Kick    +5", "  Guitar   +10",
+    ]  # fmt: skip
+
+
+@given(st.lists(NAMES, min_size=2, max_size=9), NAMES)
+def test_no_line_of_groups_is_too_wide(names: list[str], name: str) -> None:
+    told = with_group(names, [0.1] * len(names), {"name": name, "stems": ["0", "1"]})
+    pair = {"tag": "rock", "stems": ["0", "1"], "value": 0.1, "low": 0.1, "high": 0.1}
+    for line in table(told | {"interactions": [pair]}, width=80).splitlines():
+        assert columns(line) <= 80
+
+
+@pytest.mark.parametrize(
+    ("value", "off", "says"),
+    [
+        (0.07, 0.01, "Guitar and Bass do more together: +7"),
+        (-0.07, 0.01, "Guitar and Bass stand in for each other: −7"),
+        (0.07, 0.08, None),
+        (0.01, 0.0, None),
+    ],
+)
+def test_what_pairs_do_together_is_told_where_it_is_certain(
+    value: float, off: float, says: str | None
+) -> None:
+    pair = {"stems": ["0", "1"], "value": value, "low": value - off, "high": value + off}
+    told = result(["Guitar", "Bass"], [0.3, 0.1]) | {"interactions": [{"tag": "rock", **pair}]}
+    shown = table(told)
+    assert (says in shown) if says else ("together" not in shown and "stand in" not in shown)
 
 
 def test_log_odds_are_no_points() -> None:
