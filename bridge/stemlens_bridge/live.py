@@ -205,6 +205,7 @@ class LiveMix:
         elif isinstance(message, LiveOpened):
             if not self._opened:
                 self._opened, self._tries, self._shown = True, 0, -1
+                self._sent = time.monotonic()
                 with self._lock:
                     self._moved = bool(self._mixer)
             self._view = replace(

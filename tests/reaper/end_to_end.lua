@@ -130,6 +130,31 @@ function stories.close()
   end, 120)
 end
 
+-- What the window shows now.
+local function shown()
+  local parts = {}
+  for _, it in ipairs(reaper.frame or {}) do
+    parts[#parts + 1] = it.kind == "text" and it.text or ""
+  end
+  return table.concat(parts, "|")
+end
+
+function stories.follow()
+  stories.analyze()
+  table.insert(reaper.keys, 27)
+  reaper:advance(0.2)
+  local script = reaper:run("Follow faders")
+  reaper:until_("the live mix is open", function() return shown():find("One dB up") end, 60)
+  local still = shown()
+  reaper:state(reaper:find(proj, "kick")).values.D_VOL = 0.1
+  reaper.data[proj].changes = reaper.data[proj].changes + 1
+  reaper:until_("the tags have moved", function()
+    return shown():match("|(%d+)|[+−]") and shown() ~= still
+  end, 60)
+  reaper:run("Follow faders") -- which ends it
+  reaper:until_("it ends", function() return script.over end, 10)
+end
+
 stories[story]()
 reaper:advance(0.2) -- so that the window has said what it has to say
 

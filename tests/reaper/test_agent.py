@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.liveserver import LiveServer
 from support.reaperside import AgentProcess, AgentThread, Scripts, awaited
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
 from stemlens_bridge import __version__, client, osc, protocol
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.moves import Move
+from stemlens_bridge.protocol import LiveClose, LiveTrack
 from stemlens_bridge.reaper import agent as module
 from stemlens_bridge.reaper import job as job_module
 from stemlens_bridge.reaper.mailbox import Mailbox
@@ -299,25 +300,43 @@ def test_a_plan_is_the_cut_of_the_routing(folder: Path, silent: socket.socket) -
             assert scripts.ask("plan", **bad)["ok"] is False
 
 
-def test_faders_are_handed_on(folder: Path, silent: socket.socket, tmp_path: Path) -> None:
+def test_faders_are_played_and_what_they_do_is_told(folder: Path) -> None:
     moves = [{"track": "{K}", "gain_db": -3}, {"track": "{S}", "muted": True}]
-    with AgentThread(folder, silent.getsockname()) as scripts:
-        reply = scripts.ask("live", job="a", moves=moves)
-        assert reply["ok"] and reply["live"] is False and reply["message"]
+    with LiveServer() as player, AgentThread(folder, player.address) as scripts:
+        assert scripts.ask("live", job="a", moves=[])["live"] is True
+        awaited(lambda: (scripts.read("live-a.lua") or {}).get("tags"))
+        assert not player.states()
+        assert scripts.ask("live", job="a", moves=moves)["live"] is True
+
+        def moved() -> Any:
+            known = scripts.read("live-a.lua")
+            return known if known["fresh"] and known["tags"][0]["change"] else None
+
+        known = awaited(moved)
+        assert known["tags"][0] == {"tag": "loud", "score": pytest.approx(0.47),
+                                    "change": pytest.approx(-0.03)}  # fmt: skip
+        kick, chord = known["faders"]
+        assert kick["track"] == "kick" and kick["mute"][0]["tag"] == "loud"
+        assert chord["up"] == [{"tag": "loud", "value": pytest.approx(-0.002)}]
+        assert set(player.states()[-1].tracks) == {
+            LiveTrack("{K}", -3, 0), LiveTrack("{S}", 0, 1),
+        }  # fmt: skip
         for bad in ([{"gain_db": 1}], [{"track": "{K}", "gain_db": "loud"}], {"track": "{K}"}):
             assert scripts.ask("live", job="a", moves=bad)["code"] == "bad_message"
-    mailbox = Mailbox(tmp_path / "other")
-    came: list[tuple[str, Move]] = []
-    connected = module.Agent(
-        mailbox, silent.getsockname(), on_move=lambda job, move: came.append((job, move))
-    )
-    stop = threading.Event()
-    thread = threading.Thread(target=connected.run, args=(stop,))
-    thread.start()
-    assert Scripts(mailbox.folder).ask("live", job="a", moves=moves)["live"] is True
-    stop.set()
-    thread.join(5)
-    assert came == [("a", Move("{K}", -3)), ("a", Move("{S}", None, True))]
+        assert scripts.ask("live", job="a", stale="a track inside a bus was soloed")["live"]
+        assert scripts.read("live-a.lua")
+        scripts.ask("live", job="b", moves=moves)  # another project is followed now
+        awaited(lambda: scripts.read("live-b.lua"))
+        assert scripts.ask("live", job="a", ended=True)["ok"] and scripts.read("live-b.lua")
+        scripts.ask("live", job="b", ended=True)
+        awaited(lambda: [m.job for m in player.heard if isinstance(m, LiveClose)] == ["a", "b"])
+        assert not scripts.read("live-b.lua") and not scripts.read("live-a.lua")
+
+
+def test_faders_without_a_server_say_so(folder: Path, silent: socket.socket) -> None:
+    with AgentThread(folder, silent.getsockname()) as scripts:
+        assert scripts.ask("live", job="a", moves=[])["live"] is True
+        awaited(lambda: "stemlens serve" in (scripts.read("live-a.lua") or {}).get("message", ""))
 
 
 def test_a_fault_of_ours_is_told_and_survived(

@@ -147,6 +147,13 @@ def test_the_project_is_as_it_was_when_they_are_removed(
     assert all(not track["notes"] and not track["ext"] for track in came["tracks"])
 
 
+def test_a_fader_that_is_followed_moves_the_tags(server: ServerProcess, song: Session) -> None:
+    came = song.play("follow", address(server))
+    assert any(text.startswith("Live mix, 0:00 to 0:0") for text in came["said"])
+    assert "One dB up, in points" in came["said"] and came["started"] == 1
+    awaited(lambda: not list((song.mailbox / "to-reaper").glob("live-*.lua")))
+
+
 @pytest.mark.parametrize("story", ["cancel", "cancel_early"])
 def test_an_analysis_is_cancelled(server: ServerProcess, long_song: Session, story: str) -> None:
     came = long_song.play(story, address(server))

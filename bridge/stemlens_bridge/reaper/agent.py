@@ -33,6 +33,7 @@ from stemlens_bridge.reaper.mailbox import (
     Mailbox,
     Request,
 )
+from stemlens_bridge.reaper.playing import Playing
 from stemlens_bridge.writing import failed
 
 log = logging.getLogger(__name__)
@@ -45,11 +46,7 @@ LOG_BYTES, LOGS = 500_000, 2
 
 
 class Agent:
-    """Serves one mailbox; `server` is asked where a request names no other.
-
-    `on_move` takes the fader moves of a job; without it they are taken, and the script is told
-    that they lead nowhere.
-    """
+    """Serves one mailbox; `server` is asked where a request names no other."""
 
     def __init__(
         self,
@@ -57,16 +54,15 @@ class Agent:
         server: tuple[str, int],
         transport: str = "udp",
         idle_s: float = IDLE_S,
-        on_move: Callable[[str, Move], None] | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._server, self._transport = server, transport
         self._idle_s = idle_s
-        self._on_move = on_move
+        self._playing: Playing | None = None
         self._jobs: dict[str, Job] = {}
         self._beat = time.time_ns() // 1_000_000  # never a dead agent's last one again
         self._bye = False
-        self._greetings: list[threading.Thread] = []
+        self._beside: list[threading.Thread] = []
         self._complaint = ""
         self._handlers: dict[str, Callable[[Request], Mapping[str, Any] | None]] = {
             "hello": self._hello,
@@ -91,6 +87,8 @@ class Agent:
                     self._live_on()
                 if self._took():
                     asked = time.monotonic()
+                if self._playing is not None:
+                    self._complained(self._playing.tell)
                 busy = any(not job.settled for job in self._jobs.values())
                 if not busy and (self._bye or now - asked > self._idle_s):
                     self._mailbox.silence()
@@ -102,7 +100,8 @@ class Agent:
                     break
                 stop.wait(POLL_S)
         finally:
-            for thread in self._greetings:
+            self._end_live()
+            for thread in self._beside:
                 thread.join(2 * HELLO_PATIENCE_S)
             self._mailbox.silence()
             log.info("ends")
@@ -192,8 +191,8 @@ class Agent:
                 found["message"] = error.message
             self._mailbox.reply(request.id, {"ok": True, "version": __version__, "server": found})
 
-        self._greetings = [thread for thread in self._greetings if thread.is_alive()]
-        self._greetings.append(aside(greet))
+        self._beside = [thread for thread in self._beside if thread.is_alive()]
+        self._beside.append(aside(greet))
 
     def _plan(self, request: Request) -> Mapping[str, Any]:
         from stemlens_bridge.routing import Track, cut
@@ -265,18 +264,26 @@ class Agent:
         return {}
 
     def _live(self, request: Request) -> Mapping[str, Any]:
-        job = request.job
+        job, server = request.job, self._server_of(request)
         moves = [_move(plain) for plain in _list(request, "moves")]
         if request.body.get("stale"):
             log.info("%s no longer holds: %s", job, request.body["stale"])
-        if self._on_move is None:
-            return {
-                "live": False,
-                "message": "Faders cannot be followed yet in this version of Stemlens.",
-            }
-        for move in moves:
-            self._on_move(job, move)
+        known = self._playing
+        if request.body.get("ended"):
+            if known is not None and known.job == job:
+                self._end_live()
+            return {"live": True}
+        if known is None or (known.job, known.server) != (job, server):
+            self._end_live()
+            known = self._playing = Playing(self._mailbox, server, self._transport, job)
+        known.move(moves)
         return {"live": True}
+
+    def _end_live(self) -> None:
+        if self._playing is not None:
+            self._mailbox.forget_live(self._playing.job)
+            self._beside.append(aside(self._playing.close))
+        self._playing = None
 
     def _take_bye(self, request: Request) -> Mapping[str, Any]:
         self._bye = True

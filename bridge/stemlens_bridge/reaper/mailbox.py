@@ -4,6 +4,7 @@
     to-reaper/<id>.lua                       the reply to one request; the script deletes it
     to-reaper/job-<job>.lua                  the state of a job, rewritten whole
     to-reaper/findings-<job>.lua             what a job found
+    to-reaper/live-<job>.lua                 what moving its faders does, rewritten whole
     jobs/<job>.json                          submits that have not ended, for a restarted agent
     damaged/                                 requests that could not be understood, the newest few
     agent.lua                                the agent's heartbeat
@@ -179,6 +180,14 @@ class Mailbox:
         path = self._replies / f"findings-{job}.lua"
         self._write(path, luatext.dumps(findings))
         return path.name
+
+    def write_live(self, job: str, known: Mapping[str, Any]) -> None:
+        """What is known of a job's live mix."""
+        self._write(self._replies / f"live-{job}.lua", luatext.dumps(known))
+
+    def forget_live(self, job: str) -> None:
+        """The job's live mix has ended."""
+        _gone(self._replies / f"live-{job}.lua")
 
     # ------------------------------------------------------------------ what the agent remembers
 

@@ -106,7 +106,7 @@ function actions.follow()
     follow.stop()
     return
   end
-  jobs.run("Follow faders", follow.run)
+  jobs.run("Follow faders", follow.run, window.open())
 end
 
 function actions.treat(choice)

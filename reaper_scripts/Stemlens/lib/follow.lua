@@ -1,5 +1,6 @@
 -- @noindex
--- Following faders: what moved since the bounce, told to the server as it happens.
+-- Following faders: what moved since the bounce, told to the server as it happens, and what that
+-- does to the tags, shown in a window as long as it is open.
 --
 -- A move is relative to the bounce: dB of the stem's fader now less what it was, with the faders of
 -- the opened folders that it passes through. Solo is told as mutes of what is no longer heard. A
@@ -23,6 +24,8 @@ local follow = {}
 local SECTION = "stemlens"
 local TELL_S = 0.05 -- at most so often
 local SETTLE_S = 1.5 -- other changes are looked for when nothing has moved for so long
+local LOOK_S = 0.1 -- how often what the bridge knows is looked at
+local HERE_S = 60 -- so often the bridge is told that somebody is still there
 local UNANSWERED_S = 5
 local SOLO_IN_PLACE = { [2] = true, [6] = true }
 local SAME_DB = 0.005
@@ -207,11 +210,28 @@ local function tell(box, job, moves, reason)
   return (box:post("live", { job = job, moves = json.list(moves), stale = reason }))
 end
 
+-- Shows what the bridge knows of the live mix, if it is new; `seen` is the number of the last.
+local function show(run, box, job, marked, seen)
+  local live = box:live(job)
+  if not live or live.number == seen then
+    return seen
+  end
+  for _, fader in ipairs(live.faders) do
+    local stem = marked.stems[fader.track]
+    fader.name = stem and stem.name or "Master bus"
+  end
+  run.window:play(live, seen and run.window.view.text or nil)
+  return live.number
+end
+
 -- Tells the moves of one project until `on` says no more, or raises why it cannot go on.
-local function tell_moves(run, proj, box, on)
+-- `followed.job` is the job of the bounce that counts.
+local function tell_moves(run, proj, box, followed, on)
   local job, marked, stems, volumes = bounced(proj)
+  followed.job = job
   local told, waiting, asked_at, told_at = {}, nil, 0, 0
   local count, moved_at, looked, warned = nil, reaper.time_precise(), false, nil
+  local shown_at, seen = 0, nil
   while on() do
     local now = reaper.time_precise()
     if waiting then
@@ -228,16 +248,22 @@ local function tell_moves(run, proj, box, on)
       local moves, inside = follow.moves(follow.strips(proj), stems, volumes, told)
       local reason = inside and inside ~= warned and "a track inside a bus was soloed" or nil
       warned = inside
-      if #moves > 0 or reason then
+      if reason then
+        run.window:note(("What you hear cannot be told any more: %s."):format(reason))
+      end
+      if #moves > 0 or reason or told_at == 0 or now - told_at >= HERE_S then
         waiting, asked_at, told_at = tell(box, job, moves, reason), now, now
       end
+    end
+    if now - shown_at >= LOOK_S then
+      shown_at, seen = now, show(run, box, job, marked, seen)
     end
     local changes = reaper.GetProjectStateChangeCount(proj)
     if changes ~= count then
       count, moved_at, looked = changes, now, false
       if project.memory(proj).job ~= job then -- analysed anew meanwhile
         job, marked, stems, volumes = bounced(proj)
-        told = {}
+        told, told_at, seen, followed.job = {}, 0, nil, job
       end
     elseif not looked and not waiting and now - moved_at >= SETTLE_S then
       looked = true
@@ -253,33 +279,41 @@ local function tell_moves(run, proj, box, on)
   end
 end
 
--- Runs until the action is started again, the project is closed, or the result is stale.
+-- Runs until the action is started again, the window or the project is closed, or the result is
+-- stale.
 function follow.run(run)
   local proj = project.current()
   bounced(proj) -- says so at once where there is nothing to follow
+  run.window:play(nil, "opening …")
   local box = mailbox.open(settings.get().server, run.pause)
   box:ensure()
   local turn = reaper.genGuid()
   local function mine()
     return reaper.GetExtState(SECTION, "following") == turn
   end
-  local function stop()
+  local followed = {}
+  local function stop() -- also when REAPER ends the script
     if mine() then
       follow.stop()
     end
     toggled(false)
+    if followed.job then
+      pcall(box.post, box, "live", { job = followed.job, moves = json.list({}), ended = true })
+      followed.job = nil
+    end
   end
   run.again("ends")
   reaper.SetExtState(SECTION, "following", turn, false)
   toggled(true)
   reaper.atexit(stop)
-  local good, caught = pcall(tell_moves, run, proj, box, function()
-    return mine() and project.is_open(proj)
+  local good, caught = pcall(tell_moves, run, proj, box, followed, function()
+    return mine() and project.is_open(proj) and run.window:is_open()
   end)
   stop()
   if not good then
     error(caught, 0)
   end
+  run.window:close()
 end
 
 -- Whether some script follows the faders, and the end of it.

@@ -1,14 +1,16 @@
 -- @noindex
--- The window as shapes: the grid of results, or a page of words. Nothing is drawn here.
+-- The window as shapes: the grid of results, the live mix, or a page of words. Nothing is drawn
+-- here.
 --
 -- `layout.compute(view, width, height, measure)` returns shapes in the order of drawing, zones that
 -- can be clicked, and the sizes of the grid. Lengths are points of the screen before scaling.
 --
--- view = {state = "waiting" | "results" | "failed" | "notes" | "empty", heading, text, fraction,
---         time, findings,
+-- view = {state = "waiting" | "results" | "live" | "failed" | "notes" | "empty", heading, text,
+--         fraction, time, findings, live,
 --         row, column (selected cell), x, y (scrolled by), sorted_by = column or nil, notes}
 
 local grid = require("grid")
+local livepage = require("livepage")
 local shapes = require("shapes")
 local words = require("words")
 
@@ -54,6 +56,8 @@ function layout.compute(view, width, height, measure)
   local sizes
   if view.state == "results" and #view.findings.tags > 0 then
     sizes = grid.draw(out, view, width, height, measure)
+  elseif view.state == "live" then
+    livepage.draw(out, view, width, height, measure)
   elseif view.state == "waiting" then
     waiting(out, view, width, height, measure)
   elseif view.state == "failed" or view.state == "notes" then

@@ -180,6 +180,11 @@ function mailbox:job(job)
   return loaded(files.join(self.folder, "to-reaper", "job-" .. job .. ".lua"))
 end
 
+-- What moving the faders of a job does; nil before the bridge knows anything.
+function mailbox:live(job)
+  return loaded(files.join(self.folder, "to-reaper", "live-" .. job .. ".lua"))
+end
+
 -- What a job found; nil where it is no longer kept. `state` is the job's.
 function mailbox:findings(job, state)
   local name = state and state.findings or "findings-" .. job .. ".lua"

@@ -84,9 +84,16 @@ function window:show(findings, proj)
   end
 end
 
+-- Shows what is known of the live mix, or with `text` why nothing is.
+function window:play(live, text)
+  self.view.state, self.view.live, self.view.text = "live", live, text
+end
+
 function window:note(text)
   table.insert(self.view.notes, text)
-  if not self.view.findings then
+  if self.view.state == "live" then
+    self.view.text = text
+  elseif not self.view.findings then
     self.view.state, self.view.text = "notes", text
   end
 end
@@ -154,7 +161,7 @@ function window:_looks()
   return table.concat({
     gfx.w, gfx.h, scale_of_screen(), view.state, view.text or "", view.fraction or -1,
     view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes,
-    tostring(view.findings), moving,
+    tostring(view.findings), tostring(view.live), moving,
   }, "|")
 end
 

@@ -8,6 +8,15 @@ function words.points(value)
   return (value < 0 and whole > 0) and "−" .. whole or tostring(whole)
 end
 
+-- What a move does, in points with one digit: one dB is often worth less than a point.
+function words.tenths(value)
+  local told = ("%.1f"):format(100 * math.abs(value))
+  if told == "0.0" then
+    return told
+  end
+  return (value < 0 and "−" or "+") .. told
+end
+
 -- Text in lines that fit a width; words that do not fit by themselves are cut.
 function words.wrapped(text, width, font, measure)
   local lines = {}

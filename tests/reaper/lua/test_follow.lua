@@ -146,12 +146,14 @@ tests["any other change makes the result stale, and following ends"] = function(
     t:equal(reaper:is_running(script), true, "nothing has changed")
     change(reaper, band)
     it.changes = it.changes + 1
-    reaper:until_("it ends", function() return script.over end)
-    t:has(t:last_message(), reason)
-    local last = t.bridge:of("live")
+    reaper:until_("it ends", function() return t:window_is("failed") end)
+    t:has(t:text():gsub("\n", " "), reason)
     reaper:advance(1)
-    last = t.bridge:of("live")
-    t:has(last[#last].stale, reason)
+    local last = t.bridge:of("live")
+    t:has(last[#last - 1].stale, reason)
+    t:equal(last[#last].ended, true)
+    t:close_window()
+    t:equal(script.over, true)
     t:act("Show results")
     t:has(t:text(), "Since the bounce, " .. reason)
     t:close_window()
@@ -167,7 +169,10 @@ tests["looking around is no change"] = function(t)
   it.changes = it.changes + 1
   reaper:advance(4)
   t:equal(reaper:is_running(script), true)
-  t:equal(#t.bridge:of("live"), 0)
+  t:equal(#t.bridge:of("live"), 1, "what opens the live mix")
+  t:equal(#t.bridge:of("live")[1].moves, 0)
+  reaper:advance(200)
+  t:equal(#t.bridge:of("live"), 4, "somebody is still there")
 end
 
 tests["analysed anew while followed: moves are relative to the new bounce"] = function(t)
@@ -176,7 +181,7 @@ tests["analysed anew while followed: moves are relative to the new bounce"] = fu
   set(t, band.bass, "D_VOL", 0.5)
   t:equal(told(t), { Bass = { gain_db = -6.02 } })
   t:act("Analyze again")
-  t:close_window()
+  table.insert(reaper.keys, 27) -- for the window of the analysis, which is in front
   t:equal(told(t), {})
   set(t, band.bass, "D_VOL", 1)
   t:equal(told(t), { Bass = { gain_db = 6.02 } })
@@ -221,8 +226,9 @@ tests["a server that cannot play moves yet is a sentence"] = function(t)
   local script = reaper:run("Follow faders")
   reaper:advance(1)
   set(t, band.bass, "D_VOL", 0.5)
-  reaper:until_("it ends", function() return script.over end)
-  t:has(t:last_message(), "cannot play fader moves yet")
+  reaper:until_("it ends", function() return t:window_is("failed") end)
+  t:equal(script.over, nil, "its window is still there")
+  t:has(t:text():gsub("\n", " "), "cannot play fader moves yet")
   t:equal(reaper.ext["stemlens/following"], nil)
 end
 
@@ -234,6 +240,86 @@ tests["a closed project is not followed any more"] = function(t)
   reaper:close_project(band.proj)
   reaper:advance(1)
   t:equal({ script.over, t:last_message():find("fault") }, { true, nil })
+end
+
+-- What the bridge knows of the live mix.
+local function live(t, values)
+  local all = {
+    number = 1, message = "", start_s = 12, end_s = 24, fresh = true,
+    tags = { { tag = "rock", score = 0.63, change = 0.04 },
+      { tag = "sad", score = 0.31, change = -0.02 } },
+    faders = {
+      { track = id(t, t.members.bass), mute = { { tag = "rock", value = -0.21 } },
+        up = { { tag = "sad", value = 0.004 }, { tag = "rock", value = -0.0123 } } },
+      { track = id(t, t.members.guitar), mute = {}, up = { { tag = "rock", value = 0.02 } } },
+    },
+  }
+  for key, value in pairs(values or {}) do
+    all[key] = value
+  end
+  t.bridge:tell_live(t.bridge:of("submit")[1].job, all)
+  t.rpr:advance(0.3)
+end
+
+tests["the window shows the tags of the mix and what a dB on each fader would do"] = function(t)
+  local reaper, band = ready(t)
+  t.members = band
+  reaper:run("Follow faders")
+  reaper:advance(0.5)
+  t:has(t:text(), "opening")
+  live(t, { message = "reading stems, 40 %", tags = {}, faders = {} })
+  t:has(t:text(), "reading stems, 40 %")
+  live(t, { number = 2 })
+  for _, text in ipairs({ "Live mix, 0:12 to 0:24", "rock", "63", "+4", "−2", "Bass", "Guitar",
+    "sad +0.4   rock −1.2", "rock −21.0" }) do
+    t:has(t:text(), text)
+  end
+  t:equal(t:sees("opening"), false)
+  local told = t:text()
+  t:equal(told:find("Guitar") < told:find("Bass"), true, "what does most comes first")
+  local frames = reaper.frames
+  reaper:advance(1)
+  t:equal(reaper.frames, frames, "nothing is drawn again that has not changed")
+  live(t, { number = 3, message = "another client has opened one" })
+  t:has(t:text(), "another client has opened one")
+end
+
+tests["closing its window ends following"] = function(t)
+  local reaper = ready(t)
+  local script = reaper:run("Follow faders")
+  reaper:advance(1)
+  t:close_window()
+  reaper:advance(0.2)
+  local last = t.bridge:of("live")
+  t:equal({ script.over, last[#last].ended, reaper.ext["stemlens/following"] == nil },
+    { true, true, true })
+end
+
+tests["the live page fits its window, whatever is on it"] = function(t)
+  ready(t)
+  local layout = t:module("layout")
+  local function measure(text)
+    return 7 * utf8.len(text)
+  end
+  for _, size in ipairs({ { 300, 120 }, { 900, 560 }, { 2000, 1200 } }) do
+    local faders, tags = {}, {}
+    for index = 1, 60 do
+      faders[index] = { name = ("Bässe %d "):format(index):rep(9), mute = {},
+        up = { { tag = "rock", value = index / 1000 }, { tag = "a long tag", value = 0.1 } } }
+    end
+    for index = 1, 10 do
+      tags[index] = { tag = "tag " .. index, score = 1.2 - index / 5, change = 0.5 - index / 6 }
+    end
+    local view = { state = "live", live = { message = "", start_s = -3, end_s = 9, fresh = false,
+      tags = tags, faders = faders } }
+    local found = layout.compute(view, size[1], size[2], measure)
+    for _, shape in ipairs(found) do
+      t:equal(shape.y + shape.h <= size[2] + 26 and shape.w >= 0, true, "below the window")
+      if shape.kind == "text" and size[1] > 800 then
+        t:equal(measure(shape.text) <= shape.w + 1, true, shape.text)
+      end
+    end
+  end
 end
 
 tests["the arithmetic: buses by sends, stems within nothing, tracks that are gone"] = function(t)

@@ -326,6 +326,11 @@ function Bridge:on_live(request)
   return { live = true, moves = #request.moves }
 end
 
+-- What is known of a job's live mix.
+function Bridge:tell_live(job, known)
+  write(self.folder .. "/to-reaper/live-" .. job .. ".lua", known)
+end
+
 function Bridge:on_bye()
   self.alive = false
   os.remove(self.folder .. "/agent.lua")

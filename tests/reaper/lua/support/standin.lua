@@ -372,14 +372,20 @@ local function new_gfx(self)
   }
   local functions, fonts, font, colour = {}, {}, 0, { 1, 1, 1, 1 }
   local buffer = {}
+  -- Keys and eyes are on the window that was opened last; `self.window` is whether there is any.
+  local function in_front()
+    return self.windows[#self.windows] == gfx
+  end
   local function record(kind, values)
     values.kind, values.colour = kind, { table.unpack(colour) }
     buffer[#buffer + 1] = values
   end
   -- A Mac takes sizes in points and tells pixels; elsewhere both are pixels.
   function functions.init(name, w, h)
-    assert(self.window or name ~= "", "only a window that is there can be resized")
+    local there = self:shut(gfx)
+    assert(there or name ~= "", "only a window that is there can be resized")
     gfx.w, gfx.h, self.window = w, h, true
+    table.insert(self.windows, gfx)
     gfx.ext_retina = gfx.ext_retina > 0 and self.retina or gfx.ext_retina > 0 and 1 or 0
     if self.retina and (self.os:find("OSX") or self.os:find("macOS")) then
       gfx.w, gfx.h = w * self.retina, h * self.retina
@@ -387,13 +393,17 @@ local function new_gfx(self)
     return 1
   end
   function functions.quit()
-    self.window = false
+    self:shut(gfx)
   end
   function functions.getchar()
-    if not self.window then
+    local there = false
+    for _, window in ipairs(self.windows) do
+      there = there or window == gfx
+    end
+    if not there then
       return -1
     end
-    return table.remove(self.keys, 1) or 0
+    return in_front() and table.remove(self.keys, 1) or 0
   end
   function functions.dock()
     return 0, 120, 120, gfx.w, gfx.h
@@ -430,7 +440,10 @@ local function new_gfx(self)
   function functions.update()
     self.updates = self.updates + 1
     if #buffer > 0 then
-      self.frame, buffer = buffer, {}
+      if in_front() then
+        self.frame = buffer
+      end
+      buffer = {}
       self.frames = self.frames + 1
     end
   end
@@ -1035,6 +1048,7 @@ function StandIn.new(options)
     sws = options.sws ~= false, version = "7.22/linux-x86_64", clock = 1000.0,
     data = {}, projects = {}, ext = {}, deferred = {}, running = {}, messages = {}, answers = {},
     inputs = {}, started = {}, commands = {}, config = { renderclosewhendone = 16 }, keys = {},
+    windows = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
     master_number = "0", count = 0, tick = 0,
     registered = {}, updates = 0, os = "Other",
@@ -1125,6 +1139,18 @@ local function finish_if_idle(self, script)
   end
 end
 
+-- Closes a script's window, as the script or the user does; whether there was one.
+function StandIn:shut(gfx)
+  for index, window in ipairs(self.windows) do
+    if window == gfx then
+      table.remove(self.windows, index)
+      self.window = #self.windows > 0
+      return true
+    end
+  end
+  return false
+end
+
 -- REAPER ends a script: its window goes, and what it has for that moment is done.
 function StandIn:terminate(script)
   for index = #self.deferred, 1, -1 do
@@ -1132,7 +1158,8 @@ function StandIn:terminate(script)
       table.remove(self.deferred, index)
     end
   end
-  self.script, self.window = script, false
+  self.script = script
+  self:shut(script.env.gfx)
   finish_if_idle(self, script)
 end
 
@@ -1252,7 +1279,7 @@ function StandIn:restart(saved)
       self.data[proj].ext = {}
     end
   end
-  self.window = false
+  self.windows, self.window = {}, false
   self.clock = self.clock + 100
 end
 
