@@ -115,7 +115,7 @@ def annotate(als: AlsSet, findings: Findings, *, colour: bool = False) -> Change
     notes = {note.track: note for note in findings.notes}
     wanted = {track: notes[stem] for stem, track in places.items() if stem in notes}
     if notes and not wanted:
-        told = ", ".join(repr(stem.name) for stem in findings.stems if stem.id in notes)
+        told = ", ".join(repr(stem.name) for stem in findings.tracks if stem.id in notes)
         raise StemlensError(
             "tracks_unmatched",
             f"No track of {als.path.name} fits a stem of the result. The set has "
@@ -222,13 +222,13 @@ def _located(
     """The track of each stem that has one, and what to tell of those with words but no track."""
     noted = {note.track for note in findings.notes}
     if findings.daw == DAW:
-        stems = [(stem.id, stem.name) for stem in findings.stems]
+        stems = [(stem.id, stem.name) for stem in findings.tracks]
         found = located(stems, [(track.id, track.name) for track in tracks], stable_ids=False)
         by_id = {track.id: track for track in tracks}
         return {stem: by_id[place] for stem, place in found.places.items()}, list(found.problems)
     # stems of a folder: their names are what file systems made of the tracks' names
     places, problems = {}, []
-    for stem in findings.stems:
+    for stem in findings.tracks:
         alike = [track for track in tracks if same_name(track.name, stem.name)]
         if len(alike) == 1:
             places[stem.id] = alike[0]

@@ -29,6 +29,7 @@ from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.findings/1"
 RESULT_SCHEMA = "stemlens.analysis/1"
+REST_NAME = "Master bus (rest)"  # the stem that plays what the mix has beyond the stems
 COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 
 Record = TypeVar("Record")
@@ -105,6 +106,11 @@ class Findings:
     markers: tuple[TimeNote, ...]
     warnings: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def tracks(self) -> tuple[StemName, ...]:
+        """The stems that are tracks in the DAW: all but what the master bus adds."""
+        return tuple(stem for stem in self.stems if stem.kind != "rest")
+
     @classmethod
     def read(cls, path: Path) -> Findings:
         """The findings in a result file (`stemlens.analysis/1`); raises `result_invalid`."""
@@ -160,13 +166,16 @@ class Findings:
                 StemShare(s.track, s.value, s.low, s.high, _measured(s.mute), _measured(s.solo))
                 for s in part.shares
             )
+        stems = [StemName(stem.id, stem.name, stem.kind) for stem in session.stems]
+        beyond = {share.stem for of_tag in shares.values() for share in of_tag}
+        beyond -= {stem.id for stem in stems}
         return cls(
             job=results.job,
             project=session.project,
             daw=session.daw,
             start_s=session.start_s,
             tempo=session.tempo,
-            stems=tuple(StemName(stem.id, stem.name, stem.kind) for stem in session.stems),
+            stems=(*stems, *(StemName(own, REST_NAME, "rest") for own in sorted(beyond))),
             tags=tuple(
                 TagFinding(tag.tag, "", tag.score, tag.baseline, tuple(shares.get(tag.tag, ())))
                 for tag in results.of(TagScore)

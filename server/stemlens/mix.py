@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from stemlens import audio
 from stemlens.audio import Samples
 from stemlens.master import BUS_DB, Treatment, treat
+from stemlens_bridge.findings import REST_NAME
 
 ADDS_UP_DB = -40.0  # what stems must reach against a master whose effects are off
 SAME_GAIN_DB = 0.2
 SHORTER_S = 0.5
 EDGE_S = 0.02  # around a place where sound was cut off, resampling leaves a trace
-REST_NAME = "Master bus (rest)"
 
 
 @dataclass(frozen=True, slots=True)

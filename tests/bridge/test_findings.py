@@ -53,6 +53,23 @@ def test_a_file_and_the_messages_say_the_same(tmp_path: Path) -> None:
     assert "stemlens.findings/1" in luatext.dumps(read.to_dict())
 
 
+def test_what_the_master_bus_adds_is_a_stem_but_no_track() -> None:
+    session = Session("Song", "reaper", (Stem("{A}", "Gtr", Path("a.wav")),))
+    results = Results("j", revision=1)
+    shares = (Share("{A}", 0.2, 0.2, 0.2, 0, 0), Share("master-rest", 0.1, 0.1, 0.1, 0, 0))
+    results.messages = {
+        1: TagScore("j", 1, 1, "rock", 0.63, 0.01, -1.0),
+        2: Attributions("j", 1, 2, "rock", shares),
+    }
+    heard = Findings.from_results(results, session)
+    assert [(stem.id, stem.kind) for stem in heard.stems] == [
+        ("{A}", "track"),
+        ("master-rest", "rest"),
+    ]
+    assert [stem.id for stem in heard.tracks] == ["{A}"]
+    assert [share.stem for share in heard.tags[0].shares] == ["{A}", "master-rest"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -86,8 +86,8 @@ class Writer:
         run are replaced, and taken away where there is nothing to say any more."""
         wanted = set(what)
         report = Report()
-        reachable = [stem for stem in findings.stems if not stem.id.startswith(RETURN)]
-        if len(reachable) < len(findings.stems):
+        reachable = [stem for stem in findings.tracks if not stem.id.startswith(RETURN)]
+        if len(reachable) < len(findings.tracks):
             report.tell(
                 "Returns cannot be reached from outside Live; 'stemlens-bridge als annotate' "
                 "writes on them, in a copy of the set."

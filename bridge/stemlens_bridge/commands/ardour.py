@@ -221,7 +221,7 @@ def _written(
     from stemlens_bridge.ardour.wanted import Wanted
 
     wanted = Wanted.from_findings(findings, given.annotate)
-    stems = [(stem.id, stem.name) for stem in findings.stems]
+    stems = [(stem.id, stem.name) for stem in findings.tracks]
     return annotate.write(path, stems, wanted, ardour, save=given.save)
 
 

@@ -142,11 +142,11 @@ def _located(document: Document, findings: Findings) -> tuple[dict[str, Element]
     # A folder for each, since stems may share a name; a slash in a name is no folder.
     files = {
         Path(str(i), stem.name.replace("/", "_").replace("\\", "_") + ".wav"): stem.id
-        for i, stem in enumerate(findings.stems)
+        for i, stem in enumerate(findings.tracks)
     }
     pairs = match(list(files), names, typed=False).pairs
     places = {files[path]: present[number][1] for path, number in pairs.items()}
-    told = {stem.id: stem.name for stem in findings.stems}
+    told = {stem.id: stem.name for stem in findings.tracks}
     problems = []
     for note in findings.notes:
         if note.track in places:

@@ -163,7 +163,9 @@ local function changes(findings, present, marked)
     local entry = present[stem.id]
     local then_ = marked and marked.stems[stem.id]
     if not entry then
-      told[#told + 1] = ('"%s" is no longer there; nothing was written for it.'):format(stem.name)
+      if stem.kind ~= "rest" then  -- which never was a track
+        told[#told + 1] = ('"%s" is no longer there; nothing was written for it.'):format(stem.name)
+      end
     else
       if entry.name ~= stem.name then
         told[#told + 1] = ('"%s" is called "%s" now; it is the same track.')
