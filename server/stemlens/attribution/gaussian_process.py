@@ -96,8 +96,15 @@ _SHAPLEY = _Value(lambda order: 1 / order, lambda n, size: 1 / (n * comb(n - 1, 
 _BANZHAF = _Value(lambda order: float(order == 1), lambda n, size: 2.0 ** (1 - n))
 
 
-def shapley_by_process(plays: Plays, differences: ArrayLike, whole: ArrayLike) -> Estimate:
-    """Shapley values; they sum to `whole`. Arguments as for `least_squares.shapley_from_pairs`."""
+def shapley_by_process(
+    plays: Plays, differences: ArrayLike, whole: ArrayLike, most_pairs: int = MOST_PAIRS
+) -> Estimate:
+    """Shapley values; they sum to `whole`. Arguments as for `least_squares.shapley_from_pairs`.
+
+    Of more than `most_pairs` pairs they are those of least squares.
+    """
+    if len(plays) > most_pairs:
+        return shapley_from_pairs(plays, differences, whole)
     estimate = _estimate(plays, differences, whole, shapley_from_pairs, _SHAPLEY)
     rounding = np.asarray(whole) - estimate.value.sum(axis=0)
     return Estimate(estimate.value + rounding / max(1, plays.shape[1]), estimate.variance)
@@ -105,6 +112,8 @@ def shapley_by_process(plays: Plays, differences: ArrayLike, whole: ArrayLike) -
 
 def banzhaf_by_process(plays: Plays, differences: ArrayLike, whole: ArrayLike) -> Estimate:
     """Banzhaf values; arguments as for `least_squares.shapley_from_pairs`."""
+    if len(plays) > MOST_PAIRS:
+        return banzhaf_from_pairs(plays, differences, whole)
     return _estimate(plays, differences, whole, banzhaf_from_pairs, _BANZHAF)
 
 
@@ -117,8 +126,7 @@ def _estimate(
 ) -> Estimate:
     """The process's estimate of a value, half corrected by least squares on what it missed."""
     linear = least_squares(plays, differences, whole)
-    pairs, n = plays.shape
-    if pairs == all_pairs(n) or pairs > MOST_PAIRS:
+    if len(plays) == all_pairs(plays.shape[1]):
         return linear
     found = _posterior(plays, differences, whole, player_weights(linear.value), value)
     rest = least_squares(plays, found.missed, np.zeros_like(whole))
