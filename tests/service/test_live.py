@@ -267,12 +267,27 @@ def test_a_job_that_failed_or_whose_files_changed(
     player.done(0)
     soundfile.write(other / "kick.wav", samples / 2, rate)
     server.worker.kill()
-    assert player.until(Error).code == "worker_died"
+    assert player.until(Error).code == "worker_died"  # for what had been opened
     assert player.error(LiveGain(jobs[0], "kick", 1.0, 1)) == "live_not_open"
     assert player.error(LiveOpen(jobs[0])) == "files_changed"
     soundfile.write(other / "kick.wav", samples, rate)
     player.open(jobs[0])  # opened again from its files
     player.done(0)
+
+
+def test_jobs_and_live_mixes_of_a_session_with_a_mix_do_not_meet(
+    player: Player, server: ServerProcess, tmp_path: Path
+) -> None:
+    """The mix is scored when a session is opened, and kept scores are for one thread alone."""
+    folder = stem_folder(tmp_path / "mixed")
+    soundfile.write(folder / "mix.wav", sounds(3.2)[:2].sum(axis=0) * 0.9, RATE)
+    job = analysed(server.address, folder).job
+    server.worker.kill()
+    player.open(job)
+    player.done(0)
+    assert analysed(server.address, folder, tags=3).messages
+    player.send(LiveGain(job, "kick", -6.0, 1))
+    player.done(1)
 
 
 def test_one_live_mix_at_a_time(server: ServerProcess, player: Player, song: Results) -> None:

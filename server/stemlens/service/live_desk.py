@@ -43,6 +43,7 @@ from stemlens_bridge.protocol import (
 )
 
 IDLE_S = 1800.0
+MAX_ATTEMPTS = 2
 SUBMITTED = ("queued", "running", "done")
 MOVE = LiveGain | LiveMute | LiveState | LiveClose
 
@@ -68,6 +69,7 @@ class _Live:
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
     used: float = 0.0
     begun: bool = False
+    attempts: int = 0
     opened: LiveOpened | None = None
     messages: int = 0
 
@@ -181,16 +183,21 @@ class LiveDesk:
         self._begin()
 
     def on_death(self, code: int) -> None:
-        """The worker is gone, and the live mix with it."""
+        """The worker is gone, and the live mix with it, unless that was still to be opened: then it
+        may have died over something else, and the next one tries once more."""
         self._worker_ready = False
         live = self._live
-        if live is not None and live.begun:
-            self._live = None
-            why = (
-                f"The process that plays the live mix died (code {code}), and is started again. "
-                "Open the live mix again; if that happens more than once, with fewer stems."
-            )
-            live.peer.send(Error(live.job, "worker_died", why).encode())
+        if live is None or not live.begun:
+            return
+        live.begun = False
+        if live.opened is None and live.attempts < MAX_ATTEMPTS:
+            return
+        self._live = None
+        why = (
+            f"The process that plays the live mix died (code {code}), and is started again. Open "
+            "the live mix again; if that happens more than once, with fewer stems."
+        )
+        live.peer.send(Error(live.job, "worker_died", why).encode())
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Passes on what the worker says of the live mix that is open."""
@@ -230,6 +237,7 @@ class LiveDesk:
         live = self._live
         if live is not None and self._worker_ready and not live.begun:
             live.begun = True
+            live.attempts += 1
             own = {"number": live.number, "start_s": live.start_s}
             self._send({"live": {"open": {**self._spec(live.job), **own}}})
             if live.seq:

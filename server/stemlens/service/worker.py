@@ -111,7 +111,7 @@ class Worker:
                 told_at, told_stage = now, stage
                 self._tell("progress", job, stage=stage, fraction=fraction)
 
-        opened = self._open(spec, on_progress)
+        opened = self._open(spec, on_progress, self._scores(spec["scores"]))
         self._shelf.keep(job, opened)
         options = Options.from_json(spec["options"])
         told_revision = -math.inf
@@ -123,8 +123,13 @@ class Worker:
                 told_revision = time.monotonic()
         return analysis.with_npz(spec["npz"]).to_dict()
 
-    def _open(self, spec: dict[str, Any], on_progress: Progress) -> OpenedSession:
-        """Opens a session as it was submitted; raises `files_changed` where it no longer is."""
+    def _open(
+        self, spec: dict[str, Any], on_progress: Progress, kept: ScoreCache | None = None
+    ) -> OpenedSession:
+        """Opens a session as it was submitted; raises `files_changed` where it no longer is.
+
+        `kept` is used by the thread of the jobs alone.
+        """
         options = Options.from_json(spec["options"])
         if options.tagger in weights.MODELS and not weights.is_there(options.tagger):
             weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
@@ -143,7 +148,7 @@ class Worker:
             options,
             on_progress,
             max_duration_s=spec["max_duration_s"],
-            kept=self._scores(spec["scores"]),
+            kept=kept,
         )
 
     def _scores(self, path: str) -> ScoreCache:
