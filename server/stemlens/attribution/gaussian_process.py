@@ -129,6 +129,8 @@ def _estimate(
     if len(plays) == all_pairs(plays.shape[1]):
         return linear
     found = _posterior(plays, differences, whole, player_weights(linear.value), value)
+    if not found.missed.any():  # nothing is known beyond size 1, and so nothing to correct by
+        return found
     rest = least_squares(plays, found.missed, np.zeros_like(whole))
     return Estimate(
         found.value + CORRECTED * rest.value,
