@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stemlens.tagging import weights
-from stemlens.tagging.musicnn_network import Musicnn, Vgg, distinct_windows
+from stemlens.tagging import musicnn_network, weights
+from stemlens.tagging.musicnn_network import Musicnn, Vgg, _spectrum
 
 
 @pytest.fixture(params=["msd-musicnn", "mtt-musicnn"])
@@ -42,8 +42,6 @@ def test_front_end_is_that_of_the_paper(musicnn_weights):
     network = Musicnn(musicnn_weights)
     x = torch.from_numpy(np.random.RandomState(0).standard_normal((2, 187, 96)))
     single = x.float()
-    from stemlens.tagging.musicnn_network import _spectrum
-
     spectrum = _spectrum(single)
     pads = [(3, 3), (3, 3), (63, 64), (31, 32), (15, 16)]
     found = [block(spectrum).view(-1, 2, 187).transpose(0, 1) for block in network.timbral]
@@ -78,37 +76,42 @@ def test_a_segments_scores_do_not_depend_on_its_company(name, network):
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
 
 
-def sparse_batch():
-    """Coalitions of two stems, one of which is silent half of the time."""
-    random = np.random.RandomState(0)
-    one, two = random.rand(2, 187, 96).astype(np.float32)
+def in_turn(function, items):
+    return [function(item) for item in items]
+
+
+def scored(network, x):
+    """As a tagger on a CPU scores: one segment after the other, each window computed once."""
+    with torch.inference_mode():
+        score = network.scorer(x, in_turn)
+        return torch.cat([score(slice(n, n + 1)) for n in range(len(x))])
+
+
+def sparse(seed):
+    """All coalitions of two stems, one of which is silent half of the time."""
+    one, two = np.random.RandomState(seed).rand(2, 187, 96).astype(np.float32)
     two[60:150] = 0
     return torch.from_numpy(np.stack([np.zeros_like(one), one, two, one + two]))
 
 
-def test_windows_that_are_the_same_are_found_and_no_others():
-    x = sparse_batch()
-    which, examples = distinct_windows(x)
-    padded = functional.pad(x + 1, (0, 0, 3, 3))  # + 1: silence is not what lies outside
-    windows = padded.unfold(1, 7, 1).reshape(4 * 187, -1)
-    same = (windows[:, None] == windows[None]).all(2)
-    assert torch.equal(which.flatten()[:, None] == which.flatten()[None], same)
-    assert torch.equal(which.flatten()[examples], torch.arange(len(examples)))
-    # all of `one` and `one + two`; but 84 windows of `two` are inside the silence
-    assert len(examples) == 187 + (187 - 84) * 2 + len(torch.unique(which[0]))
+def test_computing_each_window_once_changes_nothing(musicnn_weights, monkeypatch):
+    """In one batch, in batches that have windows in common, and when the memory is so short that
+    windows are forgotten in the middle of a batch."""
+    for remembered in (2**16, 300, 1):
+        monkeypatch.setattr(musicnn_network, "REMEMBERED", remembered)
+        network = Musicnn(musicnn_weights).eval()
+        batches = [sparse(0), sparse(1), sparse(0).flip(0), sparse(1)[2:]]
+        for x in batches:
+            with torch.inference_mode():
+                plain = network(x)
+            torch.testing.assert_close(scored(network, x), plain, rtol=0, atol=1e-6)
 
 
-def test_one_bit_makes_another_window():
-    x = sparse_batch()
-    before = len(distinct_windows(x)[1])
-    x.view(torch.int32)[0, 100, 50] ^= 1
-    assert len(distinct_windows(x)[1]) == before + 7
-
-
-def test_computing_each_window_once_changes_nothing(musicnn_weights):
+def test_what_was_computed_before_is_not_computed_again(musicnn_weights, monkeypatch):
     network = Musicnn(musicnn_weights).eval()
-    x = sparse_batch()
-    with torch.inference_mode():
-        score = network.scorer(x, lambda function, numbers: [function(n) for n in numbers])
-        found = torch.cat([score(slice(n, n + 1)) for n in range(4)])
-        torch.testing.assert_close(found, network(x), rtol=0, atol=1e-6)
+    x = sparse(0)
+    first = scored(network, x)
+    for name, module in network.named_modules():
+        if name.startswith(("timbral.", "temporal.")):
+            monkeypatch.setattr(module, "tail", None)
+    assert torch.equal(scored(network, x.flip(0)), first.flip(0))

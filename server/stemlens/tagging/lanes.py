@@ -6,7 +6,8 @@ inside `with urgent():` is begun before anything that was submitted outside and 
 is ever interrupted: an urgent piece waits for at most one other piece.
 
 In these threads torch computes on one core: one piece of work on each core is faster than each on
-all cores, because nothing waits for anything, least of all for a core that a DAW is using.
+all cores, because nothing waits for anything, least of all for a core that a DAW is using. Nothing
+is recorded for gradients in them (torch's inference mode).
 """
 
 from __future__ import annotations
@@ -160,11 +161,14 @@ class _SingleCore:
         self._elsewhere = torch.get_num_threads()
         self._all = threading.Barrier(count + 1)
 
-    def start(self) -> None:
-        """Called by each of the threads."""
+    @contextmanager
+    def thread(self) -> Iterator[None]:
+        """Around all that each of the threads does."""
         self._torch.get_num_threads()
         self._torch.set_num_threads(1)
         self._all.wait()
+        with self._torch.inference_mode():
+            yield
 
     def wait(self) -> None:
         """Called by the thread that has started them."""
@@ -174,10 +178,10 @@ class _SingleCore:
 
 def _work(queue: _Queue, single_core: _SingleCore) -> None:
     """A thread: holds the queue and not the lanes, so that it ends when nobody has them."""
-    single_core.start()
-    while (piece := queue.take()) is not None:
-        piece.run()
-        del piece  # and with it what it refers to, while waiting for the next
+    with single_core.thread():
+        while (piece := queue.take()) is not None:
+            piece.run()
+            del piece  # and with it what it refers to, while waiting for the next
 
 
 _all: weakref.WeakSet[Lanes] = weakref.WeakSet()

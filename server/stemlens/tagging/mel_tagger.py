@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +26,8 @@ MIXED_AT_ONCE = {"cpu": 64, "cuda": 1024}
 
 _switches = threading.Lock()
 
-Each = Callable[[Callable[[int], None], Iterable[int]], object]
-"""Calls a function for each number, on as many cores as there are."""
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+"""Calls a function for each item, on as many cores as there are, and returns what it returned."""
 
 
 class LogMelNetwork(nn.Module):

@@ -19,15 +19,22 @@ which only the maximum over frequency is wanted (`_TimbralBlock` has the formula
 quarter of the multiplications as products with the input's DFT along the mel bands, and rounding
 errors are no larger than those of a direct convolution.
 
-*The same window once.* Those two convolutions see seven frames at a time, and where a stem is
-silent for seven frames, coalitions with and without it look the same there, to the bit. On a CPU
-each distinct window of a batch is computed once (`Musicnn.scorer`): of a nine-stem song, a quarter.
+*The same window once.* The timbral convolutions see seven frames at a time, the temporal ones 32 to
+128. On a CPU each distinct window is computed once (`Musicnn.scorer`, `windows.py`), also when it
+comes back in a later batch: of real sessions a fifth of the timbral ones and two thirds of the
+temporal ones.
+
+*Temporal convolutions as products.* All bands of the frames that a filter sees lie one behind the
+other in memory, so that a convolution along time is a product of the filters with a view of the
+input, frame by frame, and its maximum over bands is taken before it leaves the cache.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -36,12 +43,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlens.tagging.mel_tagger import Each, LogMelNetwork
+from stemlens.tagging.windows import Features, Memory, frame_numbers
 
 Weights = Mapping[str, NDArray[np.float32]]
 
 BANDS = 96
 WINDOW = 7  # frames that a timbral convolution sees
-COLUMNS = 187  # windows that go through the timbral convolutions together
+MARGIN = 64  # frames of zeros on both sides of a segment, for the longest filters
+COLUMNS = 96  # windows that go through the timbral convolutions together
+PREPARED = 8  # segments that are looked at together before
+REMEMBERED = 2**16  # windows whose features are kept, in 150 MB
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
 
 
@@ -55,12 +66,12 @@ class Musicnn(LogMelNetwork):
             _TimbralBlock(weights, f"conv2d{n}", f"batch_normalization{m}")
             for n, m in (("", "_1"), ("_1", "_2"))
         ]
-        self.timbral = nn.ModuleList(timbral)
-        self.timbral_filters = sum(block.real.shape[1] for block in timbral)
-        self.temporal = nn.ModuleList(
+        temporal = [
             _TemporalBlock(weights, f"conv2d_{n}", f"batch_normalization_{n + 1}")
             for n in (2, 3, 4)
-        )
+        ]
+        self.timbral = nn.ModuleList(timbral)
+        self.temporal = nn.ModuleList(temporal)
         self.middle = nn.ModuleList(
             _MiddleBlock(weights, f"conv2d_{n}", f"batch_normalization_{n + 1}") for n in (5, 6, 7)
         )
@@ -68,35 +79,54 @@ class Musicnn(LogMelNetwork):
         self.penultimate = _Dense(weights, "dense")
         self.normalize_penultimate = _Affine(weights, "batch_normalization_10")
         self.output = _Dense(weights, "dense_1")
+        self._memory = Memory(WINDOW, sum(block.filters for block in timbral), REMEMBERED)
+        self._memories = [(b, Memory(b.length, b.filters, REMEMBERED)) for b in temporal]
 
     def forward(self, log_mel: Tensor) -> Tensor:
         x = self.normalize(log_mel)
-        timbral = self._timbral_features(_spectrum(x))
-        return self._rest(x, timbral.view(*x.shape[:2], -1))
+        timbral = self._timbral_features(_spectrum(x)).view(*x.shape[:2], -1)
+        return self._rest(torch.cat([timbral.mT, *(block(x) for block in self.temporal)], dim=1))
 
     def scorer(self, log_mel: Tensor, each: Each) -> Callable[[slice], Tensor]:
-        if log_mel.device.type != "cpu" or len(log_mel) < 2:
+        if log_mel.device.type != "cpu":
             return super().scorer(log_mel, each)
-        which, examples = distinct_windows(log_mel)
-        normalized = self.normalize(log_mel)
-        parts = _parts(normalized)
-        features = torch.empty(len(examples), self.timbral_filters)
+        batch, frames, bands = log_mel.shape
+        # One row more than the longest filter sees: temporal blocks compute two frames at a time.
+        padded = torch.zeros(batch, MARGIN + frames + MARGIN + 1, bands)
+        parts = torch.empty(batch, frames + WINDOW - 1, bands // 2 + 1, 2)
+        numbers = torch.empty(batch, frames, dtype=torch.long)
 
-        def compute(at: int) -> None:
-            some = slice(at, at + COLUMNS)
-            with torch.inference_mode():
-                features[some] = self._timbral_features(_windows(parts, examples[some]))
+        def prepare(at: int) -> None:
+            some = slice(at, at + PREPARED)
+            padded[some, MARGIN : MARGIN + frames] = self.normalize(log_mel[some])
+            parts[some] = _parts(padded[some, MARGIN - 3 : MARGIN + frames + 3])
+            numbers[some] = frame_numbers(log_mel[some])
 
-        each(compute, range(0, len(examples), COLUMNS))
-        return lambda some: self._rest(normalized[some], features[which[some]])
+        each(prepare, range(0, batch, PREPARED))
+        memories = [self._memory, *(memory for _, memory in self._memories)]
+        found: list[Features] = each(lambda memory: memory.look_up(numbers), memories)
+        pieces = self._timbral_pieces(parts, found[0])
+        for (block, _), features in zip(self._memories, found[1:], strict=True):
+            pieces += block.pieces(padded, features)
+        each(lambda piece: piece(), pieces)
+        return lambda some: self._rest(torch.cat([f.of(some) for f in found], dim=2).mT)
+
+    def _timbral_pieces(self, parts: Tensor, features: Features) -> list[Callable[[], None]]:
+        """What computes all that is missing in `features`, given the input's `_parts`."""
+
+        def compute(rows: Tensor) -> None:
+            features.put(rows, self._timbral_features(_windows(parts, features.example[rows])))
+
+        return [
+            partial(compute, rows) for rows in torch.split(features.missing, COLUMNS) if len(rows)
+        ]
 
     def _timbral_features(self, windows: Tensor) -> Tensor:
         """`[windows, 2 × filters]` of `[bins, 14, windows]`."""
         return torch.cat([block(windows) for block in self.timbral]).T
 
-    def _rest(self, x: Tensor, timbral: Tensor) -> Tensor:
-        """Scores, given the timbral features `[batch, frames, 2 × filters]`."""
-        front = torch.cat([timbral.mT, *(block(x) for block in self.temporal)], dim=1)
+    def _rest(self, front: Tensor) -> Tensor:
+        """Scores, given the features of all front-end convolutions `[batch, filters, frames]`."""
         first = self.middle[0](front)
         second = self.middle[1](first) + first
         third = self.middle[2](second) + second
@@ -202,8 +232,7 @@ class _TimbralBlock(nn.Module):
     S = Σ Im(Yₖ) sin: their maximum is C + |S|.
     """
 
-    real: Tensor
-    imag: Tensor
+    responses: Tensor
     cosines: Tensor
     sines: Tensor
 
@@ -215,6 +244,7 @@ class _TimbralBlock(nn.Module):
         kernel = self.tail.signed(
             torch.from_numpy(weights[f"{conv}/kernel"])[:, :, 0].movedim(2, 0)
         )
+        self.filters = len(kernel)
         outputs = BANDS - kernel.shape[2] + 1
         bins = torch.arange(BANDS // 2 + 1, dtype=torch.float64)
         angle = 2 * math.pi * bins / BANDS
@@ -223,12 +253,13 @@ class _TimbralBlock(nn.Module):
         to_middle = torch.exp(1j * angle * (outputs - 1) / 2)
         response = torch.fft.rfft(kernel.double(), n=BANDS).conj() * twice * to_middle
         real, imag = response.real, response.imag
+        # What the real and imaginary parts of X (see _spectrum) contribute to those of Y:
+        # [2, filters, 2 × 7, bins]
+        parts = torch.stack([torch.cat([real, -imag], 1), torch.cat([imag, real], 1)])
+        tiles = parts.view(2, -1, self.TILE, *parts.shape[2:]).permute(1, 4, 0, 2, 3)
         distance = torch.arange((outputs - 1) / 2 % 1, outputs / 2, dtype=torch.float64)[:, None]
         tables = {
-            # [bins, filters, 2 × 7]: what the real and imaginary parts of X (see _spectrum)
-            # contribute to the real and to the imaginary part of Y
-            "real": torch.cat([real, -imag], 1).movedim(2, 0),
-            "imag": torch.cat([imag, real], 1).movedim(2, 0),
+            "responses": tiles.flatten(2, 3),  # [tiles, bins, 2 × TILE, 2 × 7]
             "cosines": torch.cos(distance * angle),
             "sines": torch.sin(distance * angle),
         }
@@ -237,14 +268,13 @@ class _TimbralBlock(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """`[filters, windows]` of `[bins, 14, windows]` (see `_spectrum`)."""
-        bins, filters, _ = self.real.shape
-        tile = self.TILE if windows.device.type == "cpu" else filters
+        count = windows.shape[2]
+        half = self.TILE * count
         maxima = []
-        for at in range(0, filters, tile):
-            real, imag = self.real[:, at : at + tile], self.imag[:, at : at + tile]
-            even = self.cosines @ torch.bmm(real, windows).view(bins, -1)
-            odd = self.sines @ torch.bmm(imag, windows).view(bins, -1)
-            maxima.append(even.add_(odd.abs_()).amax(0).view(real.shape[1], -1))
+        for response in self.responses:
+            y = torch.bmm(response, windows).flatten(1)
+            even, odd = self.cosines @ y[:, :half], self.sines @ y[:, half:]
+            maxima.append(even.add_(odd.abs_()).amax(0).view(-1, count))
         return self.tail(torch.cat(maxima))
 
 
@@ -252,18 +282,61 @@ class _TemporalBlock(nn.Module):
     """A convolution many frames long and one band wide; its maximum over all bands."""
 
     kernel: Tensor
+    pairs: Tensor
+
+    TILE = 8  # pairs of frames at a time, so that on a CPU their outputs stay in the cache
 
     def __init__(self, weights: Weights, conv: str, norm: str) -> None:
         super().__init__()
         self.tail = _Tail(weights, conv, norm)
-        kernel = torch.from_numpy(weights[f"{conv}/kernel"]).permute(3, 2, 0, 1)
-        self.register_buffer("kernel", self.tail.signed(kernel).contiguous())
+        kernel = self.tail.signed(
+            torch.from_numpy(weights[f"{conv}/kernel"]).permute(3, 2, 0, 1)
+        ).contiguous()
+        self.filters, _, self.length, _ = kernel.shape
+        self.before = (self.length - 1) // 2  # TensorFlow's "same" pads an even filter at the end
+        one = kernel[:, 0, :, 0]
+        self.register_buffer("kernel", kernel)
+        # For a frame and the next, whose windows are nearly the same: [2 × filters, length + 1]
+        pairs = torch.cat([functional.pad(one, (0, 1)), functional.pad(one, (1, 0))])
+        self.register_buffer("pairs", pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        length = self.kernel.shape[2]
-        before = (length - 1) // 2  # TensorFlow's "same" pads an even filter more at the end
-        padded = functional.pad(x[:, None], (0, 0, before, length - 1 - before))
+        """`[batch, filters, frames]` of `[batch, frames, 96]`."""
+        padded = functional.pad(x[:, None], (0, 0, self.before, self.length - 1 - self.before))
         return self.tail(functional.conv2d(padded, self.kernel).amax(3))
+
+    def pieces(self, padded: Tensor, features: Features) -> list[Callable[[], None]]:
+        """What computes all that is missing in `features`, given the input with `MARGIN` frames of
+        zeros before and one more behind: a piece for each segment."""
+        frames = padded.shape[1] - 2 * MARGIN - 1
+        missing = features.missing[features.example[features.missing].argsort()]
+        example = features.example[missing]
+        follows = (example.diff() == 1) & (example[1:] % frames != 0)
+        starts = [0, *(1 + torch.nonzero(~follows)[:, 0]).tolist(), len(missing)]
+        runs: dict[int, list[tuple[int, int, int]]] = {}  # segment → frame, rows of `missing`
+        for first, end in pairwise(starts if len(missing) else []):
+            segment, frame = divmod(int(example[first]), frames)
+            runs.setdefault(segment, []).append((frame, first, end))
+
+        def compute(segment: int) -> None:
+            some = runs[segment]
+            maxima = [self.run(padded[segment], frame, b - a) for frame, a, b in some]
+            rows = torch.cat([missing[a:b] for _, a, b in some])
+            features.put(rows, self.tail(torch.cat(maxima).T).T)
+
+        return [partial(compute, segment) for segment in runs]
+
+    def run(self, padded: Tensor, frame: int, count: int) -> Tensor:
+        """Maxima `[count, filters]` for some frames on end of one segment (see `pieces`)."""
+        bands = padded.shape[1]
+        windows = padded[MARGIN - self.before + frame :].as_strided(
+            ((count + 1) // 2, self.length + 1, bands), (2 * bands, bands, 1)
+        )
+        maxima = [
+            torch.bmm(self.pairs.expand(len(some), -1, -1), some).amax(2)
+            for some in torch.split(windows, self.TILE)
+        ]
+        return torch.cat(maxima).view(-1, self.filters)[:count]
 
 
 class _MiddleBlock(nn.Module):
@@ -296,13 +369,13 @@ def _spectrum(x: Tensor) -> Tensor:
     """All windows of `[batch, frames, 96]` → `[bins, 2 × 7, batch × frames]`: real and imaginary
     part of the DFT along the bands, of the seven frames around each frame."""
     batch, frames, _ = x.shape
-    return _windows(_parts(x), torch.arange(batch * frames, device=x.device))
+    parts = _parts(functional.pad(x, (0, 0, 3, 3)))
+    return _windows(parts, torch.arange(batch * frames, device=x.device))
 
 
-def _parts(x: Tensor) -> Tensor:
-    """DFT along the bands of `[batch, frames, 96]`, with three frames of zeros on both sides:
-    `[batch, frames + 6, bins, 2]`."""
-    return torch.view_as_real(torch.fft.rfft(functional.pad(x, (0, 0, 3, 3))))
+def _parts(padded: Tensor) -> Tensor:
+    """DFT along the bands of `[batch, frames + 6, 96]`: `[batch, frames + 6, bins, 2]`."""
+    return torch.view_as_real(torch.fft.rfft(padded))
 
 
 def _windows(parts: Tensor, which: Tensor) -> Tensor:
@@ -311,25 +384,3 @@ def _windows(parts: Tensor, which: Tensor) -> Tensor:
     first = which + (which // frames) * (WINDOW - 1)
     rows = first + torch.arange(WINDOW, device=which.device)[:, None]
     return parts.flatten(0, 1)[rows].permute(2, 3, 0, 1).flatten(1, 2)
-
-
-def distinct_windows(log_mel: Tensor) -> tuple[Tensor, Tensor]:
-    """Which windows of seven frames of `[batch, frames, 96]` are the same to the bit.
-
-    Returns a number for each window, `[batch, frames]`, and for each number a window that has it
-    (batch × frames + frame). Windows are compared by a 64-bit hash with odd random factors: two
-    that differ get the same with a probability below 1e-9 a batch.
-    """
-    factors = _FACTORS.to(log_mel.device)
-    frame = (log_mel.contiguous().view(torch.int32).long() * factors[:BANDS]).sum(2) + factors[-1]
-    around = functional.pad(frame, (3, 3)).unfold(1, WINDOW, 1)  # outside is unlike any frame
-    window = (around * factors[BANDS : BANDS + WINDOW]).sum(2)
-    distinct, which = torch.unique(window, return_inverse=True)
-    examples = torch.empty(len(distinct), dtype=torch.long, device=log_mel.device)
-    examples[which.flatten()] = torch.arange(which.numel(), device=log_mel.device)
-    return which, examples
-
-
-_FACTORS = torch.from_numpy(
-    np.random.RandomState(0).randint(-(2**62), 2**62, BANDS + WINDOW + 1, dtype=np.int64) * 2 + 1
-)
