@@ -202,3 +202,96 @@ def test_annotations_and_markers_are_in_project_time(tmp_path: Path) -> None:
     assert (marker["start_s"], marker["end_s"]) == (62, 64)
     assert marker["text"].startswith("Keys: +") and marker["text"].endswith("points of loud")
     assert result["session"]["start_s"] == 60
+
+
+def session_of(folder: Path, waveforms: list[np.ndarray], groups: list[str] | None = None) -> Path:
+    folder.mkdir()
+    stems = []
+    for number, samples in enumerate(waveforms):
+        soundfile.write(folder / f"{number}.wav", samples, RATE, subtype="FLOAT")
+        stem: dict[str, Any] = {"id": str(number), "name": f"Stem {number}", "path": f"{number}.wav"}
+        stems.append(stem | ({"group": groups[number]} if groups else {}))
+    return described(folder, schema="stemlens.session/1", project="Song", stems=stems)
+
+
+def test_one_stem_has_it_all(tmp_path: Path) -> None:
+    result = heard(session_of(tmp_path / "s", [sounds(2.0)[1]])).to_dict()
+    for tag in result["tags"]:
+        (share,) = tag["attributions"]
+        assert share["value"] == share["low"] == pytest.approx(tag["score"] - tag["baseline"])
+        assert share["mute"] == pytest.approx(-share["value"])
+        assert share["solo"] == pytest.approx(share["value"])
+    assert result["interactions"] == [] and result["method"]["exact"]
+
+
+def test_twins_get_the_same(tmp_path: Path) -> None:
+    kick, chord = sounds(2.0)[:2]
+    result = heard(session_of(tmp_path / "s", [kick, chord, kick])).to_dict()
+    for tag in result["tags"]:
+        one, _, other = tag["attributions"]
+        assert one["value"] == pytest.approx(other["value"], abs=1e-6)
+        assert one["mute"] == pytest.approx(other["mute"], abs=1e-6)
+    assert result["method"]["taggings"] < result["method"]["coalitions"]
+
+
+def test_two_hundred_stems(tmp_path: Path) -> None:
+    """More than can be played exactly: an answer all the same, within the budget, that adds up."""
+    rng = np.random.RandomState(0)
+    time = np.arange(2 * RATE) / RATE
+    tones = [0.01 * np.sin(2 * np.pi * rng.uniform(50, 5000) * time) for _ in range(200)]
+    analysis = heard(session_of(tmp_path / "s", tones), budget=3000)
+    result = analysis.to_dict()
+    assert result["method"]["coalitions"] <= 3000 and not result["method"]["exact"]
+    for tag in result["tags"]:
+        assert len(tag["attributions"]) == 200
+        total = sum(share["value"] for share in tag["attributions"])
+        assert total == pytest.approx(tag["score"] - tag["baseline"], abs=1e-5)
+    assert codes(analysis)[-1] == "estimated"
+
+
+@pytest.mark.parametrize("limit", [{"budget": 0}, {"time_s": 0.0}])
+def test_no_time_and_no_budget_still_tell_the_scores(tmp_path: Path, limit: dict[str, Any]) -> None:
+    folder = stem_folder(tmp_path / "s", seconds=3.0, stems=4)
+    analysis = heard(folder, **limit)
+    result, full = analysis.to_dict(), heard(folder).to_dict()
+    assert [tag["score"] for tag in result["tags"]] == [tag["score"] for tag in full["tags"]]
+    assert codes(analysis) == ["unfinished"] and result["annotations"] == []
+    for tag, known in zip(result["tags"], full["tags"], strict=True):
+        for share, exact in zip(tag["attributions"], known["attributions"], strict=True):
+            assert share["low"] <= exact["value"] <= share["high"]
+
+
+def test_groups_of_the_session_are_told_and_shared_among(tmp_path: Path) -> None:
+    groups = ["Band", "A", "Band", "B"]
+    place = session_of(tmp_path / "s", list(sounds(2.0)), groups)
+    result = heard(place, value="owen").to_dict()
+    (band,) = (group for group in result["groups"] if group["why"] == "session")
+    assert (band["name"], band["stems"]) == ("Band", ["0", "2"])
+    for tag, whole in zip(result["tags"], band["attributions"], strict=True):
+        shares = {share["stem"]: share["value"] for share in tag["attributions"]}
+        assert whole["tag"] == tag["tag"] and whole["low"] == whole["value"] == whole["high"]
+        assert whole["value"] == pytest.approx(shares["0"] + shares["2"], abs=1e-6)
+
+
+def test_owen_values_without_groups_say_so(tmp_path: Path) -> None:
+    assert "no_groups" in codes(heard(stem_folder(tmp_path / "s"), value="owen"))
+
+
+def test_log_odds_add_up_to_the_log_odds(tmp_path: Path) -> None:
+    result = heard(stem_folder(tmp_path / "s", stems=3), unit="log-odds").to_dict()
+    assert result["method"]["unit"] == "log-odds" and result["annotations"] == []
+    for tag in result["tags"]:
+        total = sum(share["value"] for share in tag["attributions"])
+        assert total == pytest.approx(tag["total"], abs=1e-5)
+        assert abs(tag["total"]) > abs(tag["score"] - tag["baseline"])
+
+
+def test_interactions_are_told_largest_first(tmp_path: Path) -> None:
+    analysis = heard(stem_folder(tmp_path / "s", stems=4)).with_npz(tmp_path / "t.npz")
+    told = analysis.to_dict()["interactions"]
+    for tag in {pair["tag"] for pair in told}:
+        values = [abs(pair["value"]) for pair in told if pair["tag"] == tag]
+        assert values == sorted(values, reverse=True) and len(values) <= 5
+    with np.load(tmp_path / "t.npz") as over_time:
+        assert over_time["interactions"].shape == (4, 4, 2)
+        assert over_time["off"].shape == over_time["attributions"].shape

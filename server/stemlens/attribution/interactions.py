@@ -19,6 +19,7 @@ players in cooperative games", 1999.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from math import comb
 
@@ -89,10 +90,15 @@ def interactions_by_process(
 
 def _parts(z: NDArray[np.float64], i: int, j: int) -> NDArray[np.float64]:
     """What the score of each coalition counts in the interaction of i and j: `[coalitions]`."""
-    n = z.shape[1]
-    weight = np.array([1 / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)])
+    weight = _weights(z.shape[1])
     others = ((z > 0).sum(axis=1) - (z[:, i] > 0) - (z[:, j] > 0)).astype(int)
     return z[:, i] * z[:, j] * weight[others]
+
+
+@cache
+def _weights(n: int) -> NDArray[np.float64]:
+    """What a coalition of 0, 1 … n − 2 others counts."""
+    return np.array([1 / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)])
 
 
 def _posterior(
@@ -108,13 +114,13 @@ def _posterior(
     noise = peculiar(plays)
     terms, orders = z * weights, range(1, max(prior))
     powers = [(z if k % 2 else np.ones((1, n))) * weights**k for k in orders]
-    with_values, of_values = np.empty((len(z), len(members))), np.empty(len(members))
+    with_values = np.empty((len(z), len(members)))
+    of_values = np.full(len(members), _of_peculiar(n))
     for at, (i, j) in enumerate(members):
         # Sets with both are these two and a set of the others.
         others = symmetric([p.sum(axis=1) - p[:, i] - p[:, j] for p in powers])
         alone = symmetric([(weights**k).sum() - weights[i] ** k - weights[j] ** k for k in orders])
         with_values[:, at] = noise * _parts(z, i, j)
-        of_values[at] = _of_peculiar(n)
         for order, spread in prior.items():
             if order:  # the sums have twice the game's coefficients
                 part = 2 / (order - 1)

@@ -32,6 +32,7 @@ from stemlens.attribution.shapley import shapley
 Values = NDArray[np.float64]
 """What coalitions are worth: `[coalitions, tags]`."""
 
+INTERACTING = 48  # of more stems the pairs are too many to tell anything of each
 PAIRS_A_STEM = 3  # fewer pairs do not tell how far an estimate may be off
 
 
@@ -166,7 +167,7 @@ class PairsGame(SegmentGame):
         if self.complete:
             value = interactions(self._table())
             return Estimate(value, np.zeros_like(value))
-        if not self.estimable:
+        if not self.estimable or self.n > INTERACTING:
             return None
         return interactions_by_process(
             self._plays, self._with, self._without, self.everybody, self.nobody
