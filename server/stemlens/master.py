@@ -36,8 +36,9 @@ DEEPEST, HIGHEST = 10 ** (-60 / 20), 10 ** (24 / 20)  # of the curve around the 
 
 NULLS_DB, BUS_DB = -60.0, -20.0
 EXPLAINS_DB = 6.0
-"""A curve or filter that takes as much off the residual is what the bus does. Measured: every
-dynamics processor loses 9 to 13 dB to the curve, anything else 4 at most."""
+"""A curve or filter that takes as much off the residual is what the bus does. Measured on three
+songs: to the curve any compressor or limiter loses 8 to 16 dB, anything else 4 at most; to a filter
+an equaliser loses 15 to 47 dB, anything else 4 at most."""
 UNRELATED_DB = -1.0
 LEAST_GAIN = 0.01
 
