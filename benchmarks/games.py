@@ -10,6 +10,7 @@ are scored for some thousand pairs, and for orders of their own. Every song is r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -41,47 +42,33 @@ Values = NDArray[np.float64]
 class Together:
     """The stems that sound in some segments of some songs, played together: one segment.
 
-    parts: song and segment; n: how many of the stems, from the first; pairs: how many are scored,
+    parts: song, segment, and how many of the stems that sound there; pairs: how many are scored,
     None for all coalitions.
     """
 
     name: str
     tagger: str
-    n: int
-    parts: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[str, int, int], ...]
     pairs: int | None = None
 
+    @property
+    def n(self) -> int:
+        """How many stems play."""
+        return sum(stems for _, _, stems in self.parts)
 
+
+ALL = ((DIRTY, 18, 11), (CAPDAN, 12, 9), (SURRENDER, 2, 7), (DEMO, 6, 5))
+MORE = ((DIRTY, 25, 10), (CAPDAN, 7, 9), (SURRENDER, 4, 7), (DEMO, 8, 5), (DIRTY, 12, 1))
 TOGETHER = (
-    Together("twelve, msd", "msd-musicnn", 12, ((DIRTY, 18), (SURRENDER, 2))),
-    Together("twelve, mtt", "mtt-musicnn", 12, ((CAPDAN, 7), (DEMO, 5))),
-    Together("thirteen", "mtt-musicnn", 13, ((DIRTY, 25), (DEMO, 6))),
-    Together("sixteen", "msd-musicnn", 16, ((DIRTY, 18), (DEMO, 6)), 4000),
-    Together("24 players", "msd-musicnn", 24, ((DIRTY, 18), (CAPDAN, 12), (SURRENDER, 2)), 4000),
+    Together("twelve, msd", "msd-musicnn", ((DIRTY, 18, 7), (SURRENDER, 2, 5))),
+    Together("twelve, mtt", "mtt-musicnn", ((CAPDAN, 7, 7), (DEMO, 5, 5))),
+    Together("thirteen", "mtt-musicnn", ((DIRTY, 25, 8), (DEMO, 6, 5))),
+    Together("16 players", "msd-musicnn", ((DIRTY, 18, 11), (DEMO, 6, 5)), 4000),
     Together(
-        "32 players",
-        "mtt-musicnn",
-        32,
-        ((DIRTY, 18), (CAPDAN, 12), (SURRENDER, 2), (DEMO, 6)),
-        4000,
+        "24 players", "msd-musicnn", ((DIRTY, 18, 11), (CAPDAN, 12, 9), (SURRENDER, 2, 4)), 4000
     ),
-    Together(
-        "64 players",
-        "mtt-musicnn",
-        64,
-        (
-            (DIRTY, 18),
-            (CAPDAN, 12),
-            (SURRENDER, 2),
-            (DEMO, 6),
-            (DIRTY, 25),
-            (CAPDAN, 7),
-            (SURRENDER, 4),
-            (DEMO, 8),
-            (DIRTY, 12),
-        ),
-        5000,
-    ),
+    Together("32 players", "mtt-musicnn", ALL, 4000),
+    Together("64 players", "mtt-musicnn", ALL + MORE, 5000),
 )
 
 
@@ -204,25 +191,25 @@ def sample(wanted: Together) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def together(wanted: Together):
+def together(wanted: Together) -> Callable[[Plays], Values]:
     """Scores `[…, tags]` of coalitions `[…, n]` of the stems of some songs played together."""
     waveforms = []
-    for name, t in wanted.parts:
+    for name, t, stems in wanted.parts:
         one = opened(name, wanted.tagger)
         game, hop = one.game, round(one.game.tagger.segment_s * one.game.tagger.sample_rate)
-        sounds = game.players(t)
+        sounds = game.players(t)[:stems]
         heard = one.material.waveforms[sounds, (t - 1) * hop : (t + 2) * hop]
         heard = heard * game.gains[sounds, None]
         waveforms.append(np.pad(heard, ((0, 0), (0, 3 * hop - heard.shape[1]))))
     every = np.concatenate(waveforms)
     every *= LEVEL / np.sqrt(np.mean(every.sum(axis=0) ** 2))
     game = Game(tagger(wanted.tagger), every.astype(np.float32))
-    players = game.players(1)[: wanted.n]
+    if len(game.players(1)) != wanted.n:
+        raise SystemExit(f"{wanted.name}: not all stems sound any more")
 
     def scores(plays: Plays) -> Values:
-        rows = np.zeros((plays[..., 0].size, len(game.players(1))), dtype=bool)
-        rows[:, : len(players)] = plays.reshape(-1, wanted.n)
-        return game.scores(1, rows).reshape(*plays.shape[:-1], -1)
+        rows = game.scores(1, plays.reshape(-1, wanted.n))
+        return rows.reshape(*plays.shape[:-1], -1)
 
     return scores
 
