@@ -20,8 +20,10 @@ Conventions: waveforms are mono float32 `[stems, samples]`, ±1 full scale; dB a
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +40,8 @@ from stemlens_bridge.session import Session, Stem
 # More than this and something else than a whole mix was measured (a bounce of silence, say).
 MAX_SESSION_GAIN_DB = 40.0
 REST_ID = "master-rest"
+
+READ_AT_ONCE = min(4, os.cpu_count() or 1)  # files; a stem of an hour has 2 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +193,25 @@ def _read(
     session_rate = Counter(header.sample_rate for header in headers).most_common(1)[0][0]
     total = np.zeros((_samples(headers, offsets, session_rate), 2), dtype=np.float32)
     rows = np.zeros((len(headers) + 1, _samples(headers, offsets, rate)), dtype=np.float32)
-    facts = []
-    for number, (stem, header) in enumerate(zip(session.stems, headers, strict=True)):
+    facts: list[StemFacts] = []
+
+    def read(number: int) -> tuple[int, audio.Samples, StemFacts]:
+        stem = session.stems[number]
         clip = audio.read(stem.path, max_duration_s=max_duration_s)
         samples = clip.samples * np.float32(10 ** (stem.gain_db / 20))
         stereo = audio.to_stereo(samples)
-        facts.append(
-            StemFacts(audio.loudness(stereo, clip.sample_rate), audio.mono_loss_db(samples))
-        )
-        audio.play_at(total, stereo, header.sample_rate, session_rate, offsets[number])
+        loudness = audio.loudness(stereo, clip.sample_rate)
         mono = audio.to_mono(clip.samples)
-        audio.play_at(rows[number], mono, header.sample_rate, rate, offsets[number])
-        on_read(number + 1)
+        audio.play_at(rows[number], mono, clip.sample_rate, rate, offsets[number])
+        return clip.sample_rate, stereo, StemFacts(loudness, audio.mono_loss_db(samples))
+
+    with ThreadPoolExecutor(READ_AT_ONCE) as threads:
+        for first in range(0, len(headers), READ_AT_ONCE):
+            some = range(first, min(first + READ_AT_ONCE, len(headers)))
+            for number, (own, stereo, fact) in zip(some, threads.map(read, some), strict=True):
+                audio.play_at(total, stereo, own, session_rate, offsets[number])
+                facts.append(fact)
+                on_read(number + 1)
     return _Stems(total, session_rate, rows, rate, facts)
 
 
