@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.meter import RATE, Meter
-from support.sounds import sounds
+from support.sounds import sounds, stem_folder
 
 from stemlens.attribution.table import membership
 from stemlens.game import Game
+from stemlens.opening import open_game
 from stemlens.scorecache import ScoreCache, digest, keys
+from stemlens_bridge.protocol import Options
+from stemlens_bridge.session import Session
 
 EVERYBODY = membership(4)
 
@@ -103,6 +107,24 @@ def test_other_gains_open_nothing_and_leave_the_cache_alone() -> None:
     expected = Game(Meter(), sounds(1.0), [0, 6, 0, 0]).scores(0, EVERYBODY)
     np.testing.assert_array_equal(louder.scores(0, EVERYBODY), expected)
     assert len(cache) == size
+
+
+def test_a_session_that_is_open_lends_what_was_made_of_it(tmp_path: Path) -> None:
+    """The same files at another gain need no new spectra; other files do."""
+    tagger = Meter()
+    place = stem_folder(tmp_path / "one", seconds=3.0)
+    first = open_game(Session.read(place), tagger, Options())
+    session = Session.read(place)
+    louder = replace(session, stems=(replace(session.stems[0], gain_db=6.0), session.stems[1]))
+    second = open_game(louder, tagger, Options(session_loudness="off"), before=[first])
+    assert second.game.stems is first.game.stems
+    assert second.material.waveforms is first.material.waveforms
+    assert second.game.gains[0] == pytest.approx(10 ** (6 / 20))
+    fresh = open_game(louder, tagger, Options(session_loudness="off"))
+    everyone = np.ones((1, 2), bool)
+    np.testing.assert_array_equal(second.game.scores(0, everyone), fresh.game.scores(0, everyone))
+    other = Session.read(stem_folder(tmp_path / "other", seconds=2.0))
+    assert open_game(other, tagger, Options(), before=[first]).game.stems is not first.game.stems
 
 
 class Deaf(Meter):

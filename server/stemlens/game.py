@@ -52,12 +52,20 @@ class Game:
         self.start_s = np.arange(stems.segments, dtype=np.float64) * tagger.segment_s
         self.tagged = self.recalled = 0
 
-    def at(self, gains_db: ArrayLike) -> Game:
-        """The same session at other gains (dB `[stems]`); nothing is opened again, and its scores
-        are kept in memory only."""
+    def at(
+        self,
+        gains_db: ArrayLike,
+        silence: float | None = None,
+        kept: ScoreCache | None = None,
+    ) -> Game:
+        """The same audio at other gains (dB `[stems]`): nothing is opened again.
+
+        silence, kept: as for a new game.
+        """
         other = Game.__new__(Game)
         other._waveforms, other._contents = self._waveforms, self._contents
-        other._kept, other._threshold = ScoreCache(), self._threshold
+        other._kept = ScoreCache() if kept is None else kept
+        other._threshold = self.tagger.silence if silence is None else silence
         other._fill(self.tagger, self.stems, gains_db)
         return other
 

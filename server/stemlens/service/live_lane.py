@@ -69,6 +69,11 @@ class Shelf:
                 self._kept.move_to_end(job)
             return self._kept.get(job)
 
+    def every(self) -> list[OpenedSession]:
+        """All sessions that are kept."""
+        with self._lock:
+            return list(self._kept.values())
+
 
 def _bytes(opened: OpenedSession) -> int:
     return opened.material.waveforms.nbytes

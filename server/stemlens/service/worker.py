@@ -149,6 +149,7 @@ class Worker:
             on_progress,
             max_duration_s=spec["max_duration_s"],
             kept=kept,
+            before=self._shelf.every(),
         )
 
     def _scores(self, path: str) -> ScoreCache:
