@@ -62,7 +62,7 @@ def owen_from_coalitions(values: ArrayLike, groups: ArrayLike) -> NDArray[np.flo
     result = np.zeros((plays.shape[1], *known.shape[1:]))
     for inside, rows in tables:
         table = known[rows]
-        psi = np.tensordot(weight, table - table[0], axes=(0, 1))
+        psi = np.tensordot(weight, table, axes=(0, 1))  # and a constant, which no value sees
         result[inside] = shapley(psi)
     return result
 
