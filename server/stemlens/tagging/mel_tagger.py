@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,26 +13,24 @@ from torch import Tensor, nn
 
 from stemlens.tagging import mel
 from stemlens.tagging.lanes import Lanes
-from stemlens.tagging.tagger import OpenSegment, OpenStems, Tagger
+from stemlens.tagging.mel_stems import MelStems
+from stemlens.tagging.tagger import Tagger
 from stemlens.tagging.vocabulary import Tag
 
 # Segments that go through the network together. On a CPU one at a time (in each thread) stays in
 # the cache; on a GPU enough to keep it busy, at some 25 MB each.
 MICRO_BATCH = {"cpu": 1, "cuda": 64, "mps": 16}
-BATCH = {"cpu": 64, "cuda": 1024, "mps": 64}
-# Coalitions that are mixed together, for each of which 144 kB of float64 exist for a moment.
-MIXED_AT_ONCE = {"cpu": 64, "cuda": 1024}
+# Coalitions that are scored together: on a CPU, for each thread, so many that it takes at most half
+# a second.
+BATCH = {"cpu": 24, "cuda": 1024, "mps": 64}
 
 _switches = threading.Lock()
-
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
-"""Calls a function for each item, on as many cores as there are, and returns what it returned."""
 
 
 class LogMelNetwork(nn.Module):
     """A network `[batch, 187, 96]` → `[batch, tags]`."""
 
-    def scorer(self, log_mel: Tensor, each: Each) -> Callable[[slice], Tensor]:
+    def scorer(self, log_mel: Tensor, each: mel.Each) -> Callable[[slice], Tensor]:
         """How to score parts of a batch; what its segments have in common is done here, once."""
         return lambda some: self(log_mel[some])
 
@@ -58,7 +55,7 @@ class MelTagger(Tagger):
         self.identity = f"{name}, float32"
         self.tags = tags
         threads = torch.get_num_threads() if device == "cpu" else 1
-        self.batch = max(BATCH[device], 2 * threads)
+        self.batch = BATCH[device] * threads
         self._micro_batch = MICRO_BATCH[device]
         self._device = torch.device(device)
         self._linear_device = torch.device("cpu" if device == "mps" else device)  # needs float64
@@ -71,9 +68,8 @@ class MelTagger(Tagger):
     def reach(self, segment: int) -> tuple[int, int]:
         return mel.reach(segment)
 
-    def open(self, waveforms: NDArray[np.float32]) -> _OpenStems:
-        there = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self._linear_device)
-        return _OpenStems(there, self._device, self._lanes)
+    def open(self, waveforms: NDArray[np.float32]) -> MelStems:
+        return MelStems(waveforms, self._linear_device, self._device, self._lanes)
 
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
@@ -90,57 +86,6 @@ class MelTagger(Tagger):
 
             self._lanes.map(fill, range(0, len(inputs), self._micro_batch))
         return scores.cpu().numpy()
-
-
-class _OpenStems(OpenStems):
-    """Keeps the waveforms (not a copy: they must not be changed) and reads segments from them.
-
-    Spectra and Grams are made one segment at a time, so that memory does not grow with the number
-    of pairs of stems.
-    """
-
-    def __init__(self, waveforms: Tensor, device: torch.device, lanes: Lanes) -> None:
-        self.segments, _ = mel.segments(waveforms.shape[1])
-        self._waveforms = waveforms
-        self._device = device
-        self._lanes = lanes
-
-        def loudest(index: int) -> Tensor:
-            with torch.inference_mode():
-                return mel.power(mel.stft(waveforms, index)).amax((1, 2)) * mel.COMPRESSION
-
-        self.power = torch.stack(lanes.map(loudest, range(self.segments))).cpu().numpy()
-
-    def segment(self, index: int, stems: Sequence[int]) -> _OpenSegment:
-        if not 0 <= index < self.segments:
-            raise IndexError(f"segment {index} of {self.segments}")
-
-        def gram() -> Tensor:
-            with torch.inference_mode():
-                return mel.gram(mel.stft(self._waveforms, index, stems))
-
-        return _OpenSegment(self._lanes.submit(gram).result(), self._device, self._lanes)
-
-
-class _OpenSegment(OpenSegment):
-    def __init__(self, gram: Tensor, device: torch.device, lanes: Lanes) -> None:
-        self._gram = gram
-        self._device = device
-        self._lanes = lanes
-
-    def mix(self, gains: NDArray[np.float64]) -> Tensor:
-        """Log-mel power `[coalitions, 187, 96]`, float32, on the network's device."""
-        gains_there = torch.from_numpy(np.asarray(gains, np.float64)).to(self._gram.device)
-        mixed = torch.empty((len(gains), mel.FRAMES, mel.BANDS), device=self._device)
-        at_once = MIXED_AT_ONCE[self._gram.device.type]
-
-        def fill(at: int) -> None:
-            some = slice(at, at + at_once)
-            with torch.inference_mode():
-                mixed[some] = mel.compress(mel.mix(self._gram, gains_there[some]))
-
-        self._lanes.map(fill, range(0, len(gains), at_once))
-        return mixed
 
 
 @contextmanager

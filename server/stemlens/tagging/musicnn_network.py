@@ -42,7 +42,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemlens.tagging.mel_tagger import Each, LogMelNetwork
+from stemlens.tagging.mel import Each
+from stemlens.tagging.mel_tagger import LogMelNetwork
 from stemlens.tagging.windows import Features, Memory, frame_numbers
 
 Weights = Mapping[str, NDArray[np.float32]]
