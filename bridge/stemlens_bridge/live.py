@@ -3,8 +3,8 @@
 A fader sends fifty moves a second; the server gets the whole mixer at most twenty times a second,
 and the last position always. Each state is numbered. Over UDP anything may be lost: a state whose
 tags do not come is sent again under a new number, and so is one of which messages are missing at
-the end. Tags of a state that was overtaken are still shown, or a moving fader would show none;
-what else was under way for it is not waited for.
+the end; what has come of the same mix before stays known. Tags of a state that was overtaken are
+still shown, or a moving fader would show none.
 
 The live mix is opened when it is needed: at the start, and again with the next move after the
 server has closed it, was started again, or lost its worker.
@@ -102,10 +102,12 @@ class LiveMix:
         self._link: Link | None = None
         self._opened = False
         self._seq = 0
-        self._shown = -1
-        self._count = 0
-        self._tries = 0
-        self._sent = self._asked = 0.0
+        self._since = 0  # the first state with the faders as they are
+        self._shown = -1  # the state whose tags are shown
+        self._count = 0  # messages that came of it
+        self._incomplete = False
+        self._tries = self._again = 0  # unanswered questions; repetitions of a state
+        self._sent = self._asked = self._heard = 0.0
         self._thread = threading.Thread(target=self._run, name=f"live {job}", daemon=True)
         self._thread.start()
 
@@ -175,37 +177,40 @@ class LiveMix:
 
     def _ask_to_open(self, link: Link, now: float) -> None:
         if self._moved and now - self._asked >= RETRY_S:
-            if self._tries >= TRIES:
-                raise _silent(self._server)
-            link.send(LiveOpen(self.job))
-            self._asked = now
-            self._tries += 1
+            self._ask(link, now)
 
     def _send_state(self, link: Link, now: float) -> None:
-        lost = self._shown < self._seq and now - self._sent >= RETRY_S
-        if (not self._moved and not lost) or now - self._sent < EVERY_S:
-            return
-        if lost and self._tries >= TRIES:
+        quiet = now - max(self._sent, self._heard, self._asked) >= RETRY_S
+        lost = quiet and (self._shown < self._seq or self._incomplete)
+        if (self._moved or lost) and now - self._sent >= EVERY_S:
+            self._again = 0 if self._moved else self._again + 1
+            self._seq += 1
+            self._since = self._seq if self._moved else self._since
+            self._sent, self._incomplete = now, False
+            with self._lock:
+                self._moved = False
+                self._view = replace(self._view, done=False)
+                mixer = tuple(self._mixer.values())
+            link.send(LiveState(self.job, self._seq, mixer))
+        if quiet and not self._view.done:  # it is at work, or the end was lost, or it is gone
+            self._ask(link, now)
+
+    def _ask(self, link: Link, now: float) -> None:
+        if self._tries >= TRIES:
             raise _silent(self._server)
-        with self._lock:
-            self._tries = 0 if self._moved else self._tries + 1
-            self._moved = False
-            self._view = replace(self._view, done=False)
-            mixer = tuple(self._mixer.values())
-        self._seq += 1
-        self._sent = now
-        link.send(LiveState(self.job, self._seq, mixer))
+        self._tries += 1
+        self._asked = now
+        link.send(LiveOpen(self.job))
 
     def _hear(self, message: Message) -> None:
+        self._heard, self._tries = time.monotonic(), 0
         if isinstance(message, LiveProgress):
-            self._tries = 0
             self._view = replace(
                 self._view, message=f"{message.stage}, {100 * message.fraction:.0f} %"
             )
         elif isinstance(message, LiveOpened):
             if not self._opened:
-                self._opened, self._tries, self._shown = True, 0, -1
-                self._sent = time.monotonic()
+                self._opened, self._shown, self._since = True, -1, 0
                 with self._lock:
                     self._moved = bool(self._mixer)
             self._view = replace(
@@ -216,11 +221,8 @@ class LiveMix:
         elif isinstance(message, LiveEffects):
             self._take_effects(message)
         elif isinstance(message, LiveDone) and message.seq == self._seq == self._shown:
-            lost = self._count < message.messages and self._tries < TRIES
-            if lost:
-                self._shown = -1  # asked for once more, some time after it was sent
-                self._tries += 1
-            self._view = replace(self._view, done=not lost)
+            self._incomplete = self._count < message.messages and self._again < TRIES
+            self._view = replace(self._view, done=not self._incomplete)
         elif isinstance(message, LiveClosed) and self._opened:
             self._gone(f"{message.why}; moving a fader opens it again")
         elif isinstance(message, Error):
@@ -232,11 +234,13 @@ class LiveMix:
             return
         told = {it.tag: it.score for it in message.tags}
         if message.seq > self._shown:
+            again = self._shown >= self._since  # of the same mix
             self._shown, self._count = message.seq, 0
-            self._view = replace(self._view, tags=told, fresh=frozenset(), done=False)
+            fresh = self._view.fresh if again else frozenset()
+            self._view = replace(self._view, tags=told, fresh=fresh, done=False)
         else:
             self._view = replace(self._view, tags={**self._view.tags, **told})
-        if message.seq == 0:
+        if message.seq == 0 or not self._mixer:
             self._view = replace(self._view, bounced=self._view.tags)
         self._count += 1
 
@@ -255,7 +259,8 @@ class LiveMix:
         """The live mix is not open any more; it is opened `again`, or else by the next move."""
         with self._lock:
             self._moved = again
-        self._opened, self._seq, self._shown = False, 0, -1
+        self._opened, self._seq, self._shown, self._since = False, 0, -1, 0
+        self._incomplete = False
         if self._link is not None:
             self._link.close()
             self._link = None

@@ -279,8 +279,9 @@ class LiveOpen(Message):
 
     The job must have been submitted and may still run. 12 s of it are listened to: from `start_s`
     in project time where that lies in the session, else those whose tags are most like the whole
-    session's. There is one live mix at a time: who opens one takes over from whoever had one. Sent
-    again by the same client it changes nothing. Answered by `/stemlens/live/opened`.
+    session's. There is one live mix at a time: who opens one takes over from whoever had one.
+    Answered by `/stemlens/live/opened`; sent again by the same client it changes nothing, and is
+    also answered by the last `/stemlens/live/done`.
     """
 
     job: str

@@ -12,11 +12,15 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import soundfile
+from support.badnet import BadNet
+from support.reaperside import awaited
 from support.server import ServerProcess
 from support.sounds import RATE, sounds, stem_folder
 
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.link import Link, connect
+from stemlens_bridge.live import LiveMix
+from stemlens_bridge.moves import Move
 from stemlens_bridge.protocol import (
     MAX_RESULT_BYTES,
     Error,
@@ -353,3 +357,39 @@ def test_a_live_mix_of_a_job_that_runs(
         type(m)(jobs[1], *[getattr(m, name) for name in type(m).__slots__ if name != "job"])
         for _, m in sorted(alone.messages.items())
     ]
+
+
+def test_the_daws_client_over_a_network_that_loses(server: ServerProcess, song: Results) -> None:
+    with BadNet(server.address, loss=0.2, seed=3) as net:
+        with LiveMix(net.address, "udp", song.job, lambda view: None) as mix:
+            for step in range(50):
+                mix.move(Move("kick", -0.2 * step))
+            mix.move(Move("chord", None, True))
+            mix.move(Move("kick", -6.0))
+            awaited(lambda: mix.settled, "the answer", PATIENCE_S)
+            view = mix.view
+        assert net.lost and not view.message
+    with Player(server.address) as player:
+        player.open(song.job)
+        player.done(0)
+        player.send(LiveState(song.job, 1, tuple(view.mixer.values())))
+        player.done(1)
+        assert view.tags == pytest.approx(player.tags(1), abs=1e-6)
+        for kind in ("decibel", "mute", "share"):
+            direct = player.effects(1, kind)
+            told = {(t, e.track): e.value for t, es in view.effects[kind].items() for e in es}
+            assert told == pytest.approx({key: value for key, (value, _, _) in direct.items()})
+
+
+def test_a_server_that_was_started_again_is_played_on(
+    real_weights: None, tmp_path: Path, stems: Path
+) -> None:
+    with ServerProcess(tmp_path / "data") as first:
+        job = analysed(first.address, stems).job
+        with LiveMix(first.address, "udp", job, lambda view: None) as mix:
+            awaited(lambda: mix.settled and mix.view.done, "the bounce", PATIENCE_S)
+            first.kill()
+            with ServerProcess(tmp_path / "data", port=first.port):
+                mix.move(Move("kick", -12.0))
+                awaited(lambda: mix.settled and mix.view.done, "the answer", PATIENCE_S)
+                assert any(abs(mix.view.change(tag)) > 1e-3 for tag in mix.view.tags)

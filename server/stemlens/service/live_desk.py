@@ -72,6 +72,7 @@ class _Live:
     attempts: int = 0
     opened: LiveOpened | None = None
     messages: int = 0
+    done: LiveDone | None = None
 
 
 class LiveDesk:
@@ -105,8 +106,9 @@ class LiveDesk:
             message.start_s,
         ):
             live.asker, live.used = peer, self._clock()
-            if live.opened is not None:
-                answers.send(live.opened.encode())
+            for told in (live.opened, live.done):
+                if told is not None:
+                    answers.send(told.encode())
             return
         if job.state not in SUBMITTED:
             raise _impossible(job.id, job.state, job.error)
@@ -211,7 +213,7 @@ class LiveDesk:
             live.opened = LiveOpened(live.job, event["start_s"], event["end_s"])
             self._tell(live, live.opened)
         elif what == "tags":
-            live.messages = 0
+            live.messages, live.done = 0, None
             scores = [LiveScore(*score) for score in event["tags"]]
             empty = LiveTags(live.job, event["seq"])
             for tags in split(empty, "tags", scores):
@@ -222,7 +224,8 @@ class LiveDesk:
                 for effects in split(own, "effects", [LiveEffect(*row) for row in rows]):
                     self._tell(live, LiveEffects(own.job, own.seq, own.kind, tag, effects))
         elif what == "done":
-            self._tell(live, LiveDone(live.job, event["seq"], live.messages))
+            live.done = LiveDone(live.job, event["seq"], live.messages)
+            self._tell(live, live.done)
         elif what == "failed":
             self._live = None
             self._tell(live, Error(live.job, event["code"], event["message"]))
