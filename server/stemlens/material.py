@@ -35,6 +35,7 @@ from stemlens import mix as mixes
 from stemlens.correlation import Correlated, common_name, correlated, same_source
 from stemlens.master import Treatment
 from stemlens.mix import Bounce, Mix
+from stemlens_bridge.findings import REST_NAME
 from stemlens_bridge.session import Session, Stem
 
 # More than this and something else than a whole mix was measured (a bounce of silence, say).
@@ -241,7 +242,7 @@ def _play_master(
     taken = {stem.id for stem in session.stems}
     numbers = ("" if n == 1 else f"-{n}" for n in itertools.count(1))
     own = next(REST_ID + number for number in numbers if REST_ID + number not in taken)
-    rest = Stem(own, mixes.REST_NAME, session.mix, kind="rest")
+    rest = Stem(own, REST_NAME, session.mix, kind="rest")
     return replace(session, stems=(*session.stems, rest))
 
 

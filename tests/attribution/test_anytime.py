@@ -129,7 +129,7 @@ def test_a_budget_is_kept(budget: int) -> None:
     assert last.coalitions <= max(budget, 6)
     exact = shapley(whole(game))
     off = abs(last.attributions.mean(axis=0) - exact)
-    assert (off <= 1.5 * last.half_width + 1e-9).all()
+    assert (off <= 2 * last.half_width + 1e-9).all()
     np.testing.assert_allclose(last.scores.mean(axis=0), whole(game)[-1], atol=1e-6)
 
 
@@ -299,7 +299,7 @@ def test_owen_values_keep_a_budget(budget: int) -> None:
     *_, last = revisions(game, "owen", groups=GROUPS, limits=Limits(budget=budget, precision=0))
     assert last.coalitions <= max(budget, 6)
     off = abs(last.attributions.mean(axis=0) - by_orders(whole(game), GROUPS))
-    assert (off <= 1.5 * last.half_width + 1e-6).all()
+    assert (off <= 2 * last.half_width + 1e-6).all()
 
 
 def test_interactions_are_those_of_the_session() -> None:

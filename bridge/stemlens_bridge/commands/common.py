@@ -45,6 +45,13 @@ def option_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tagger", help="short for the option tagger")
     parser.add_argument("--value", help="short for the option value")
     parser.add_argument(
+        "--time",
+        dest="time_s",
+        type=float,
+        metavar="SECONDS",
+        help="short for the option time_s: tag no longer than this, and tell what is known then",
+    )
+    parser.add_argument(
         "--policy", type=Path, metavar="TOML", help="what is told of tracks, and how"
     )
 
@@ -60,7 +67,8 @@ def address(text: str) -> tuple[str, int]:
 def options_from(given: argparse.Namespace) -> Options:
     """The options of a job as the command line gives them; raises `bad_options`."""
     options = Options.from_json(given.options)
-    named = {key: getattr(given, key) for key in ("tagger", "value") if getattr(given, key)}
+    short = ("tagger", "value", "time_s")
+    named = {key: getattr(given, key) for key in short if getattr(given, key) is not None}
     options = Options.from_dict({**options.to_dict(), **named})
     if given.policy is not None:
         options = replace(options, annotations=read_policy(given.policy))

@@ -45,7 +45,7 @@ from stemlens.game import Game
 
 BUDGET = 16_384
 PRECISION = 0.01
-FIRST_ROUND, GROWTH = 4.0, 1.4  # pairs a stem
+GROWTH = 1.4  # of the pairs a stem, from round to round
 AT_ONCE = 256  # coalitions between two looks at the clock
 REVISION_EVERY_S = 5.0  # while nothing but exact segments is added
 LEAST_SCORE = 1e-6  # scores nearer to 0 or 1 than this have the log-odds of this
@@ -271,7 +271,7 @@ class _Work:
 
     def estimates(self) -> Iterator[Shares]:
         """Tells what is known and adds pairs, until everything is exact, or good enough."""
-        pairs_a_stem = self._first_round()
+        pairs_a_stem: float = PAIRS_A_STEM
         while not self._good_enough():
             yield self.shares()
             told = self._clock()
@@ -384,13 +384,6 @@ class _Work:
             inside = np.arange(count)[:, None] == game.groups
             of.attributions[t] = inside @ self._attributions[t, self._game.players(t)]
             of.bound[t] = self._unit.range + abs(of.attributions[t])
-
-    def _first_round(self) -> float:
-        """Pairs a stem that all segments can have, at least as many as tell anything."""
-        stems = sum(game.n for game in self._segments if not game.complete)
-        scored = sum(game.pairs for game in self._segments if not game.complete)
-        left = self._limits.budget - self._coalitions
-        return min(FIRST_ROUND, max(PAIRS_A_STEM, (scored + left / 2) / max(stems, 1)))
 
     def _good_enough(self) -> bool:
         if all(game.complete for game in self._segments):
