@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens.attribution.segment import SHAPLEY, PairsGame
+from stemlens.attribution.segment import PAIRS_A_STEM, SHAPLEY, PairsGame
 from stemlens.attribution.shares import Z95
 from stemlens.tagging.lanes import urgent
 from stemlens.tagging.tagger import OpenSegment, OpenStems, Tagger
@@ -38,7 +38,6 @@ HEADROOM_DB = 12.0  # stems that would sound this much louder are opened in adva
 ONE_DB_UP = 10 ** (1 / 20)
 TURN_S = 0.04  # how long a batch should take: so long a newer move waits at most
 LEAST_ROWS = 2
-PAIRS_A_STEM = 4  # before shares are told at all: the intervals of fewer cannot be trusted
 SHARE_TAGGINGS = 1024  # on the shares of one mix no more are spent than these, or the first pairs
 PRECISION = 0.01  # half the width of the widest interval at which shares are good enough
 
