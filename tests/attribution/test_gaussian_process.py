@@ -83,9 +83,9 @@ def test_it_is_bayesian_regression_on_sets_and_single_pairs(
             missed[at - 1] = known[at] - others @ known[rest]
     correction = linear(plays, missed, np.zeros_like(whole))
     result = estimate(plays, d, whole)
-    value = functional @ gain @ known + correction.value / 2
+    value = functional @ gain @ known + 2 / 3 * correction.value
     np.testing.assert_allclose(result.value, value, atol=1e-6)
-    ratio = (2 * result.variance - correction.variance) / spread[:, None]
+    ratio = (3 * result.variance - 2 * correction.variance) / spread[:, None]
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1], ratio.shape), rtol=1e-4)
 
 

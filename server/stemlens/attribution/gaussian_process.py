@@ -28,9 +28,9 @@ nothing of those which are not.
 
 A guess can be wrong in the same way in every segment of a song, and then the mean over segments is
 no better. Least squares are not, so they are asked what the process missed of each pair (again,
-predicted from all others), and half of their answer is added. That much hardly moves the errors of
-segments, makes those of sessions the smallest, and the intervals hold in both, when their variance
-is the mean of the process's own and of the least squares' (see docs/estimators.md).
+predicted from all others), and two thirds of their answer are added. That much hardly moves the
+errors of segments, makes those of sessions the smallest, and intervals hold in both, the variance
+being mixed of the least squares' and of the process's own alike (see docs/estimators.md).
 
 Sources: C. Saunders et al., "Support Vector Regression with ANOVA Decomposition Kernels", 1999;
 A. O'Hagan, "Bayes–Hermite quadrature", 1991; S. Chau, K. Muandet and D. Sejdinovic, "Explaining
@@ -64,7 +64,7 @@ PECULIAR = 0.1
 """The variance, at size 1, of what is peculiar to a pair; it falls with the cube of the size."""
 EVENNESS = 0.3
 """How much all players' weights are drawn to their mean."""
-CORRECTED = 0.5
+CORRECTED = 2 / 3
 """How much of what the process misses is made good."""
 MOST_PAIRS = 2000
 """Beyond, least squares do: here a second is spent, and time grows with the cube of the pairs."""
@@ -124,7 +124,7 @@ def _estimate(
     least_squares: Callable[[Plays, ArrayLike, ArrayLike], Estimate],
     value: _Value,
 ) -> Estimate:
-    """The process's estimate of a value, half corrected by least squares on what it missed."""
+    """The process's estimate of a value, corrected by least squares on what it missed."""
     linear = least_squares(plays, differences, whole)
     if len(plays) == all_pairs(plays.shape[1]):
         return linear
