@@ -1,14 +1,21 @@
 """From the scores of coalitions to what each stem contributes.
 
-`shapley` and `banzhaf` are the values of a game given as a table of all its coalitions; `effects`
-are what muting or soloing a stem does; `exact` applies them to a whole session, segment by segment.
+The values of a game by definition, given a table of all its coalitions: `shapley`, `banzhaf`,
+`owen` (by groups), `interactions` (of two stems). Estimates where there are too many coalitions:
+`sampling` says which to score, in complementary pairs; `gaussian_process` makes values of them, on
+the first guess of `least_squares`; `permutation` does so for Owen values. `segment` and
+`owen_segment` are the game of one segment, whichever of these it needs; `anytime` plays all segments
+of a session, better and better until it is told to stop; `shares` is what comes out. `lime` is what
+others do, to compare with.
 
 Conventions: a table of values is an array `[2**n, ...]` indexed by bit mask, bit i set where stem i
-plays; trailing axes (tags) are carried along. Results are float64 `[n, ...]`.
+plays; coalitions otherwise are rows of booleans `[coalitions, n]`. Trailing axes (tags) are carried
+along. Results are float64 `[n, ...]`.
 """
 
 from stemlens.attribution.banzhaf import banzhaf
-from stemlens.attribution.effects import mute, solo
+from stemlens.attribution.interactions import interactions
+from stemlens.attribution.owen import owen
 from stemlens.attribution.shapley import shapley
 
-__all__ = ["banzhaf", "mute", "shapley", "solo"]
+__all__ = ["banzhaf", "interactions", "owen", "shapley"]
