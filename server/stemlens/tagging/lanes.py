@@ -39,6 +39,11 @@ def urgent() -> Iterator[None]:
         _is_urgent.reset(token)
 
 
+def is_urgent() -> bool:
+    """Whether what this thread submits now is urgent."""
+    return _is_urgent.get()
+
+
 class Lanes:
     """`threads` threads and two lanes that lead to them; within a lane, first come, first served.
 

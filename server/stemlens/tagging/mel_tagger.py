@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stemlens.tagging import mel
-from stemlens.tagging.lanes import Lanes
+from stemlens.tagging import calibration, mel
+from stemlens.tagging.calibration import Trial, fastest
+from stemlens.tagging.lanes import Lanes, is_urgent
 from stemlens.tagging.mel_stems import MelStems
 from stemlens.tagging.tagger import Tagger
 from stemlens.tagging.vocabulary import Tag
 
-# Segments that go through the network together. On a CPU one at a time (in each thread) stays in
-# the cache; on a GPU enough to keep it busy, at some 25 MB each.
-MICRO_BATCH = {"cpu": 1, "cuda": 64, "mps": 16}
+# Segments that go through the network together on a GPU: enough to keep it busy, at 25 MB each.
+MICRO_BATCH = {"cuda": 64, "mps": 16}
 # Coalitions that are scored together: on a CPU, for each thread, so many that it takes at most half
 # a second.
 BATCH = {"cpu": 24, "cuda": 1024, "mps": 64}
+
+# A CPU is calibrated when it has scored so many segments: who scores fewer would not notice.
+CALIBRATE_AFTER = 64
+CALIBRATE_S = 1.0
 
 _switches = threading.Lock()
 
 
 class LogMelNetwork(nn.Module):
-    """A network `[batch, 187, 96]` → `[batch, tags]`."""
+    """A network `[batch, 187, 96]` → `[batch, tags]`.
+
+    settings: how much is computed together on a CPU; `micro_batch`: segments.
+    """
+
+    settings: Mapping[str, int] = MappingProxyType({"micro_batch": 1})
+
+    def trials(self) -> dict[str, Trial]:
+        """How to find the best settings for a CPU."""
+        four = torch.rand(4, mel.FRAMES, mel.BANDS)
+        return {
+            "micro_batch": Trial((1, 2, 4), lambda size: [self(x) for x in torch.split(four, size)])
+        }
 
     def scorer(self, log_mel: Tensor, each: mel.Each) -> Callable[[slice], Tensor]:
         """How to score parts of a batch; what its segments have in common is done here, once."""
@@ -56,7 +73,7 @@ class MelTagger(Tagger):
         self.tags = tags
         threads = torch.get_num_threads() if device == "cpu" else 1
         self.batch = BATCH[device] * threads
-        self._micro_batch = MICRO_BATCH[device]
+        self._until_calibrated = CALIBRATE_AFTER
         self._device = torch.device(device)
         self._linear_device = torch.device("cpu" if device == "mps" else device)  # needs float64
         self._network = network.to(self._device).eval()
@@ -72,20 +89,39 @@ class MelTagger(Tagger):
         return MelStems(waveforms, self._linear_device, self._device, self._lanes)
 
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
+        on_cpu = self._device.type == "cpu"
+        if on_cpu:
+            self._calibrate(len(inputs))
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
+        together = (
+            self._network.settings["micro_batch"] if on_cpu else MICRO_BATCH[self._device.type]
+        )
 
         # A CPU knows no such switch, and two lanes must not wait for each other's batches.
-        with _plain_float32() if self._device.type == "cuda" else nullcontext():
+        with nullcontext() if on_cpu else _plain_float32():
             with torch.inference_mode():
                 scorer = self._network.scorer(inputs, self._lanes.map)
 
             def fill(at: int) -> None:
-                some = slice(at, at + self._micro_batch)
-                with torch.inference_mode():
-                    scores[some] = scorer(some)
+                some = slice(at, at + together)
+                scores[some] = scorer(some)
 
-            self._lanes.map(fill, range(0, len(inputs), self._micro_batch))
+            self._lanes.map(fill, range(0, len(inputs), together))
         return scores.cpu().numpy()
+
+    def _calibrate(self, segments: int) -> None:
+        """Called before so many segments are scored; what is urgent is not kept waiting."""
+        if self._until_calibrated <= 0 or is_urgent():
+            return
+        self._until_calibrated -= segments
+        if self._until_calibrated <= 0:
+            trials = self._network.trials()
+            seconds = CALIBRATE_S / len(trials)
+            self._network.settings = calibration.settings(
+                self.name,
+                trials,
+                lambda trial: self._lanes.submit(fastest, trial, seconds).result(),
+            )
 
 
 @contextmanager

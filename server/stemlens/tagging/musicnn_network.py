@@ -35,6 +35,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemlens.tagging.calibration import Trial
 from stemlens.tagging.mel import Each
 from stemlens.tagging.mel_tagger import LogMelNetwork
 from stemlens.tagging.windows import Features, Memory, frame_numbers
@@ -51,14 +53,19 @@ Weights = Mapping[str, NDArray[np.float32]]
 BANDS = 96
 WINDOW = 7  # frames that a timbral convolution sees
 MARGIN = 64  # frames of zeros on both sides of a segment, for the longest filters
-COLUMNS = 96  # windows that go through the timbral convolutions together
 PREPARED = 8  # segments that are looked at together before
 REMEMBERED = 2**16  # windows whose features are kept, in 150 MB
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
 
 
 class Musicnn(LogMelNetwork):
-    """Two timbral and three temporal convolutions, three dense-connected ones, global pooling."""
+    """Two timbral and three temporal convolutions, three dense-connected ones, global pooling.
+
+    settings: `windows` that go through the timbral convolutions together, `pairs` of frames that go
+    through the temporal ones, segments that go through the rest.
+    """
+
+    settings: Mapping[str, int] = MappingProxyType({"windows": 96, "pairs": 8, "micro_batch": 1})
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
@@ -80,7 +87,9 @@ class Musicnn(LogMelNetwork):
         self.penultimate = _Dense(weights, "dense")
         self.normalize_penultimate = _Affine(weights, "batch_normalization_10")
         self.output = _Dense(weights, "dense_1")
-        self._memory = Memory(WINDOW, sum(block.filters for block in timbral), REMEMBERED)
+        timbral_filters = sum(block.filters for block in timbral)
+        self._filters = timbral_filters + sum(block.filters for block in temporal)
+        self._memory = Memory(WINDOW, timbral_filters, REMEMBERED)
         self._memories = [(b, Memory(b.length, b.filters, REMEMBERED)) for b in temporal]
 
     def forward(self, log_mel: Tensor) -> Tensor:
@@ -108,9 +117,32 @@ class Musicnn(LogMelNetwork):
         found: list[Features] = each(lambda memory: memory.look_up(numbers), memories)
         pieces = self._timbral_pieces(parts, found[0])
         for (block, _), features in zip(self._memories, found[1:], strict=True):
-            pieces += block.pieces(padded, features)
+            pieces += block.pieces(padded, features, self.settings["pairs"])
         each(lambda piece: piece(), pieces)
         return lambda some: self._rest(torch.cat([f.of(some) for f in found], dim=2).mT)
+
+    def trials(self) -> dict[str, Trial]:
+        windows = _spectrum(torch.rand(1, 192, BANDS))
+        padded = torch.rand(187 + 2 * MARGIN + 1, BANDS)
+        front = torch.rand(4, self._filters, 187)
+
+        def timbral(size: int) -> None:
+            for some in torch.split(windows, size, 2):
+                self._timbral_features(some)
+
+        def temporal(size: int) -> None:
+            for block, _ in self._memories:
+                block.run(padded, 0, 187, size)
+
+        def rest(size: int) -> None:
+            for some in torch.split(front, size):
+                self._rest(some)
+
+        return {
+            "windows": Trial((96, 64, 192), timbral),
+            "pairs": Trial((8, 4, 16), temporal),
+            "micro_batch": Trial((1, 2, 4), rest),
+        }
 
     def _timbral_pieces(self, parts: Tensor, features: Features) -> list[Callable[[], None]]:
         """What computes all that is missing in `features`, given the input's `_parts`."""
@@ -118,9 +150,8 @@ class Musicnn(LogMelNetwork):
         def compute(rows: Tensor) -> None:
             features.put(rows, self._timbral_features(_windows(parts, features.example[rows])))
 
-        return [
-            partial(compute, rows) for rows in torch.split(features.missing, COLUMNS) if len(rows)
-        ]
+        parted = torch.split(features.missing, self.settings["windows"])
+        return [partial(compute, rows) for rows in parted if len(rows)]
 
     def _timbral_features(self, windows: Tensor) -> Tensor:
         """`[windows, 2 × filters]` of `[bins, 14, windows]`."""
@@ -285,8 +316,6 @@ class _TemporalBlock(nn.Module):
     kernel: Tensor
     pairs: Tensor
 
-    TILE = 8  # pairs of frames at a time, so that on a CPU their outputs stay in the cache
-
     def __init__(self, weights: Weights, conv: str, norm: str) -> None:
         super().__init__()
         self.tail = _Tail(weights, conv, norm)
@@ -306,7 +335,7 @@ class _TemporalBlock(nn.Module):
         padded = functional.pad(x[:, None], (0, 0, self.before, self.length - 1 - self.before))
         return self.tail(functional.conv2d(padded, self.kernel).amax(3))
 
-    def pieces(self, padded: Tensor, features: Features) -> list[Callable[[], None]]:
+    def pieces(self, padded: Tensor, features: Features, pairs: int) -> list[Callable[[], None]]:
         """What computes all that is missing in `features`, given the input with `MARGIN` frames of
         zeros before and one more behind: a piece for each segment."""
         frames = padded.shape[1] - 2 * MARGIN - 1
@@ -321,21 +350,22 @@ class _TemporalBlock(nn.Module):
 
         def compute(segment: int) -> None:
             some = runs[segment]
-            maxima = [self.run(padded[segment], frame, b - a) for frame, a, b in some]
+            maxima = [self.run(padded[segment], frame, b - a, pairs) for frame, a, b in some]
             rows = torch.cat([missing[a:b] for _, a, b in some])
             features.put(rows, self.tail(torch.cat(maxima).T).T)
 
         return [partial(compute, segment) for segment in runs]
 
-    def run(self, padded: Tensor, frame: int, count: int) -> Tensor:
-        """Maxima `[count, filters]` for some frames on end of one segment (see `pieces`)."""
+    def run(self, padded: Tensor, frame: int, count: int, pairs: int) -> Tensor:
+        """Maxima `[count, filters]` for some frames on end of one segment (see `pieces`), so many
+        pairs of frames at a time that their outputs stay in the cache."""
         bands = padded.shape[1]
         windows = padded[MARGIN - self.before + frame :].as_strided(
             ((count + 1) // 2, self.length + 1, bands), (2 * bands, bands, 1)
         )
         maxima = [
             torch.bmm(self.pairs.expand(len(some), -1, -1), some).amax(2)
-            for some in torch.split(windows, self.TILE)
+            for some in torch.split(windows, pairs)
         ]
         return torch.cat(maxima).view(-1, self.filters)[:count]
 
