@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 
 from benchmarks import comparison, programs, waiting
-from benchmarks.measuring import Failed
 
 Section = Callable[[], Iterator[str]]
 SECTIONS: dict[str, Section] = {
@@ -39,8 +39,9 @@ def main(*wanted: str) -> None:
         try:
             for line in SECTIONS[name]():
                 print(line, flush=True)
-        except Failed as failure:
-            print(f"\n*This measurement failed: {failure}*")
+        except Exception as failure:  # whatever it is, the other sections are worth having
+            traceback.print_exc()
+            print(f"\n*This section failed: {failure}*")
         print()
 
 

@@ -78,6 +78,8 @@ def _panel(axis: Axes, panel: Panel) -> None:
                 textcoords="offset points",
                 color=colour,
                 weight="bold",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                zorder=6,
             )
         axis.plot(
             *zip(*seen, strict=True),

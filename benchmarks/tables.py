@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from benchmarks.songs import CACHE, Song
 from stemlens import Options, Session, tagging
 from stemlens.attribution import shapley
-from stemlens.attribution.least_squares import Estimate, shapley_from_pairs
+from stemlens.attribution.gaussian_process import shapley_by_process
+from stemlens.attribution.least_squares import Estimate
 from stemlens.attribution.sampling import PairSampler
 from stemlens.attribution.table import membership
 from stemlens.game import Game
@@ -87,7 +88,7 @@ class Replay:
             plays = PairSampler(n, (1, t)).take(REFERENCE_PAIRS)
             everybody, nobody = self.scores(t, np.array([[True] * n, [False] * n]))
             differences = self.scores(t, plays) - self.scores(t, ~plays)
-            found = shapley_from_pairs(plays, differences, everybody - nobody)
+            found = shapley_by_process(plays, differences, everybody - nobody)
             value[self.players(t)] += found.value
             variance[self.players(t)] += found.variance
         return Estimate(value / segments, variance / segments**2)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import log10
 from typing import Any
+
+import numpy as np
 
 from benchmarks.measuring import Failed, measured
 from benchmarks.programs import bare
@@ -28,7 +31,15 @@ def cold(song: Song) -> dict[str, Any]:
 def speed(run: dict[str, Any]) -> float:
     """Taggings a second of a cold run."""
     last = run["revisions"][-1]
-    return float(last["coalitions"] / last["s"])
+    return float(last["tagged"] / last["s"])
+
+
+def seconds_at(run: dict[str, Any], coalitions: float) -> float:
+    """Seconds after which a cold run had scored so many coalitions; beyond its end, at its speed."""
+    scored = [0.0, *(told["coalitions"] for told in run["revisions"])]
+    seconds = [0.0, *(told["s"] for told in run["revisions"])]
+    beyond = max(0.0, coalitions - scored[-1]) * seconds[-1] / scored[-1]
+    return float(np.interp(coalitions, scored, seconds)) + beyond
 
 
 def first_at(run: dict[str, Any], half_width: float) -> float | None:
@@ -53,15 +64,15 @@ def duration(seconds: float | None) -> str:
     for unit, size in (("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 300)):
         if seconds >= size:
             many = seconds / (60 if unit == "min" else size)
-            if many >= 1e5:
-                return f"10^{len(str(int(many))) - 1} {unit}"
-            return f"{many:,.0f} {unit}" if many >= 10 else f"{many:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+            return f"{number(many)} {unit}" if many >= 9.95 else f"{many:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
-def taggings(many: float) -> str:
-    """A number of taggings."""
-    return f"{many:,.0f}" if many < 1e8 else f"10^{len(str(int(many))) - 1}"
+def number(many: float) -> str:
+    """A whole number; huge ones as powers of ten."""
+    if many < 1e8:
+        return f"{many:,.0f}"
+    return "10" + str(int(log10(many))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def waiting() -> Iterator[str]:
@@ -88,8 +99,8 @@ def waiting() -> Iterator[str]:
         yield (
             f"| {song.name}, {run['duration_s']:.0f} s | {run['stems']} "
             f"| {run['sounding_median']:.0f}, {run['sounding_most']} | {run['segments']} "
-            f"| {taggings(run['exact_taggings'])} "
-            f"| {taggings(run['segments'] * 2 ** run['stems'])} |"
+            f"| {number(run['exact_taggings'])} "
+            f"| {number(run['segments'] * 2 ** run['stems'])} |"
         )
     yield ""
     yield (
@@ -109,7 +120,7 @@ def waiting() -> Iterator[str]:
         yield (
             f"| {song.name} | {duration(run['opened_s'])} | {duration(run['revisions'][0]['s'])} "
             f"| {duration(mutes_at(run))} | {precise} | {duration(exact_at(run))} "
-            f"| {last['coalitions']:,} | {speed(run):.0f} | {speed(run) / bare():.0%} "
+            f"| {last['tagged']:,} | {speed(run):.0f} | {speed(run) / bare():.0%} "
             f"| {run['mib']:.0f} |"
         )
     yield (
