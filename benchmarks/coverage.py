@@ -17,11 +17,12 @@ from benchmarks import games
 from benchmarks.games import Scored
 from stemlens.attribution import shapley
 from stemlens.attribution.gaussian_process import shapley_by_process
+from stemlens.attribution.interactions import interactions, interactions_by_process
 from stemlens.attribution.least_squares import Estimate, shapley_from_pairs
 from stemlens.attribution.sampling import PairSampler, Plays, all_pairs
 
 BUDGETS = (3, 4, 5, 6, 8, 12, 16, 24, 32)  # pairs a stem
-PRECISIONS = (0.04, 0.02, 0.01, 0.005)  # of a score from 0 to 1
+PRECISIONS = (0.02, 0.01, 0.005, 0.0025)  # of a score from 0 to 1
 GROWTH = 1.4
 SEEDS, SESSION_SEEDS = 20, 10
 
@@ -187,6 +188,33 @@ def when_narrow_enough(sessions: dict[str, Scored], seeds: int) -> Iterator[str]
         yield f"| {100 * precision:g} | {cells} |"
 
 
+def of_interactions(tables: dict[str, Values], seeds: int) -> Iterator[str]:
+    """Interactions of two stems: errors, relative to their size, and how often intervals hold."""
+    yield "\n| pairs a stem | games | covered | error / interactions |\n|---|---|---|---|"
+    for per_stem in BUDGETS:
+        held, relative, count = [], [], 0
+        for table in tables.values():
+            n, tags = len(table).bit_length() - 1, games.best(table)
+            if 2 * per_stem * n >= all_pairs(n):
+                continue
+            count += 1
+            two = np.triu_indices(n, 1)
+            exact = interactions(table[:, tags])[two]
+            for seed in range(seeds):
+                plays = PairSampler(n, seed).take(per_stem * n)
+                masks = plays @ (1 << np.arange(n))
+                found = interactions_by_process(
+                    plays, table[masks], table[len(table) - 1 - masks], table[-1], table[0]
+                )
+                error = np.abs(found.value[two][:, tags] - exact)
+                width = 1.96 * np.sqrt(found.variance[two][:, tags])
+                held.append(float((error <= width).mean()))
+                relative.append(float(np.sqrt((error**2).mean() / (exact**2).mean())))
+        if count:
+            mean_held, error = 100 * np.mean(held), np.mean(relative)
+            yield f"| {per_stem} | {count} | {mean_held:.1f} % | {error:.2f} |"
+
+
 def header(first: str, columns: str) -> str:
     """The head of a table with the same columns for each method."""
     heads = " | ".join(f"{name}: {column}" for name in METHODS for column in columns.split(" | "))
@@ -206,6 +234,8 @@ def main() -> None:
         print(*at_budgets(found, seeds), sep="\n", flush=True)
         print("\nUntil no interval is wider than ± the precision:")
         print(*when_narrow_enough(found, seeds), sep="\n", flush=True)
+    print("\n### Interactions in the same segments, 4 seeds each")
+    print(*of_interactions(games.segments(), 4), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

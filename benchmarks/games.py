@@ -63,7 +63,7 @@ TOGETHER = (
     Together("twelve, msd", "msd-musicnn", ((DIRTY, 18, 7), (SURRENDER, 2, 5))),
     Together("twelve, mtt", "mtt-musicnn", ((CAPDAN, 7, 7), (DEMO, 5, 5))),
     Together("thirteen", "mtt-musicnn", ((DIRTY, 25, 8), (DEMO, 6, 5))),
-    Together("16 players", "msd-musicnn", ((DIRTY, 18, 11), (DEMO, 6, 5)), 4000),
+    Together("16 players", "msd-musicnn", ((DIRTY, 18, 11), (DEMO, 6, 5)), 1500),
     Together(
         "24 players", "msd-musicnn", ((DIRTY, 18, 11), (CAPDAN, 12, 9), (SURRENDER, 2, 4)), 4000
     ),
