@@ -12,6 +12,7 @@ from stemlens.attribution import shapley
 from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.live import Effects, Excerpt, LiveMix, Tags, most_like_all, scores_over_time
+from stemlens.tagging import lanes
 
 SEGMENTS = range(1, 4)
 
@@ -24,10 +25,11 @@ class Counting(Meter):
     """A meter that counts its taggings."""
 
     def __init__(self) -> None:
-        self.taggings = 0
+        self.taggings = self.not_urgent = 0
 
     def score(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
         self.taggings += len(inputs)
+        self.not_urgent += not lanes._is_urgent.get()
         return super().score(inputs)
 
 
@@ -189,6 +191,14 @@ def test_a_newer_move_ends_all_that_is_under_way(turn: int) -> None:
     after = list(mix.answers(np.full(5, 3.0), np.zeros(5, bool), 2))
     fresh = list(mix_of(game).answers(np.full(5, 3.0), np.zeros(5, bool), 2))
     assert tags(after) == pytest.approx(tags(fresh)) and len(after) == len(fresh)
+
+
+def test_everything_goes_before_what_a_job_submits() -> None:
+    """By `lanes.urgent`, of which its own tests show that it overtakes."""
+    game = game_of(4)
+    answers(mix_of(game), 4, {0: 3.0})
+    assert isinstance(game.tagger, Counting)
+    assert game.tagger.taggings and not game.tagger.not_urgent
 
 
 def test_the_tags_cost_one_tagging_a_segment() -> None:

@@ -36,7 +36,7 @@ from stemlens.tagging.tagger import OpenSegment, OpenStems, Tagger
 EXCERPT_S = 12.0
 HEADROOM_DB = 12.0  # stems that would sound this much louder are opened in advance
 ONE_DB_UP = 10 ** (1 / 20)
-TURN_S = 0.04  # how long a batch should take: so long a newer move waits at most
+TURN_S = 0.025  # how long a batch should take: so long a newer move waits at most
 LEAST_ROWS = 2
 SHARE_TAGGINGS = 1024  # on the shares of one mix no more are spent than these, or the first pairs
 PRECISION = 0.01  # half the width of the widest interval at which shares are good enough
@@ -216,7 +216,7 @@ class LiveMix:
         shown: int,
         go_on: GoOn,
     ) -> Iterator[Effects]:
-        """Shapley values from pairs of coalitions (see `attribution.segment`), twice as many each time.
+        """Shapley values from pairs of coalitions (`attribution.segment`), twice as many each time.
 
         `muted`: scores `[players, tags]` in each segment with one of the players muted.
         """
