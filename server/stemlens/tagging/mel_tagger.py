@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -12,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stemlens.tagging import calibration, mel
+from stemlens.tagging import calibration, gpu, mel
 from stemlens.tagging.calibration import Trial, fastest
 from stemlens.tagging.lanes import Lanes, is_urgent
 from stemlens.tagging.mel_stems import MelStems
@@ -29,8 +27,6 @@ BATCH = {"cpu": 24, "cuda": 1024, "mps": 64}
 CALIBRATE_AFTER = 64
 CALIBRATE_S = 1.0
 
-_switches = threading.Lock()
-
 
 class LogMelNetwork(nn.Module):
     """A network `[batch, 187, 96]` → `[batch, tags]`.
@@ -39,6 +35,10 @@ class LogMelNetwork(nn.Module):
     """
 
     settings: Mapping[str, int] = MappingProxyType({"micro_batch": 1})
+
+    def fused(self) -> dict[str, gpu.Run]:
+        """The network with kernels of our own in it, by the precision that they compute in."""
+        return {}
 
     def trials(self) -> dict[str, Trial]:
         """How to find the best settings for a CPU."""
@@ -59,6 +59,8 @@ class MelTagger(Tagger):
     no frame and band (a tone at −91 dB, noise at −78 dB below full scale). Leaving such stems out
     moves musicnn's scores by less than 0.001, and those of VGG, which hears more of what is
     nearly silent, by less than 0.003.
+
+    On a CUDA GPU the way of computing is chosen when it is loaded (`gpu.py`).
     """
 
     sample_rate = mel.SAMPLE_RATE
@@ -69,7 +71,6 @@ class MelTagger(Tagger):
         self, name: str, tags: tuple[Tag, ...], network: LogMelNetwork, device: str
     ) -> None:
         self.name = name
-        self.identity = f"{name}, float32"
         self.tags = tags
         threads = torch.get_num_threads() if device == "cpu" else 1
         self.batch = BATCH[device] * threads
@@ -78,6 +79,18 @@ class MelTagger(Tagger):
         self._linear_device = torch.device("cpu" if device == "mps" else device)  # needs float64
         self._network = network.to(self._device).eval()
         self._lanes = Lanes(threads)
+        self._way = self._fastest() if device == "cuda" else None
+        # Scores of another precision are other scores.
+        self.identity = f"{name}, {self._way.name if self._way else 'float32'}"
+
+    def _fastest(self) -> gpu.Chosen:
+        batch = MICRO_BATCH["cuda"]
+        ways = gpu.ways(self._network, self._network.fused(), batch)
+        probe = gpu.probe(batch, self._device)
+        chosen = gpu.choose(ways, probe, lambda run: gpu.seconds(run, probe))
+        del ways
+        torch.cuda.empty_cache()  # gives back what the other ways took
+        return chosen
 
     def segments(self, samples: int) -> tuple[int, float]:
         return mel.segments(samples)
@@ -89,25 +102,26 @@ class MelTagger(Tagger):
         return MelStems(waveforms, self._linear_device, self._device, self._lanes)
 
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
-        on_cpu = self._device.type == "cpu"
-        if on_cpu:
-            self._calibrate(len(inputs))
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
-        together = (
-            self._network.settings["micro_batch"] if on_cpu else MICRO_BATCH[self._device.type]
-        )
+        together = MICRO_BATCH.get(self._device.type, 1)
+        if self._device.type == "cpu":
+            self._calibrate(len(inputs))
+            together = self._network.settings["micro_batch"]
+        scorer = self._scorer(inputs)
 
-        # A CPU knows no such switch, and two lanes must not wait for each other's batches.
-        with nullcontext() if on_cpu else _plain_float32():
-            with torch.inference_mode():
-                scorer = self._network.scorer(inputs, self._lanes.map)
+        def fill(at: int) -> None:
+            some = slice(at, at + together)
+            scores[some] = scorer(some)
 
-            def fill(at: int) -> None:
-                some = slice(at, at + together)
-                scores[some] = scorer(some)
-
-            self._lanes.map(fill, range(0, len(inputs), together))
+        self._lanes.map(fill, range(0, len(inputs), together))
         return scores.cpu().numpy()
+
+    def _scorer(self, inputs: Tensor) -> Callable[[slice], Tensor]:
+        if self._way:
+            run = self._way.run
+            return lambda some: run(inputs[some])
+        with torch.inference_mode():
+            return self._network.scorer(inputs, self._lanes.map)
 
     def _calibrate(self, segments: int) -> None:
         """Called before so many segments are scored; what is urgent is not kept waiting."""
@@ -122,16 +136,3 @@ class MelTagger(Tagger):
                 trials,
                 lambda trial: self._lanes.submit(fastest, trial, seconds).result(),
             )
-
-
-@contextmanager
-def _plain_float32() -> Iterator[None]:
-    """No TensorFloat-32 inside, whatever the rest of the process prefers."""
-    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    with _switches:  # they are the whole process's
-        before = convolutions.allow_tf32, products.allow_tf32
-        convolutions.allow_tf32 = products.allow_tf32 = False
-        try:
-            yield
-        finally:
-            convolutions.allow_tf32, products.allow_tf32 = before

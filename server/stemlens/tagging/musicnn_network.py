@@ -32,6 +32,7 @@ input, frame by frame, and its maximum over bands is taken before it leaves the 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
@@ -43,6 +44,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemlens.tagging import gpu
 from stemlens.tagging.calibration import Trial
 from stemlens.tagging.mel import Each
 from stemlens.tagging.mel_tagger import LogMelNetwork
@@ -78,6 +80,7 @@ class Musicnn(LogMelNetwork):
             _TemporalBlock(weights, f"conv2d_{n}", f"batch_normalization_{n + 1}")
             for n in (2, 3, 4)
         ]
+        self._timbral = timbral
         self.timbral = nn.ModuleList(timbral)
         self.temporal = nn.ModuleList(temporal)
         self.middle = nn.ModuleList(
@@ -96,6 +99,25 @@ class Musicnn(LogMelNetwork):
         x = self.normalize(log_mel)
         timbral = self._timbral_features(_spectrum(x)).view(*x.shape[:2], -1)
         return self._rest(torch.cat([timbral.mT, *(block(x) for block in self.temporal)], dim=1))
+
+    def fused(self) -> dict[str, gpu.Run]:
+        try:
+            from stemlens.tagging.timbral_kernel import FusedTimbral
+        except ImportError as missing:
+            warnings.warn(f"No fused kernel: {missing}", RuntimeWarning, stacklevel=2)
+            return {}
+
+        def at(dtype: torch.dtype) -> gpu.Run:
+            kernels = [(FusedTimbral(block.kernel, dtype), block.tail) for block in self._timbral]
+
+            def run(log_mel: Tensor) -> Tensor:
+                x = self.normalize(log_mel)
+                timbral = [tail(kernel(x).mT) for kernel, tail in kernels]
+                return self._rest(torch.cat([*timbral, *(b(x) for b in self.temporal)], dim=1))
+
+            return run
+
+        return {"tf32": at(torch.float32), "float16": at(torch.float16)}
 
     def scorer(self, log_mel: Tensor, each: Each) -> Callable[[slice], Tensor]:
         if log_mel.device.type != "cpu":
@@ -264,6 +286,7 @@ class _TimbralBlock(nn.Module):
     S = Σ Im(Yₖ) sin: their maximum is C + |S|.
     """
 
+    kernel: Tensor
     responses: Tensor
     cosines: Tensor
     sines: Tensor
@@ -291,6 +314,7 @@ class _TimbralBlock(nn.Module):
         tiles = parts.view(2, -1, self.TILE, *parts.shape[2:]).permute(1, 4, 0, 2, 3)
         distance = torch.arange((outputs - 1) / 2 % 1, outputs / 2, dtype=torch.float64)[:, None]
         tables = {
+            "kernel": kernel,
             "responses": tiles.flatten(2, 3),  # [tiles, bins, 2 × TILE, 2 × 7]
             "cosines": torch.cos(distance * angle),
             "sines": torch.sin(distance * angle),
