@@ -59,7 +59,8 @@ def table(
     lines = [style(BOLD, fit(_headline(result), width)), ""]
     for tag, block in zip(shown, rows, strict=True):
         lines.append(style(BOLD, fit(_tag_line(tag), width)))
-        for name, share in block[:stems]:
+        told = [row for row in block if _does_something(row[1], unit)][:stems]
+        for name, share in told:
             left, right = bars(share["value"], largest, bar)
             muted = f"muting it: {_amount(share['mute'], unit):>4}" if "mute" in share else ""
             lines.append(
@@ -67,10 +68,11 @@ def table(
                 f"{_value(share, unit, estimated):>{own}} "
                 f"{style(AGAINST, left)}│{style(FOR, right)} " + style(DIM, muted)
             )
-        hidden = [share for _, share in block[stems:] if "stem" in share]
+        seen = {id(share) for _, share in told}
+        hidden = [share for _, share in block if "stem" in share and id(share) not in seen]
         if hidden:
             rest = _amount(sum(share["value"] for share in hidden), unit)
-            lines.append(style(DIM, fit(f"  and {len(hidden)} more stems: {rest} together", width)))
+            lines.append(style(DIM, fit(f"  and {_more(len(hidden), rest)}", width)))
         for line in _together(result, tag, names, unit):
             lines.append(style(DIM, fit(f"  {line}", width)))
         lines.append("")
@@ -106,6 +108,12 @@ def _rows(
     return [row for block in sorted(blocks, key=lambda block: _size(block[0][1])) for row in block]
 
 
+def _does_something(share: Mapping[str, Any], unit: str) -> bool:
+    """Whether anything of a stem shows: its share, or what muting it does."""
+    shown = (_amount(share["value"], unit), _amount(share.get("mute", 0.0), unit))
+    return any(amount.strip("+−0.") for amount in shown)
+
+
 def _together(
     result: Mapping[str, Any], tag: Mapping[str, Any], names: Mapping[str, str], unit: str
 ) -> list[str]:
@@ -118,6 +126,10 @@ def _together(
             what = "do more together" if pair["value"] > 0 else "stand in for each other"
             lines.append(f"{one} and {other} {what}: {_amount(pair['value'], unit)}")
     return lines[:PAIRS]
+
+
+def _more(stems: int, rest: str) -> str:
+    return f"one more stem: {rest}" if stems == 1 else f"{stems} more stems: {rest} together"
 
 
 def _size(share: Mapping[str, Any]) -> float:

@@ -83,7 +83,9 @@ def estimated(names: list[str], values: list[float], off: list[float]) -> dict[s
 
 
 def test_estimates_say_how_far_they_may_be_off() -> None:
-    told = estimated(["Guitar", "Bass", "Kick", "Pad"], [0.31, -0.04, 0, 0.1], [0.02, 0.004, 0, 1])
+    told = estimated(
+        ["Guitar", "Bass", "Kick", "Pad"], [0.31, -0.04, 0.02, 0.1], [0.02, 0.004, 0, 1]
+    )
     shown = table(told)
     rows = [line for line in shown.splitlines() if "muting" in line and "│" in line]
     assert ["±2 " in rows[0], "±100" in rows[1], "±0.4" in rows[2], "±" in rows[3]] == [1, 1, 1, 0]
@@ -138,6 +140,16 @@ def test_what_pairs_do_together_is_told_where_it_is_certain(
     told = result(["Guitar", "Bass"], [0.3, 0.1]) | {"interactions": [{"tag": "rock", **pair}]}
     shown = table(told)
     assert (says in shown) if says else ("together" not in shown and "stand in" not in shown)
+
+
+def test_stems_that_do_nothing_take_no_room() -> None:
+    shown = table(result(["Guitar", "Silence", "Nothing"], [0.3, 0.001, 0.0]))
+    assert "Guitar" in shown and "Silence" not in shown
+    assert "and 2 more stems: 0 together" in shown
+    muted = result(["Guitar", "Quiet"], [0.3, 0.0])
+    muted["tags"][0]["attributions"][1]["mute"] = 0.04
+    assert "Quiet" in table(muted)
+    assert "and one more stem: 0" in table(result(["Guitar", "Silence"], [0.3, 0.0]))
 
 
 def test_log_odds_are_no_points() -> None:
