@@ -85,9 +85,10 @@ def errors() -> Iterator[str]:
 
 
 def _at_equal_budget(found: Sequence[tuple[Song, dict[str, Any]]]) -> Iterator[str]:
+    budgets = ", ".join(f"{many:,}" for many in BUDGETS)
     yield (
-        f"At equal budget ({', '.join(f'{many:,}' for many in BUDGETS)} coalitions a segment; audioLIME's own "
-        "default is 1,000; the target was an error of at least twice Stemlens's):\n"
+        f"At equal budget ({budgets} coalitions a segment, of which the last is audioLIME's own; "
+        "its error was to be at least twice that of Stemlens):\n"
     )
     yield f"| session | taggings | {' | '.join(STYLES)} | audioLIME / Stemlens |"
     yield f"|---|---|{'---|' * len(STYLES)}---|"

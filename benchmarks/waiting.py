@@ -35,7 +35,7 @@ def speed(run: dict[str, Any]) -> float:
 
 
 def seconds_at(run: dict[str, Any], coalitions: float) -> float:
-    """Seconds after which a cold run had scored so many coalitions; beyond its end, at its speed."""
+    """Seconds after which a cold run had scored so many coalitions, or would have at its speed."""
     scored = [0.0, *(told["coalitions"] for told in run["revisions"])]
     seconds = [0.0, *(told["s"] for told in run["revisions"])]
     beyond = max(0.0, coalitions - scored[-1]) * seconds[-1] / scored[-1]
