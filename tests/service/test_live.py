@@ -333,7 +333,7 @@ def test_a_live_mix_of_a_job_that_runs(server: ServerProcess, tmp_path: Path) ->
     random = np.random.RandomState(5)
     folder = tmp_path / "running"
     folder.mkdir()
-    for stem in range(8):
+    for stem in range(7):
         wave = sounds(10.0)[stem % 4] * random.uniform(0.2, 1) + 0.003 * random.randn(10 * RATE)
         soundfile.write(folder / f"{stem}.flac", wave, RATE)
     session, job = Session.read(folder), new_job_id("running")
