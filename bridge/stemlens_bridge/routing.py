@@ -188,6 +188,7 @@ class _Cutting:
                     self._checked(track, send.to, self.fed).append(track.id)
         self.stems: dict[str, CutStem] = {}
         self.skipped: dict[str, str] = {}
+        self.barred: set[str] = set()  # what no return may bring back
         self.opened: set[str] = set()
         self.printed: list[str] = []  # returns that come with their sources
         self.warnings: list[str] = []
@@ -205,7 +206,7 @@ class _Cutting:
             self._enter(own, None)
         for own in self.printed:  # which grows when a return feeds another one
             for source in sorted(self.fed[own], key=self._hops):
-                if source not in self._placed() and source not in self.opened | {*self.skipped}:
+                if source not in self._placed() and source not in self.opened | self.barred:
                     self._enter(source, None)
         placed = self._placed()
         order = list(self.tracks)
@@ -239,12 +240,15 @@ class _Cutting:
         wish = self.choices.get(own)
         why = "as you wished" if wish == "skip" else self._not_heard(own)
         if why:
+            # What is in a muted bus may still be heard by its sends; what was not wished, may not.
             self.skipped |= dict.fromkeys([own, *self._upstream(own)], f"in {track.name}: {why}")
             self.skipped[own] = why
+            self.barred |= {own, *self._upstream(own)} if wish == "skip" else {own}
             return
         inputs, fed = self.inputs[own], self.fed[own]
         if not inputs and fed and self.returns == "with source" and not track.sounds:
             self.skipped[own] = "printed with the tracks that feed it"
+            self.barred.add(own)
             self.printed.append(own)
             return
         if not inputs:
@@ -269,6 +273,8 @@ class _Cutting:
         self, own: str, kind: str, group: str | None, inside: Sequence[str], why: str = ""
     ) -> None:
         track = self.tracks[own]
+        for other in inside:  # it was printed for its own return before
+            self.stems.pop(other, None)
         self.stems[own] = CutStem(
             own, track.name, kind, track.fader_db, track.pan, tuple(inside), group, why
         )

@@ -266,6 +266,18 @@ def test_whatever_changes_with_a_stem_is_told_as_fed_by_it(tracks: list[Track]) 
         assert changed <= told
 
 
+def test_a_track_in_a_muted_folder_is_printed_for_its_return() -> None:
+    """Its send goes on although its folder is shut."""
+    reverb = Send("1", 0.0, False, False)
+    tracks = [
+        Track("0", "Voice", output="2", sounds=True, sends=(reverb,)),
+        Track("1", "Reverb", sounds=False),
+        Track("2", "Folder", sounds=False, muted=True),
+    ]
+    assert [stem.id for stem in cut(tracks, returns="with source").stems] == ["0"]
+    assert not cut(tracks, {"2": "skip"}, returns="with source").stems
+
+
 @given(routings())
 def test_no_sound_is_lost_where_returns_come_with_their_source(tracks: list[Track]) -> None:
     _, master = played(tracks)
