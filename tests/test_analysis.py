@@ -209,7 +209,7 @@ def session_of(folder: Path, waveforms: list[np.ndarray], groups: list[str] | No
     stems = []
     for number, samples in enumerate(waveforms):
         soundfile.write(folder / f"{number}.wav", samples, RATE, subtype="FLOAT")
-        stem: dict[str, Any] = {"id": str(number), "name": f"Stem {number}", "path": f"{number}.wav"}
+        stem: dict[str, Any] = {"id": str(number), "path": f"{number}.wav"}
         stems.append(stem | ({"group": groups[number]} if groups else {}))
     return described(folder, schema="stemlens.session/1", project="Song", stems=stems)
 

@@ -357,7 +357,12 @@ def test_a_live_mix_of_a_job_that_runs(server: ServerProcess, tmp_path: Path) ->
         document = json.loads(Path(beside.path).read_text())
     assert len(moved) > 1, "the job went on after a move was answered"
     alone = json.loads(Path(analysed(server.address, folder).path).read_text())
-    assert document["tags"] == alone["tags"]
+    # To the rounding of float32: what was asked for in another order was added up in another order.
+    assert _shares(document) == pytest.approx(_shares(alone), abs=1e-5)
+
+
+def _shares(document: dict[str, Any]) -> dict[tuple[str, str], float]:
+    return {(t["tag"], s["stem"]): s["value"] for t in document["tags"] for s in t["attributions"]}
 
 
 def test_the_daws_client_over_a_network_that_loses(server: ServerProcess, song: Results) -> None:
