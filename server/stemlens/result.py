@@ -334,7 +334,7 @@ def _warnings(analysis: Analysis) -> list[tuple[str, str]]:
                 f"{tagger.segment_s:.1f} s that the tagger listens to at a time.",
             )
         )
-    return warnings + _doubts(analysis)
+    return [*warnings, *tagger.notes, *_doubts(analysis)]
 
 
 def _doubts(analysis: Analysis) -> list[tuple[str, str]]:

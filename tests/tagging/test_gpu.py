@@ -42,18 +42,21 @@ def test_the_fastest_way_that_is_close_enough_is_taken():
     chosen = gpu.choose(ways, probe, took.__getitem__)
     assert chosen.name == "good"
     assert chosen.difference == pytest.approx(0.0019)
+    assert [code for code, _ in chosen.told()] == ["reduced_precision"]
+    assert "0.19 points" in chosen.told()[0][1]
     took[ways["float32"]] = 0.5
     assert gpu.choose(ways, probe, took.__getitem__).name == "float32"
 
 
-def test_a_way_that_fails_is_left_out_with_a_warning():
+def test_a_way_that_fails_is_left_out_and_told():
     def broken(x):
         raise RuntimeError("no such kernel")
 
     probe = gpu.probe(4, torch.device("cpu"))
-    with pytest.warns(RuntimeWarning, match="without half: no such kernel"):
-        chosen = gpu.choose({"float32": off_by(0.0), "half": broken}, probe, lambda run: 1.0)
+    chosen = gpu.choose({"float32": off_by(0.0), "half": broken}, probe, lambda run: 1.0)
     assert (chosen.name, chosen.difference) == ("float32", 0.0)
+    ((code, sentence),) = chosen.told()
+    assert code == "gpu_way_failed" and "without half (no such kernel)" in sentence
     with pytest.raises(RuntimeError, match="no such kernel"):
         gpu.choose({"float32": broken}, probe, lambda run: 1.0)
 

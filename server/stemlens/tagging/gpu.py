@@ -13,17 +13,19 @@ is waited for before the whole batch is on its way. Its memory is bounded by the
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from stemlens.tagging import mel
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = 2e-3
 
@@ -33,17 +35,32 @@ Run = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A way of computing a network, and by how much its scores differed from float32's."""
+    """A way of computing a network, by how much its scores differed from float32's, and why faster
+    ways could not be had, if any."""
 
     name: str
     run: Run
     difference: float
+    failed: tuple[str, ...] = ()
+
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """What a result should say of it: (code, sentence)."""
+        notes = [("gpu_way_failed", f"This GPU does without {why}.") for why in self.failed]
+        if self.difference:
+            notes.append(
+                (
+                    "reduced_precision",
+                    f"Scores were computed in {self.name}, which is faster; on a test they differ "
+                    f"from float32 by at most {100 * self.difference:.2f} points.",
+                )
+            )
+        return tuple(notes)
 
 
 def choose(ways: Mapping[str, Run], probe: Tensor, seconds: Callable[[Run], float]) -> Chosen:
-    """The fastest way that is close enough to the one named float32; warns of those that fail."""
+    """The fastest way that is close enough to the one named float32."""
     exact = ways["float32"](probe)
-    passed = []
+    passed, failed = [], []
     for name, run in ways.items():
         try:
             difference = (run(probe) - exact).abs().max().item()
@@ -52,8 +69,10 @@ def choose(ways: Mapping[str, Run], probe: Tensor, seconds: Callable[[Run], floa
         except Exception as error:
             if name == "float32":
                 raise
-            warnings.warn(f"This GPU does without {name}: {error}", RuntimeWarning, stacklevel=2)
-    return min(passed, key=lambda timed: timed[0])[1]
+            log.warning("this GPU does without %s: %s", name, error)
+            failed.append(f"{name} ({error})")
+    fastest = min(passed, key=lambda timed: timed[0])[1]
+    return replace(fastest, failed=tuple(failed))
 
 
 def probe(segments: int, device: torch.device) -> Tensor:

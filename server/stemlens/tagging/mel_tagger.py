@@ -80,6 +80,8 @@ class MelTagger(Tagger):
         self._network = network.to(self._device).eval()
         self._lanes = Lanes(threads)
         self._way = self._fastest() if device == "cuda" else None
+        if self._way:
+            self.notes = self._way.told()
         # Scores of another precision are other scores.
         self.identity = f"{name}, {self._way.name if self._way else 'float32'}"
 

@@ -56,7 +56,8 @@ class Tagger(ABC):
     inputs are made, the precision), so that scores kept under it are never mistaken for others.
     `silence` is the power (see `OpenStems.power`) up to which a stem counts as not sounding, small
     enough that leaving such stems out moves no score visibly. `batch` is how many coalitions the
-    machine likes to be given at once.
+    machine likes to be given at once. `notes` (code, sentence) is what each result should say of
+    how scores are computed here.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Tagger(ABC):
     segment_s: float
     silence: float
     batch: int
+    notes: tuple[tuple[str, str], ...] = ()
 
     @abstractmethod
     def open(self, waveforms: NDArray[np.float32]) -> OpenStems:
