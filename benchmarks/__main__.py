@@ -21,6 +21,7 @@ SECTIONS: dict[str, Section] = {
     "again": waiting.again,
     "live": programs.live,
     "network": programs.network,
+    "gpu": programs.on_gpu,
     "daw": programs.daw,
 }
 

@@ -67,6 +67,35 @@ def network() -> Iterator[str]:
         yield f"| {shown} | {speed:.0f} | {speed / bare():.0%} |"
 
 
+def on_gpu() -> Iterator[str]:
+    """The network on a GPU, where there is one."""
+    yield "## On a GPU\n"
+    found = measured("gpu")
+    if found["device"] is None:
+        yield (
+            "There was none, so nothing of it has been measured: neither speed nor the real "
+            "difference to float32. What is ready: float32, TF32, float16 and a fused kernel for "
+            "the timbral convolutions, of which the fastest that stays within 0.2 points of "
+            "float32 is taken when a tagger is loaded (emulated on a CPU, float16 differs by up to "
+            "0.14 points); CUDA graphs; sums of stems in float64 on the GPU; memory bounded by the "
+            "micro-batch. `python -m benchmarks.gpu` measures all of them, and the tests in "
+            "`tests/tagging/test_cuda.py` run where there is a GPU. The fused kernel has been "
+            "checked by Triton's interpreter alone."
+        )
+        return
+    yield (
+        f"On {found['device']}, at most {found['GiB']:.1f} GiB of its memory; taken when loaded: "
+        f"{found['chosen']}, {found['with mixing']:,.0f} segments/s with the mixing.\n"
+    )
+    yield "| way | segments/s | of the roofline | difference to float32 |"
+    yield "|---|---|---|---|"
+    for name, way in found["ways"].items():
+        yield (
+            f"| {name} | {way['segments/s']:,.0f} | {way['roofline']:.0%} "
+            f"| {way['difference']:.1e} |"
+        )
+
+
 def daw() -> Iterator[str]:
     """What a DAW's user waits for on its side."""
     yield "## In the DAW\n"
