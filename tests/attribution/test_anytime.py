@@ -187,7 +187,8 @@ def test_one_stem_has_it_all() -> None:
 
 
 def test_of_two_stems_muting_one_is_soloing_the_other() -> None:
-    shares = found(Game(Meter(), band(2)))[2]
+    _, mutes, shares, *_ = found(Game(Meter(), band(2)))
+    assert not np.isnan(mutes.mute).any(), "a mute is told with the mutes"
     worth = shares.total
     np.testing.assert_allclose(shares.solo[:, 0] - shares.mute[:, 1], worth, atol=1e-9)
     np.testing.assert_allclose(shares.solo[:, 1] - shares.mute[:, 0], worth, atol=1e-9)

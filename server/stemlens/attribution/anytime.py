@@ -255,19 +255,23 @@ class _Work:
         """Mutes every stem, tells of it, and then solos them: the pairs of size 1."""
         firsts = [game.take(game.n) for game in self._segments]
         muted = []
-        for t, first in enumerate(firsts):
+        for t, (first, game) in enumerate(zip(firsts, self._segments, strict=True)):
             muted.append(self._affordable_worth(t, ~first))
             self._mute_is(t, first, muted[t])
-            self._learn(t)
-        yield self.shares()
-        for t, first in enumerate(firsts):
-            alone = self._affordable_worth(t, first)
-            self._solo_is(t, first, alone)
-            if self._segments[t].n == 2:  # muting one is soloing the other
+            if game.n == 2:  # muting one is soloing the other, and that is all there is
+                alone = self._affordable_worth(t, first)
                 self._mute_is(t, ~first, alone)
                 self._solo_is(t, ~first, muted[t])
-            self._segments[t].add(first, alone, muted[t])
+                self._solo_is(t, first, alone)
+                game.add(first, alone, muted[t])
             self._learn(t)
+        yield self.shares()
+        for t, (first, game) in enumerate(zip(firsts, self._segments, strict=True)):
+            if not game.complete:
+                alone = self._affordable_worth(t, first)
+                self._solo_is(t, first, alone)
+                game.add(first, alone, muted[t])
+                self._learn(t)
 
     def estimates(self) -> Iterator[Shares]:
         """Tells what is known and adds pairs, until everything is exact, or good enough."""
