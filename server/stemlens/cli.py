@@ -66,7 +66,7 @@ def run() -> None:
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == STOPPED:  # which typer makes of Ctrl-C
-            print("stemlens: stopped (what was tagged stays known)", file=sys.stderr)
+            print("stemlens: stopped", file=sys.stderr)
         raise
 
 

@@ -97,8 +97,8 @@ class ScoreCache:
             return _connected(str(self._path))
 
     def _give_up(self, error: Exception) -> None:
-        self.problem = str(error)
-        log.warning("scores are not kept: %s: %s", self._path, error)
+        self.problem = getattr(error, "strerror", None) or str(error)
+        log.info("scores are not kept: %s: %s", self._path, error)  # and told in each result
         self.close()
 
     def clear(self) -> None:

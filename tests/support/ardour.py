@@ -18,7 +18,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import mido
 import numpy as np
@@ -398,12 +397,7 @@ class RunningArdour:
     def __enter__(self) -> RunningArdour:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -485,12 +479,7 @@ class ArdourWindow:
     def __enter__(self) -> ArdourWindow:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.osc.__exit__(None, None, None)
         self.stop()
 

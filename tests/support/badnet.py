@@ -6,7 +6,6 @@ import random
 import select
 import socket
 import threading
-from types import TracebackType
 
 
 class BadNet:
@@ -80,12 +79,7 @@ class BadNet:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.send(b"x")
         self._thread.join()
         for side in (self._near, self._far, self._ending, self._end):

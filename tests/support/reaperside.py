@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from stemlens_bridge.reaper import agent
@@ -103,12 +102,7 @@ class AgentThread:
         awaited(self.scripts.beat, "the first heartbeat")
         return self.scripts
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
@@ -141,12 +135,7 @@ class AgentProcess:
         said, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate(timeout=PATIENCE_S)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from types import TracebackType
 
 from stemlens_bridge.live import LiveMix
 from stemlens_bridge.liveview import Screen
@@ -25,12 +24,7 @@ class Playing:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.close()
 
     def move(self, move: Move, since: str) -> None:
