@@ -37,6 +37,17 @@ CODES: dict[str, str] = {
     "live_impossible": "the job was not submitted or did not succeed, so it cannot be played live",
     "live_not_open": "a fader move came for a live mix that is not open, or is another client's",
     "track_unknown": "no stem of the job has that track id or name",
+    # edits, trials and suggestions
+    "preset_unknown": "no preset has that name",
+    "preset_invalid": "a preset's file is not what a preset must be",
+    "edit_invalid": "an edit names no stem, has an impossible amount or an unknown parameter",
+    "goal_invalid": "a goal has a word that is no tag and no mixture of tags, or no weights",
+    "plugin_failed": "a plug-in could not be loaded, or failed while it rendered",
+    "trial_impossible": "the job was not analysed, so nothing can be tried on it",
+    "trial_unknown": "nothing was tried under that name",
+    # separation
+    "separator_unknown": "no separator has that name",
+    "separation_failed": "a mix could not be separated",
     "worker_died": "the process that does the analysis died",
     "internal": "something that should not happen did; the log says more",
     # DAWs, their projects and exports

@@ -43,6 +43,7 @@ KINDS = ("track", "bus", "return", "rest")
 VALUES = ("shapley", "banzhaf", "owen", "mute", "solo")
 MASTERS = ("auto", "off", "curve", "rest")
 UNITS = ("points", "log-odds")
+SEPARATIONS = ("auto", "off", "rest")
 EFFECTS = ("decibel", "mute", "share")
 
 # A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
@@ -348,6 +349,69 @@ class LiveClose(Message):
     job: str
 
 
+@_to_server("/stemlens/try")
+@dataclass(frozen=True, slots=True)
+class Try(Message):
+    """Tries edits of stems of an analysed job: renders them, hears the mix with them, and says what
+    they change.
+
+    `request` is an id that the client chooses (up to 64 characters); the same again is answered
+    with what is known of it, so that what was lost is simply asked for again. `edits` is a JSON
+    list of objects `stem` (a track's id, or its name), `preset`, `amount` and `parameters`; several
+    are played together. `options` is JSON of `TryOptions`. Answered by `/stemlens/trial/…`
+    messages, at the sender or at `reply_port` of its host.
+    """
+
+    job: str
+    request: str
+    edits: str
+    options: str = "{}"
+    reply_port: int = 0
+
+
+@_to_server("/stemlens/suggest")
+@dataclass(frozen=True, slots=True)
+class Suggest(Message):
+    """Looks for edits that bring a job's mix nearer to a goal: "+metal =happy", or a goal's name.
+
+    `options` is JSON of `SuggestOptions`; the rest is as in `/stemlens/try`. Each suggestion is a
+    trial, the best first; there may be none.
+    """
+
+    job: str
+    request: str
+    goal: str
+    options: str = "{}"
+    reply_port: int = 0
+
+
+@_to_server("/stemlens/trial/cancel")
+@dataclass(frozen=True, slots=True)
+class TrialCancel(Message):
+    """Gives a request up. Answered by `/stemlens/trial/failed` with the code `cancelled`."""
+
+    job: str
+    request: str
+
+
+@_to_server("/stemlens/verify")
+@dataclass(frozen=True, slots=True)
+class Verify(Message):
+    """Did a promise hold? Compares what a trial promised with what a new bounce scores.
+
+    `job` is the analysis of the new bounce, `before` the job on which `request` was tried, `rank`
+    that of the trial that was carried out. Submit the new bounce with the option `same_level_as`
+    set to `before`, so that both are heard at the same level. Answered by
+    `/stemlens/trial/verified`.
+    """
+
+    job: str
+    before: str
+    request: str
+    rank: int = 0
+    reply_port: int = 0
+
+
 # ---------------------------------------------------------------------------- server → client
 
 
@@ -578,6 +642,192 @@ class LiveClosed(Message):
     why: str
 
 
+@_to_client("/stemlens/trial/progress")
+@dataclass(frozen=True, slots=True)
+class TrialProgress(Message):
+    """At least once a second while a request is at work; the first acknowledges it."""
+
+    job: str
+    request: str
+    stage: str
+    fraction: float
+
+
+@_to_client("/stemlens/trial")
+@dataclass(frozen=True, slots=True)
+class Trial(Message):
+    """What was tried: one of the trials of a request.
+
+    `rank` counts suggestions from 1, best first; what was asked for by `/stemlens/try` has 0.
+    `edits` says how many stems it edits. `words` says what to do in the DAW's own terms, `sentence`
+    what it does to the tags. `loudness_db` and `spectrum_db` are how much louder the mix is with it
+    and how far its spectrum moves; `audible` puts that in words. `heard` is 0 where the tagger
+    cannot hear an edit by its nature. `verify` is 1 where only a new bounce can tell: an edited
+    stem keys a sidechain or feeds another track. `gain` with `low` and `high` is how much nearer it
+    comes to the goal, in scores, with its 95 % interval (0 without a goal). The mix before and
+    after lies in `before_path` and `after_path` on the server's machine, at the same loudness (""
+    where nothing was rendered).
+    """
+
+    job: str
+    request: str
+    seq: int
+    rank: int
+    edits: int
+    words: str
+    sentence: str
+    loudness_db: float
+    spectrum_db: float
+    audible: str
+    heard: int
+    verify: int
+    gain: float
+    low: float
+    high: float
+    before_path: str
+    after_path: str
+
+
+@_to_client("/stemlens/trial/edit")
+@dataclass(frozen=True, slots=True)
+class TrialEdit(Message):
+    """One edited stem of a trial.
+
+    `loudness_db` is the gain at the end that makes the stem as loud as it was (0 where its loudness
+    is the point). `actions` is a JSON list of what a DAW can do itself to get exactly this (see
+    docs/edits.md): objects with `do` "level" (`db`), "eq" (`bands` with `shape`, `hz`, `db`, `q`),
+    or "take": play the rendered file instead. `path` is the rendered stem, which starts where the
+    stem does, "" where none was rendered. `verify` says why only a new bounce can tell, or "".
+    """
+
+    job: str
+    request: str
+    seq: int
+    rank: int
+    track: str
+    preset: str
+    amount: float
+    words: str
+    loudness_db: float
+    actions: str
+    path: str
+    verify: str
+
+
+@_to_client("/stemlens/trial/tag")
+@dataclass(frozen=True, slots=True)
+class TrialTag(Message):
+    """What a trial does to a tag: its score before and after, and the change with its 95 %
+    interval over the segments of the session.
+
+    Those of the goal come first, then what moves most. Where the session is too short for an
+    interval, `low` is −1 and `high` 1.
+    """
+
+    job: str
+    request: str
+    seq: int
+    rank: int
+    tag: str
+    before: float
+    after: float
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedShare:
+    """A stem's share before and after, and the interval of what it is after."""
+
+    track: str
+    before: float
+    after: float
+    low: float
+    high: float
+
+
+@_to_client("/stemlens/trial/shares")
+@dataclass(frozen=True, slots=True)
+class TrialShares(Message):
+    """How a trial changes every stem's share of a tag, where that was asked for (`attributions`);
+    several messages for a tag where they would not fit one datagram."""
+
+    job: str
+    request: str
+    seq: int
+    rank: int
+    tag: str
+    shares: tuple[ChangedShare, ...] = ()
+
+
+@_to_client("/stemlens/suggestion")
+@dataclass(frozen=True, slots=True)
+class Suggestion(Message):
+    """The answer to `/stemlens/suggest` in one sentence, and how many trials follow from it (0:
+    nothing that was tried helps). `tried` is how many edits were tried, `taggings` what it cost."""
+
+    job: str
+    request: str
+    seq: int
+    goal: str
+    sentence: str
+    trials: int
+    tried: int
+    taggings: int
+
+
+@_to_client("/stemlens/trial/done")
+@dataclass(frozen=True, slots=True)
+class TrialDone(Message):
+    """Ends a request: its seq ran from 1 to `messages`; `path` is the JSON of it all on the
+    server's machine (schema `stemlens.trials/1`)."""
+
+    job: str
+    request: str
+    path: str
+    messages: int
+
+
+@_to_client("/stemlens/trial/failed")
+@dataclass(frozen=True, slots=True)
+class TrialFailed(Message):
+    """A request came to nothing: an error code and a sentence that says what to do."""
+
+    job: str
+    request: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was promised of a tag (its change, with interval) and what a new bounce really changed.
+
+    `held` is 1 where the real change lies in the interval, or within a point of it."""
+
+    tag: str
+    promised: float
+    low: float
+    high: float
+    real: float
+    held: int
+
+
+@_to_client("/stemlens/trial/verified")
+@dataclass(frozen=True, slots=True)
+class Verified(Message):
+    """Whether a promise held: the tags of the goal and those that were to move most; `sentence`
+    says it in words."""
+
+    job: str
+    before: str
+    request: str
+    rank: int
+    sentence: str
+    tags: tuple[Kept, ...] = ()
+
+
 @_to_client("/stemlens/error")
 @dataclass(frozen=True, slots=True)
 class Error(Message):
@@ -612,6 +862,11 @@ class Options:
     start_s: where the session starts in project time.
     tempo: beats per minute, or a list of tempo changes as in docs/session.md; kept in the result.
     mix_bypassed: the mix was bounced with the master's effects off, so the stems must add up to it.
+    same_level_as: a job of the same session from before: all stems get the gain that they got
+        there, so that both can be compared; null: by `session_loudness`.
+    separator: what makes stems of a lone mix: a name of `stemlens models list`.
+    separate: "auto": a session that is only a mix is separated; "rest": also what the mix has
+        beyond the stems, each part of it as a stem; "off": neither.
     annotations: which shares become annotations and markers.
     """
 
@@ -629,26 +884,46 @@ class Options:
     start_s: float = 0.0
     tempo: TempoMap | None = None
     mix_bypassed: bool = False
+    same_level_as: str | None = None
+    separator: str = "htdemucs"
+    separate: str = "auto"
     annotations: AnnotationPolicy = field(default_factory=AnnotationPolicy)
 
     def __post_init__(self) -> None:
-        _require(self.value in VALUES, "value", self.value, f"one of {', '.join(VALUES)}")
-        _require(self.unit in UNITS, "unit", self.unit, f"one of {', '.join(UNITS)}")
-        _require(_whole(self.budget), "budget", self.budget, "a whole number of 0 or more")
-        _require(_at_least_0(self.time_s), "time_s", self.time_s, "a time of 0 s or more")
-        _require(_at_least_0(self.precision), "precision", self.precision, "a score of 0 or more")
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
-        _require(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
-        _require(
+        require_option(self.value in VALUES, "value", self.value, f"one of {', '.join(VALUES)}")
+        require_option(self.unit in UNITS, "unit", self.unit, f"one of {', '.join(UNITS)}")
+        require_option(_whole(self.budget), "budget", self.budget, "a whole number of 0 or more")
+        require_option(_at_least_0(self.time_s), "time_s", self.time_s, "a time of 0 s or more")
+        require_option(
+            _at_least_0(self.precision), "precision", self.precision, "a score of 0 or more"
+        )
+        require_option(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
+        require_option(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
+        require_option(
             self.session_loudness == "off"
             or (is_number(self.session_loudness) and -70 <= float(self.session_loudness) <= 0),
             "session_loudness",
             self.session_loudness,
             "a loudness from -70 to 0 LUFS, or 'off'",
         )
-        _require(_at_least_0(self.silence), "silence", self.silence, "a power of 0 or more")
-        _require(abs(self.start_s) <= MAX_TIME_S, "start_s", self.start_s, "a time in seconds")
-        _require(self.master in MASTERS, "master", self.master, f"one of {', '.join(MASTERS)}")
+        require_option(_at_least_0(self.silence), "silence", self.silence, "a power of 0 or more")
+        require_option(
+            abs(self.start_s) <= MAX_TIME_S, "start_s", self.start_s, "a time in seconds"
+        )
+        require_option(
+            self.master in MASTERS, "master", self.master, f"one of {', '.join(MASTERS)}"
+        )
+        require_option(
+            self.same_level_as is None or isinstance(self.same_level_as, str),
+            "same_level_as",
+            self.same_level_as,
+            "the id of a job",
+        )
+        require_option(self.separator != "", "separator", self.separator, "the name of a separator")
+        separations = ", ".join(SEPARATIONS)
+        require_option(
+            self.separate in SEPARATIONS, "separate", self.separate, f"one of {separations}"
+        )
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Options:
@@ -661,7 +936,7 @@ class Options:
         policy = values.pop("annotations", None)
         if policy is not None:
             values["annotations"] = policy_from(policy)
-        options: Options = _build(cls, values, "")
+        options: Options = build_options(cls, values)
         return options
 
     @classmethod
@@ -688,7 +963,7 @@ def policy_from(given: Any) -> AnnotationPolicy:
     """An annotation policy from JSON's or TOML's dict; raises `bad_options`."""
     if isinstance(given, Mapping) and isinstance(given.get("kinds"), list):
         given = {**given, "kinds": tuple(given["kinds"])}
-    policy: AnnotationPolicy = _build(AnnotationPolicy, given, "annotations.")
+    policy: AnnotationPolicy = build_options(AnnotationPolicy, given, "annotations.")
     return policy
 
 
@@ -709,7 +984,8 @@ def read_policy(path: Path) -> AnnotationPolicy:
         raise StemlensError("bad_options", f"{path}: {error}") from error
 
 
-def _require(good: bool, key: str, value: Any, allowed: str) -> None:
+def require_option(good: bool, key: str, value: Any, allowed: str) -> None:
+    """Raises `bad_options` for an option that is not `good`, saying what it must be."""
     if not good:
         raise StemlensError("bad_options", f"The option {key} is {value!r}; it must be {allowed}.")
 
@@ -723,7 +999,8 @@ def _whole(value: int | None) -> bool:
     return value is None or (whole and 0 <= value < 2**63)
 
 
-def _build(cls: type[Any], given: Any, prefix: str) -> Any:
+def build_options(cls: type[Any], given: Any, prefix: str = "") -> Any:
+    """An options dataclass from JSON's dict; raises `bad_options` naming `prefix` and the key."""
     if not isinstance(given, Mapping):
         raise StemlensError("bad_options", f"The option {prefix.rstrip('.')} must be an object.")
     defaults = cls()
@@ -745,15 +1022,15 @@ def _build(cls: type[Any], given: Any, prefix: str) -> Any:
 def _check_type(key: str, value: Any, default: Any) -> None:
     """Whether a JSON value can stand where `default` stands; fuller checks are the classes' own."""
     if isinstance(default, bool):
-        _require(isinstance(value, bool), key, value, "true or false")
+        require_option(isinstance(value, bool), key, value, "true or false")
     elif isinstance(default, int):
-        _require(isinstance(value, int) and not isinstance(value, bool), key, value, "whole")
+        require_option(isinstance(value, int) and not isinstance(value, bool), key, value, "whole")
     elif isinstance(default, float) and key != "session_loudness":
-        _require(is_number(value), key, value, "a number")
+        require_option(is_number(value), key, value, "a number")
     elif isinstance(default, str):
-        _require(isinstance(value, str), key, value, "a text")
+        require_option(isinstance(value, str), key, value, "a text")
     elif isinstance(default, tuple):
-        _require(
+        require_option(
             isinstance(value, tuple) and all(isinstance(item, str) for item in value),
             key,
             value,

@@ -14,6 +14,7 @@ from dataclasses import MISSING, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from stemlens_bridge.annotations import AnnotationPolicy
+from stemlens_bridge.edits import SuggestOptions, TryOptions
 from stemlens_bridge.errors import CODES
 from stemlens_bridge.protocol import (
     LETTERS,
@@ -63,6 +64,14 @@ def osc_page() -> str:
             "`annotations` is an object:",
             "",
             *_options(AnnotationPolicy, AnnotationPolicy()),
+            "",
+            "### Of `/stemlens/try`",
+            "",
+            *_options(TryOptions, TryOptions()),
+            "",
+            "### Of `/stemlens/suggest`",
+            "",
+            *_options(SuggestOptions, SuggestOptions()),
             "",
             "## Error codes",
             "",
