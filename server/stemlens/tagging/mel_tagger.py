@@ -103,6 +103,10 @@ class MelTagger(Tagger):
     def open(self, waveforms: NDArray[np.float32]) -> MelStems:
         return MelStems(waveforms, self._linear_device, self._device, self._lanes)
 
+    def open_one(self, waveform: NDArray[np.float32], segment: int) -> Tensor:
+        spectra = mel.stft(torch.from_numpy(waveform[None]), segment, device=self._linear_device)
+        return mel.compress(mel.power(spectra)).to(self._device)
+
     def score(self, inputs: Tensor) -> NDArray[np.float32]:
         scores = torch.empty((len(inputs), len(self.tags)), device=self._device)
         together = MICRO_BATCH.get(self._device.type, 1)

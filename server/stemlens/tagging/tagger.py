@@ -87,6 +87,11 @@ class Tagger(ABC):
         """The samples that a segment is made of: first (may be negative) and last + 1; what lies
         outside the session is silence."""
 
+    def open_one(self, waveform: NDArray[np.float32], segment: int) -> Any:
+        """The input for `score` of one segment of one waveform `[samples]`, and of nothing else of
+        it; a family that can make it without opening the whole waveform does so."""
+        return self.open(waveform[None]).segment(segment, [0]).mix(np.ones((1, 1)))
+
     @abstractmethod
     def score(self, inputs: Any) -> NDArray[np.float32]:
         """Scores `[coalitions, tags]` of what `OpenSegment.mix` returned."""
