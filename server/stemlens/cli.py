@@ -1,4 +1,4 @@
-"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve.
+"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve; the rest in `cli_trials`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -10,22 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import platformdirs
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import audio, scorecache, tagging
+from stemlens import audio, cli_trials, scorecache
 from stemlens.audio import MAX_DURATION_S
+from stemlens.cli_common import (
+    DEFAULTS,
+    DEVICES,
+    Device,
+    MaxMinutes,
+    TaggerName,
+    choice,
+    loaded_tagger,
+    progress_bars,
+)
 from stemlens.scorecache import MAX_BYTES, ScoreCache
-from stemlens.tagging import Tagger, weights
+from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
@@ -41,16 +47,10 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
+cli_trials.add(app)
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-DEFAULTS = Options()
 STOPPED = 130
 
-TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
-Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
-MaxMinutes = Annotated[
-    float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)
-]
 PolicyFile = Annotated[
     Path | None, typer.Option(metavar="TOML", help="What is told, and how (docs/annotations.md).")
 ]
@@ -68,48 +68,6 @@ def run() -> None:
         if ended.code == STOPPED:  # which typer makes of Ctrl-C
             print("stemlens: stopped", file=sys.stderr)
         raise
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar for each stage on standard error, gone at the end; nothing off a terminal."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=30),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        tasks: dict[str, Any] = {}
-
-        def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=1.0)
-            bar.update(tasks[stage], completed=fraction)
-
-        yield show
-
-
-def _tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:
-    """The tagger, its weights fetched first where need be."""
-    if name in weights.MODELS and not weights.is_there(name):
-        weights.pull(name, progress=partial(show, "fetching weights"))
-    show("loading the tagger", 0.0)  # importing torch takes seconds
-    tagger = tagging.load(name, device)
-    show("loading the tagger", 1.0)
-    return tagger
-
-
-def _choice(value: str, allowed: tuple[str, ...], option: str) -> str:
-    if value not in allowed:
-        raise typer.BadParameter(
-            f"{value!r} is not one of {', '.join(allowed)}.", param_hint=option
-        )
-    return value
 
 
 @app.command()
@@ -172,7 +130,7 @@ def analyze(
     from stemlens.report import midi
     from stemlens.report.over_time import OverTime
 
-    _choice(device, DEVICES, "--device")
+    choice(device, DEVICES, "--device")
     if midi_lanes and midi_file is None:
         raise typer.BadParameter("it needs --midi FILE.", param_hint="--midi-lanes")
     require_writable(json_file, npz_file, midi_file)
@@ -193,8 +151,8 @@ def analyze(
     if policy is not None:
         options = replace(options, annotations=read_policy(policy))
     session = Session.read(*places, mix=mix)
-    with _progress() as show:
-        loaded = _tagger(options.tagger, device, show)
+    with progress_bars() as show:
+        loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:
             midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
         from stemlens.analysis import analyze as analyze_session
@@ -251,15 +209,15 @@ def tag(
     """Show what the tagger hears in whole files, at their own level."""
     from stemlens.taggram import taggram
 
-    _choice(device, DEVICES, "--device")
+    choice(device, DEVICES, "--device")
     require_writable(json_file)
     for path in files:
         audio.probe(path, max_duration_s=60 * max_minutes)
-    with _progress() as show:
-        loaded = _tagger(tagger, device, show)
+    with progress_bars() as show:
+        loaded = loaded_tagger(tagger, device, show)
     found = []
     for path in files:
-        with _progress() as show:
+        with progress_bars() as show:
             one = taggram(
                 path,
                 loaded,
@@ -317,7 +275,7 @@ def pull_model(
     ] = None,
 ) -> None:
     """Fetch a tagger's weights; does nothing where they are here already."""
-    with _progress() as show:
+    with progress_bars() as show:
         path = weights.pull(
             name, wheel=wheel, progress=lambda fraction: show("fetching weights", fraction)
         )
@@ -369,7 +327,7 @@ def serve(
         data=(data or Path(platformdirs.user_data_dir("stemlens"))).absolute(),
         host=host,
         port=port,
-        device=_choice(device, DEVICES, "--device"),
+        device=choice(device, DEVICES, "--device"),
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
         max_duration_s=60 * max_minutes,

@@ -115,11 +115,14 @@ def prepare(
     max_duration_s: float = audio.MAX_DURATION_S,
     on_read: Callable[[float], None] = lambda fraction: None,
     mix_bypassed: bool = False,
+    session_gain_db: float | None = None,
 ) -> Material:
     """Reads a session for a tagger that listens at `rate` Hz.
 
     `master`: what is done about the master bus: off, curve, rest or auto. `mix_bypassed`: the mix
     was bounced with the master's effects off, so the stems must add up and no bus is treated.
+    `session_gain_db`: the gain of all stems, dB, in the place of one that brings the sum to
+    `session_loudness`.
     `on_read` is told the fraction of files that are done; what it raises ends the work. Raises the
     errors of `audio.read`.
     """
@@ -163,7 +166,7 @@ def prepare(
             warnings += mixes.master_warnings(treatment)
         session = _play_master(session, stems, bounce, treatment, heard)
 
-    gain_db, loudness, told = _session_gain(stems, session_loudness)
+    gain_db, loudness, told = _session_gain(stems, session_loudness, session_gain_db)
     mix = None
     if bounce is not None and treatment is not None:
         mix_gain_db = _mix_gain(bounce.stereo, stems.session_rate, loudness, session_loudness)
@@ -246,8 +249,14 @@ def _play_master(
     return replace(session, stems=(*session.stems, rest))
 
 
-def _session_gain(stems: _Stems, target: float | str) -> tuple[float, float, list[tuple[str, str]]]:
-    """What brings the sum to the target, in whole dB, and the loudness that it has then."""
+def _session_gain(
+    stems: _Stems, target: float | str, given_db: float | None
+) -> tuple[float, float, list[tuple[str, str]]]:
+    """What brings the sum to the target, in whole dB, or the gain that is given; and the loudness
+    that it has then."""
+    if given_db is not None:
+        loudness = audio.loudness(stems.total, stems.session_rate)
+        return given_db, given_db + (0.0 if loudness is None else loudness), []
     if isinstance(target, str):
         return 0.0, 0.0, []
     loudness = audio.loudness(stems.total, stems.session_rate)

@@ -47,11 +47,13 @@ def open_game(
     max_duration_s: float = MAX_DURATION_S,
     kept: ScoreCache | None = None,
     before: Iterable[OpenedSession] = (),
+    session_gain_db: float | None = None,
 ) -> OpenedSession:
     """Reads a session and opens it for a tagger; raises the errors of `audio.read`.
 
     `kept`: where scores are looked up and kept (see `Game`). `before`: sessions that are open
     already; one with the same audio lends what was made of it, whatever its gains.
+    `session_gain_db`: the gain of all stems, in the place of what the options would make it.
     """
     started = time.perf_counter()
     material = prepare(
@@ -62,6 +64,7 @@ def open_game(
         on_read=lambda fraction: on_progress("reading stems", fraction),
         max_duration_s=max_duration_s,
         mix_bypassed=options.mix_bypassed,
+        session_gain_db=session_gain_db,
     )
     read = time.perf_counter()
     same = next((other for other in before if _same_audio(other, material, tagger)), None)

@@ -14,6 +14,7 @@ Values = Mapping[str, float | str]
 # Of these a higher value, relative to the stem's loudness, means a lower one relative to full
 # scale: it says how far above full scale the loudness is driven.
 _DRIVES = ("drive_db",)
+_CUTOFFS = ("cutoff_frequency_hz", "cutoff_hz", "centre_frequency_hz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,22 @@ def absolute(chain: Iterable[Setting], loudness_lufs: float) -> Chain:
             },
             relative=frozenset(),
             inside=absolute(setting.inside, loudness_lufs),
+        )
+        for setting in chain
+    )
+
+
+def below(chain: Iterable[Setting], highest_hz: float) -> Chain:
+    """The chain with no filter above that frequency."""
+
+    def limited(name: str, value: float | str) -> float | str:
+        return min(value, highest_hz) if name in _CUTOFFS and not isinstance(value, str) else value
+
+    return tuple(
+        replace(
+            setting,
+            values={name: limited(name, value) for name, value in setting.values.items()},
+            inside=below(setting.inside, highest_hz),
         )
         for setting in chain
     )

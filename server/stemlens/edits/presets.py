@@ -291,11 +291,13 @@ class _Reader:
         facts = PLUGINS[plugin]
         if plugin == "VST3":
             return self._vst3(given, line)
+        if facts.has_chain and inside:
+            raise self._error("plugin", line, "the chain of a Mix must be without a Mix in it")
         allowed = {"plugin", *facts.parameters, *(("chain",) if facts.has_chain else ())}
         self._only(given, allowed, plugin, line)
         inner = given.get("chain", [])
-        if facts.has_chain and (not isinstance(inner, list) or not inner or inside):
-            raise self._error("chain", line, "a Mix needs a [[chain.chain]] without a Mix in it")
+        if facts.has_chain and (not isinstance(inner, list) or not inner):
+            raise self._error("plugin", line, f"a {plugin} needs a [[chain.chain]]")
         ranged = {
             name: self._ranged(name, given[name], parameter, plugin, line)
             if name in given
@@ -370,7 +372,7 @@ class _Reader:
     def _error(self, key: str, after: int, why: str) -> StemlensError:
         """The error for a key that stands in some line after another."""
         for number, line in enumerate(self._lines[after:], after + 1):
-            if key and re.match(rf"\s*(\[+\s*)?[\w.]*\b{re.escape(key)}\b", line):
+            if key and re.search(rf"\b{re.escape(key)}\b", line.partition("#")[0]):
                 return self._told(number, why)
         return self._told(after, why)
 

@@ -31,6 +31,7 @@ SILENT_DB = -100.0  # a tail is over where it stays below
 MOST_MATCH_DB = 60.0
 HEADROOM = 0.5  # to which what clips at full scale is brought before
 MP3_RATES = (32_000, 44_100, 48_000)
+HIGHEST = 0.45  # of the rate, above which a digital filter cannot be
 LEAST_FRAMES = 64  # so that pedalboard can tell frames from channels
 
 Host = Callable[[Setting, Samples, int], Samples]
@@ -72,6 +73,7 @@ def render(
     if wants_loudness and before_lufs is None:
         before_lufs = audio.loudness(samples, rate)
     settled = chains.absolute(chain, 0.0 if before_lufs is None else before_lufs)
+    settled = chains.below(settled, HIGHEST * rate)
     if not samples.any():
         return Rendered(samples, settled, before_lufs, None, 0.0)
     tail = math.ceil(rate * sum(setting.tail_s for setting in settled))

@@ -160,7 +160,7 @@ class TrialSession:
     def plan(self, edit: Edit, loudness_match: bool | None = None) -> Planned:
         """Finds an edit's stem and preset; raises `edit_invalid`, `preset_unknown`."""
         stem = find_stem(self.stems, edit.stem)
-        if self.stems[stem].id == _rest_id(self.opened):
+        if not self.is_editable(stem):
             raise StemlensError(
                 "edit_invalid",
                 f"{self.stems[stem].name} is what the master bus adds: it has no track that could "
@@ -170,6 +170,10 @@ class TrialSession:
         chain = preset.settings(edit)
         match = preset.loudness_match if loudness_match is None else loudness_match
         return Planned(edit, stem, preset, chain, match and bool(chain))
+
+    def is_editable(self, stem: int) -> bool:
+        """Whether a stem has audio of its own: not what the master bus adds."""
+        return self.stems[stem].id != _rest_id(self.opened)
 
     def trial(
         self,
@@ -246,7 +250,7 @@ class TrialSession:
             chain,
             loudness_match=plan.loudness_match,
             before_lufs=before,
-            host=_host,
+            host=hosted,
         )
         rendered[plan.stem] = out.samples
         becomes = self._heard(plan.stem, out.samples, clip.sample_rate)
@@ -471,7 +475,7 @@ def _energy_changed(source: Samples, out: Rendered) -> float:
     return float(np.square(moved).sum()) / was if was else 0.0
 
 
-def _host(setting: Setting, samples: Samples, rate: int) -> Samples:
+def hosted(setting: Setting, samples: Samples, rate: int) -> Samples:
     """A VST3 in a process of its own."""
     from stemlens.edits.vst3 import render_vst3
 

@@ -7,6 +7,7 @@ Only the best tags are sent; all of them are in the result file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -16,10 +17,16 @@ from stemlens_bridge.protocol import (
     UNKNOWN,
     Annotation,
     Attributions,
+    ChangedShare,
     Marker,
     Message,
     Share,
+    Suggestion,
     TagScore,
+    Trial,
+    TrialEdit,
+    TrialShares,
+    TrialTag,
     Warning_,
 )
 
@@ -55,6 +62,82 @@ def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Mess
     for item in result["markers"]:
         add(Marker, item["track"], item["start_s"], item["end_s"], item["text"])
     return messages
+
+
+def trial_messages(job: str, request: str, document: Mapping[str, Any], tags: int) -> list[Message]:
+    """The numbered messages of trials (`stemlens.trials/1`), of each so many tags: a pure function
+    too, so that what was lost can simply be sent again."""
+    messages: list[Message] = []
+
+    def add(kind: type[Message], *rest: Any) -> None:
+        messages.append(kind(job, request, len(messages) + 1, *rest))  # type: ignore[call-arg]
+
+    if document["suggestion"] is not None:
+        told = document["suggestion"]
+        goal = document["goal"]["text"]
+        add(Suggestion, goal, told["sentence"], told["trials"], told["tried"], told["taggings"])
+    for trial in document["trials"]:
+        rank = trial["rank"]
+        gain = trial["gain"] or {"value": 0.0, "low": 0.0, "high": 0.0}
+        add(
+            Trial,
+            rank,
+            len(trial["edits"]),
+            trial["words"],
+            trial["sentence"],
+            trial["loudness_db"],
+            trial["spectrum_db"],
+            trial["audible"],
+            int(any(edit["heard"] for edit in trial["edits"])),
+            int(any(edit["verify"] for edit in trial["edits"])),
+            gain["value"],
+            _end(gain["low"], -1.0),
+            _end(gain["high"], 1.0),
+            trial["before_path"] or "",
+            trial["after_path"] or "",
+        )
+        for edit in trial["edits"]:
+            add(
+                TrialEdit,
+                rank,
+                edit["stem"],
+                edit["preset"],
+                float(edit["amount"]),
+                edit["words"],
+                edit["match_db"],
+                json.dumps(edit["actions"], separators=(",", ":")),
+                edit["path"] or "",
+                edit["verify"],
+            )
+        for tag in trial["tags"][:tags]:
+            low, high = _end(tag["low"], -1.0), _end(tag["high"], 1.0)
+            add(TrialTag, rank, tag["tag"], tag["before"], tag["after"], tag["change"], low, high)
+        for tag in (trial["shares"] or [])[:tags]:
+            empty = TrialShares(job, request, 0, rank, tag["tag"])
+            shares = [
+                ChangedShare(s["stem"], s["before"], s["after"], s["low"], s["high"])
+                for s in tag["attributions"]
+            ]
+            for part in split(empty, "shares", shares):
+                add(TrialShares, rank, tag["tag"], part)
+    return messages
+
+
+def with_trials(
+    result: Mapping[str, Any], tried: Iterable[tuple[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """A result with all that was tried on its session: requests and their documents."""
+    trials: list[dict[str, Any]] = []
+    suggestions: list[dict[str, Any]] = []
+    for request, document in tried:
+        into = trials if document["kind"] == "try" else suggestions
+        into += [{"request": request, **trial} for trial in document["trials"]]
+    return {**result, "trials": trials, "suggestions": suggestions}
+
+
+def _end(bound: float | None, unknown: float) -> float:
+    """An end of an interval; what is not known may be anything."""
+    return unknown if bound is None else bound
 
 
 def warning_messages(job: str, result: Mapping[str, Any]) -> list[Message]:

@@ -1,10 +1,11 @@
 """The server's end of the worker process: starts it, gives it jobs, hears it, replaces it.
 
 Both sides speak JSON, one object a line, over the worker's standard input and output. To the
-worker: `{"run": …}`, `{"cancel": job}`, `{"live": …}` (see `live_lane`). From it: `{"event": …,
-"job": …, …}` with the events "ready", "progress", "revision", "done", "failed", "cancelled",
-"live". When the server is gone its end of the pipe closes, and the worker ends at once; when the
-worker is gone the server hears of it by `on_death`.
+worker: `{"run": …}`, `{"cancel": job}`, `{"live": …}` (see `live_lane`), `{"trial": …}` (see
+`trial_lane`). From it: `{"event": …, "job": …, …}` with the events "ready", "progress",
+"revision", "done", "failed", "cancelled", "live", "trial". When the server is gone its end of the
+pipe closes, and the worker ends at once; when the worker is gone the server hears of it by
+`on_death`.
 """
 
 from __future__ import annotations

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stemlens.service.delivery import result_messages
+from stemlens.service.delivery import result_messages, with_trials
 from stemlens.service.link import WorkerLink
 from stemlens.service.live_desk import LiveDesk
 from stemlens.service.replies import Replies
 from stemlens.service.store import JobFile, Store
+from stemlens.service.trial_desk import TrialDesk
 from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Error, JobProgress, Options
@@ -61,6 +62,9 @@ class Runner:
         self._running: Running | None = None
         self._stopped = False
         self.live = LiveDesk(store, replies, self._link.send, self._spec)
+        self.trials = TrialDesk(
+            store, replies, self._link.send, self._spec, results, self._keep_trials
+        )
 
     async def run(self) -> None:
         """Keeps a worker alive; returns after `stop`."""
@@ -78,11 +82,12 @@ class Runner:
         except sqlite3.OperationalError as error:
             self._later(error, self.start_next)
 
-    def _begin_live(self) -> None:
+    def _begin_lanes(self) -> None:
         try:
             self.live.on_ready()
+            self.trials.on_ready()
         except sqlite3.OperationalError as error:
-            self._later(error, self._begin_live)
+            self._later(error, self._begin_lanes)
 
     def _start_next(self) -> None:
         if self._running is not None or not self._link.ready or self._stopped:
@@ -108,8 +113,16 @@ class Runner:
             "npz": str(self._path(job.id, ".npz")),
             "scores": str(self._results.with_name("scores.sqlite3")),
             "revision": self._store.revision(job.id),
+            "session_gain_db": self._level(Options.from_json(job.options)),
             "max_duration_s": self._max_duration_s,
         }
+
+    def _level(self, options: Options) -> float | None:
+        """The session gain of the job that this one is to be compared with, if there is one."""
+        found = None
+        if options.same_level_as is not None:
+            found = self._store.result(options.same_level_as)
+        return None if found is None else float(found[0]["session"]["session_gain_db"])
 
     def cancel(self, job: str) -> None:
         """Makes the worker give the job up, if it has it."""
@@ -119,6 +132,7 @@ class Runner:
     def tick(self) -> None:
         """Repeats the progress when nothing was said for a while."""
         self.live.tick()
+        self.trials.tick()
         running = self._running
         if running is not None and time.monotonic() - running.told >= PROGRESS_EVERY_S:
             self._tell_progress(running)
@@ -132,9 +146,11 @@ class Runner:
         kind, job = event["event"], event["job"]
         if kind == "ready":
             self.start_next()
-            self._begin_live()
+            self._begin_lanes()
         elif kind == "live":
             self.live.on_event(event)
+        elif kind == "trial":
+            self._hear_trial(event)
         elif self._running is not None and self._running.job == job:
             if kind == "progress":
                 self._running.stage, self._running.fraction = event["stage"], event["fraction"]
@@ -143,6 +159,12 @@ class Runner:
                 self._revise(job, event["result"])
             else:
                 self._settle(job, event)
+
+    def _hear_trial(self, event: dict[str, Any]) -> None:
+        try:
+            self.trials.on_event(event)
+        except sqlite3.OperationalError as error:
+            self._later(error, self._hear_trial, event)
 
     def _revise(self, job: str, result: dict[str, Any]) -> None:
         """Keeps and tells what is known of a job so far; what cannot be kept is simply not told."""
@@ -177,6 +199,7 @@ class Runner:
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
         path = self._path(job, ".json")
+        result = with_trials(result, self._store.trials(job))
         try:
             jsontext.write(path, result)
         except StemlensError as error:
@@ -189,6 +212,20 @@ class Runner:
         self._replies.tell_state(job, subscribers=True)
         self._replies.deliver(job, result, str(path))
 
+    def _keep_trials(self, job: str) -> None:
+        """Puts what was tried on a finished job into its result; what cannot be written there is
+        in the trials' own files still."""
+        found = self._store.result(job)
+        if found is None or not found[1]:
+            return
+        result = with_trials(found[0], self._store.trials(job))
+        try:
+            jsontext.write(Path(found[1]), result)
+        except StemlensError as error:
+            log.warning("the trials of %s are not in its result: %s", job, error)
+            return
+        self._store.finish(job, result, Path(found[1]))
+
     def _fail(self, job: str, code: str, message: str) -> None:
         log.warning("job %s failed: %s", job, message)
         self._store.set_state(job, "failed", (code, message))
@@ -197,6 +234,7 @@ class Runner:
 
     def _on_death(self, code: int, failed_starts: int) -> None:
         self.live.on_death(code)
+        self.trials.on_death()
         self._end_running(code, failed_starts)
 
     def _end_running(self, code: int, failed_starts: int) -> None:

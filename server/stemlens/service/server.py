@@ -63,6 +63,10 @@ from stemlens_bridge.protocol import (
     Ping,
     Pong,
     Subscribe,
+    Suggest,
+    TrialCancel,
+    Try,
+    Verify,
     decode,
 )
 from stemlens_bridge.session import Stem, require_text, stem_facts
@@ -141,6 +145,10 @@ class Server:
             LiveMute: self._runner.live.mute,
             LiveState: self._runner.live.state,
             LiveClose: self._runner.live.close,
+            Try: self._runner.trials.ask_to_try,
+            Suggest: self._runner.trials.ask_to_suggest,
+            TrialCancel: self._runner.trials.cancel,
+            Verify: self._runner.trials.verify,
         }
 
     # ------------------------------------------------------------------ life
@@ -225,7 +233,12 @@ class Server:
             raise StemlensError("bad_message", f"A job id has 1 to {MAX_JOB_ID} characters.")
         require_text(message.daw, MAX_TEXT)
         require_text(message.project, MAX_TEXT)
-        Options.from_json(message.options)
+        options = Options.from_json(message.options)
+        if options.same_level_as is not None and self._store.result(options.same_level_as) is None:
+            raise StemlensError(
+                "trial_impossible",
+                f"The job {options.same_level_as!r} (same_level_as) has no result to compare with.",
+            )
         self._replies.named(peer, message.reply_port)  # all that can be wrong is said before
         job = self._store.job(message.job)
         told = (message.daw, message.project, message.options)

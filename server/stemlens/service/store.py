@@ -19,7 +19,7 @@ from typing import Any
 
 from stemlens_bridge.errors import StemlensError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE jobs (
     id          TEXT PRIMARY KEY,
@@ -58,6 +58,19 @@ CREATE TABLE results (
     PRIMARY KEY (job, revision)
 );
 """
+TRIALS = """
+CREATE TABLE trials (
+    job      TEXT NOT NULL REFERENCES jobs (id),
+    request  TEXT NOT NULL,
+    asked    TEXT NOT NULL,
+    document TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    tags     INTEGER NOT NULL,
+    PRIMARY KEY (job, request)
+);
+"""
+STEPS = (SCHEMA, TRIALS)
+"""What makes each version of the schema of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +112,21 @@ class JobFile:
     sha256: str | None = None
 
 
-class Store:
-    """The database; creates it where there is none.
+@dataclass(frozen=True, slots=True)
+class TrialDocument:
+    """What came of a request for trials: what was asked, the document and its file, and how many
+    tags of each trial are told."""
 
-    Raises `output_failed` for one that is damaged or of another version. Later on `sqlite3.Error`
+    asked: str
+    document: dict[str, Any]
+    path: str
+    tags: int
+
+
+class Store:
+    """The database; creates it where there is none, and brings one of an older version up to date.
+
+    Raises `output_failed` for one that is damaged or of a newer version. Later on `sqlite3.Error`
     comes through, when the disk is full or another program keeps the database locked.
     """
 
@@ -114,9 +138,10 @@ class Store:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
+            if version < SCHEMA_VERSION:
+                steps = " ".join(STEPS[version:])
                 self._db.executescript(
-                    f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                    f"BEGIN; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
         except sqlite3.Error as error:
             raise StemlensError(
@@ -124,10 +149,10 @@ class Store:
                 f"{path} cannot be used as the database of jobs: {error}. Move it away, or choose "
                 "another folder with --data.",
             ) from error
-        if version not in (0, SCHEMA_VERSION):
+        if version > SCHEMA_VERSION:
             raise StemlensError(
                 "output_failed",
-                f"{path} was written by another version of Stemlens (its schema is {version}, "
+                f"{path} was written by a newer version of Stemlens (its schema is {version}, "
                 f"this version's {SCHEMA_VERSION}). Choose another folder with --data.",
             )
 
@@ -261,6 +286,31 @@ class Store:
                 (job, document["revision"], path, json.dumps(document)),
             )
             self._db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
+
+    def keep_trial(
+        self, job: str, request: str, asked: str, document: dict[str, Any], path: str, tags: int
+    ) -> None:
+        """Keeps what came of a request."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)",
+            (job, request, asked, json.dumps(document), path, tags),
+        )
+
+    def trial(self, job: str, request: str) -> TrialDocument | None:
+        """What came of a request, if it is done."""
+        row = self._db.execute(
+            "SELECT * FROM trials WHERE job = ? AND request = ?", (job, request)
+        ).fetchone()
+        if row is None:
+            return None
+        return TrialDocument(row["asked"], json.loads(row["document"]), row["path"], row["tags"])
+
+    def trials(self, job: str) -> list[tuple[str, dict[str, Any]]]:
+        """All that was tried on a job: requests and documents, in their order."""
+        rows = self._db.execute(
+            "SELECT request, document FROM trials WHERE job = ? ORDER BY rowid", (job,)
+        ).fetchall()
+        return [(row["request"], json.loads(row["document"])) for row in rows]
 
     def result(self, job: str) -> tuple[dict[str, Any], str] | None:
         """The last revision of a job's result and the path of its file ("" until it is done)."""

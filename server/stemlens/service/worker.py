@@ -2,7 +2,8 @@
 
 Reads commands and writes events as `stemlens.service.link` describes. It does one job at a time; a
 thread listens meanwhile, so that a cancel takes effect between two batches, and so that the process
-ends at once when the server is gone. Another thread plays the live mix (see `live_lane`). Whatever
+ends at once when the server is gone. Other threads play the live mix
+(see `live_lane`) and try edits (see `trial_lane`). Whatever
 prints to standard output (native libraries do, some of them when they are imported) is sent to
 standard error first, to keep the events clean.
 """
@@ -29,6 +30,7 @@ from stemlens.scorecache import ScoreCache
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.store import JobFile
+from stemlens.service.trial_lane import TrialLane
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -58,6 +60,7 @@ class Worker:
         self._telling = threading.Lock()
         self._shelf = Shelf()
         self.live = LiveLane(self._shelf, self._open, self._tell)
+        self.trials = TrialLane(self._shelf, self._open, self._tell)
 
     def listen(self, commands: TextIO) -> None:
         """Takes commands until the server's end closes; then ends the process."""
@@ -69,6 +72,8 @@ class Worker:
                 self._cancelled.add(command["cancel"])
             elif "live" in command:
                 self.live.take(command["live"])
+            elif "trial" in command:
+                self.trials.take(command["trial"])
         os._exit(0)
 
     def run(self) -> None:
@@ -150,6 +155,7 @@ class Worker:
             max_duration_s=spec["max_duration_s"],
             kept=kept,
             before=self._shelf.every(),
+            session_gain_db=spec["session_gain_db"],
         )
 
     def _scores(self, path: str) -> ScoreCache:
@@ -192,4 +198,5 @@ def main(device: str, events: TextIO) -> None:
     worker = Worker(device, events)
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
     threading.Thread(target=worker.live.run, name="live", daemon=True).start()
+    threading.Thread(target=worker.trials.run, name="trials", daemon=True).start()
     worker.run()

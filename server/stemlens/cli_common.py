@@ -1,0 +1,68 @@
+"""What several commands of `stemlens` share: options, progress bars, the tagger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from stemlens import tagging
+from stemlens.tagging import Tagger, weights
+from stemlens_bridge.protocol import Options
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DEFAULTS = Options()
+
+TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
+Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
+MaxMinutes = Annotated[
+    float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)
+]
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, float], None]]:
+    """A bar for each stage on standard error, gone at the end; nothing off a terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=1.0)
+            bar.update(tasks[stage], completed=fraction)
+
+        yield show
+
+
+def loaded_tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:
+    """The tagger, its weights fetched first where need be."""
+    if name in weights.MODELS and not weights.is_there(name):
+        weights.pull(name, progress=partial(show, "fetching weights"))
+    show("loading the tagger", 0.0)  # importing torch takes seconds
+    tagger = tagging.load(name, device)
+    show("loading the tagger", 1.0)
+    return tagger
+
+
+def choice(value: str, allowed: tuple[str, ...], option: str) -> str:
+    """One of the allowed values of an option; raises typer's own error."""
+    if value not in allowed:
+        raise typer.BadParameter(
+            f"{value!r} is not one of {', '.join(allowed)}.", param_hint=option
+        )
+    return value

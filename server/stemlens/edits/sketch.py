@@ -1,0 +1,143 @@
+"""Edits tried quickly: on a part of a session, as the tagger hears it, good enough to compare them.
+
+A sketch plays the stem's mono waveform at the tagger's rate through the chain, in some segments
+only and a little before them, and takes a fifth of the time of a trial or less. It differs from the
+trial in what happens above the tagger's range, in what a plug-in does between the sides, and in
+what went on before the lead-in. What is suggested in the end has been tried in full.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlens import audio
+from stemlens.edits import chains
+from stemlens.edits.render import render
+from stemlens.edits.response import filtered
+from stemlens.edits.trials import Planned, TrialSession, hosted
+
+LEAD_IN_S = 1.0
+
+
+class Sketches:
+    """Sketches of edits of a session that is open for trials."""
+
+    def __init__(self, session: TrialSession) -> None:
+        self._session = session
+        self._rates: dict[int, int] = {}
+        self._loudness: dict[int, float] = {}
+        rounds = [np.flatnonzero(own) for own in session.game.sounding.T]
+        self._orders = [_spread(own.tolist()) for own in rounds]
+
+    def order(self, stem: int) -> list[int]:
+        """The segments in which a stem sounds, so that the first few are spread over all."""
+        return self._orders[stem]
+
+    def change(self, plans: Sequence[Planned], segments: Sequence[int]) -> NDArray[np.float64]:
+        """What edits together do to the scores of some segments, `[segments, tags]`."""
+        session = self._session
+        mix = session.mix.astype(np.float64)
+        by_stem: dict[int, list[Planned]] = {}
+        for plan in plans:
+            by_stem.setdefault(plan.stem, []).append(plan)
+        for stem, own in by_stem.items():
+            self._replace(mix, stem, own, segments)
+        heard = session.hearing.scores(mix.astype(np.float32), segments)
+        return heard - session.before[list(segments)]
+
+    def _replace(
+        self,
+        mix: NDArray[np.float64],
+        stem: int,
+        plans: Sequence[Planned],
+        segments: Sequence[int],
+    ) -> None:
+        """Puts an edited stem into the mix, where the given segments are."""
+        session = self._session
+        lead_in = round(LEAD_IN_S * session.rate)
+        gain = session.game.gains[stem]
+        pieces = []
+        for first, last in _merged(session.game.tagger.reach, segments, mix.size, lead_in):
+            was = session.waveforms[stem, first:last]
+            becomes = was
+            for plan in plans:
+                becomes = self._through(stem, plan, becomes)
+            pieces.append((first, last, was, becomes))
+        match = 1.0
+        if any(plan.loudness_match for plan in plans):
+            match = self._match([(was, becomes) for *_, was, becomes in pieces])
+        for first, last, was, becomes in pieces:
+            mix[first:last] += gain * (match * becomes.astype(np.float64) - was)
+
+    def _through(
+        self, stem: int, plan: Planned, waveform: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        rate = self._session.rate
+        gain_db = chains.gain_db(plan.chain)
+        if gain_db is not None:
+            return waveform * np.float32(10 ** (gain_db / 20))
+        if chains.is_filter(plan.chain) and not chains.needs_loudness(plan.chain):
+            return filtered(waveform, plan.chain, self._rate(stem), rate)
+        out = render(
+            waveform[:, None],
+            rate,
+            plan.chain,
+            loudness_match=False,
+            before_lufs=self._lufs(stem),
+            host=hosted,
+        )
+        heard: NDArray[np.float32] = out.samples[: len(waveform), 0]
+        return heard
+
+    def _match(self, pieces: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> float:
+        """The gain that makes the pieces as loud as they were."""
+        rate = self._session.rate
+        levels = [
+            audio.loudness(np.concatenate(side)[:, None], rate)
+            for side in zip(*pieces, strict=True)
+        ]
+        if levels[0] is None or levels[1] is None:
+            return 1.0
+        return float(10 ** ((levels[0] - levels[1]) / 20))
+
+    def _rate(self, stem: int) -> int:
+        if stem not in self._rates:
+            self._rates[stem] = audio.probe(self._session.stems[stem].path).sample_rate
+        return self._rates[stem]
+
+    def _lufs(self, stem: int) -> float:
+        """How loud a stem's mono waveform is."""
+        if stem not in self._loudness:
+            waveform = self._session.waveforms[stem][:, None]
+            found = audio.loudness(waveform, self._session.rate)
+            self._loudness[stem] = -70.0 if found is None else found
+        return self._loudness[stem]
+
+
+def _spread(segments: list[int]) -> list[int]:
+    """The segments in an order in which the first few, however many, are spread over all: by the
+    bits of their number read backwards (van der Corput)."""
+    bits = max(1, math.ceil(math.log2(max(len(segments), 1))))
+
+    def backwards(number: int) -> int:
+        return int(format(number, f"0{bits}b")[::-1], 2)
+
+    return [segments[k] for k in sorted(range(len(segments)), key=backwards)]
+
+
+def _merged(
+    reach: Callable[[int], tuple[int, int]], segments: Sequence[int], samples: int, lead_in: int
+) -> list[tuple[int, int]]:
+    """The samples of some segments and a little before each; what overlaps is one piece."""
+    pieces: list[tuple[int, int]] = []
+    for segment in sorted(segments):
+        first, last = reach(segment)
+        first, last = max(first - lead_in, 0), min(last, samples)
+        if pieces and first <= pieces[-1][1]:
+            first, _ = pieces.pop()
+        pieces.append((first, last))
+    return pieces

@@ -1,0 +1,161 @@
+"""The worker's lane for trials and suggestions, which do not wait for the job that runs.
+
+A thread of its own that does one request after the other; its taggings overtake those of the job
+(see `stemlens.tagging.lanes`). The session that was last tried on stays open, so that the next
+trial begins at once.
+
+Commands: `{"ask": {"number", "job", "request", "kind", …}}` with all that a job's `run` has, then
+`edits` or `goal`, `wanted` (JSON of the request's options), `folder` (where files go), `steering`;
+`{"cancel": number}`.
+Events, all with `number` and `request`: "progress", "done" (`document`), "failed".
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlens.edits import document
+from stemlens.edits.goals import Goal
+from stemlens.edits.suggest import suggest
+from stemlens.edits.trials import TrialSession
+from stemlens.opening import Progress
+from stemlens.scorecache import ScoreCache
+from stemlens.service.live_lane import OpenSession, Shelf, Tell
+from stemlens.tagging.lanes import urgent
+from stemlens_bridge.edits import SuggestOptions, TryOptions, edits_from_json
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Options
+
+log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S = 0.25
+
+
+class Cancelled(Exception):
+    """The request is not wanted any more."""
+
+
+class TrialLane:
+    """Does requests for trials and suggestions."""
+
+    def __init__(self, shelf: Shelf, open_session: OpenSession, tell: Tell) -> None:
+        self._shelf = shelf
+        self._open_session = open_session
+        self._tell = tell
+        self._asked: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._cancelled: set[int] = set()
+        self._open: tuple[str, TrialSession] | None = None
+        self._kept: ScoreCache | None = None
+
+    def take(self, command: dict[str, Any]) -> None:
+        """Hears a command, at any time and from any thread."""
+        if "ask" in command:
+            self._asked.put(command["ask"])
+        else:
+            self._cancelled.add(command["cancel"])
+
+    def run(self) -> None:
+        """Works forever."""
+        while True:
+            asked = self._asked.get()
+            try:
+                found = self._do(asked)
+                self._say(asked, "done", document=found)
+            except Cancelled:
+                self._fail(asked, "cancelled", "The request was cancelled.")
+            except StemlensError as error:
+                self._fail(asked, error.code, error.message)
+            except MemoryError:
+                why = "The memory was not enough for this trial. Bounce fewer stems."
+                self._fail(asked, "worker_died", why)
+            except Exception as error:
+                log.exception("the request %s failed", asked["request"])
+                self._fail(asked, "internal", f"{type(error).__name__}: {error}")
+            self._cancelled.discard(asked["number"])
+
+    def _do(self, asked: dict[str, Any]) -> dict[str, Any]:
+        told_at = 0.0
+
+        def on_progress(stage: str, fraction: float) -> None:
+            nonlocal told_at
+            if asked["number"] in self._cancelled:
+                raise Cancelled
+            if time.monotonic() - told_at >= PROGRESS_EVERY_S:
+                told_at = time.monotonic()
+                self._say(asked, "progress", stage=stage, fraction=fraction)
+
+        on_progress("opening the session", 0.0)
+        session = self._session(asked, on_progress)
+        folder = Path(asked["folder"])
+        if asked["kind"] == "try":
+            wanted = TryOptions.from_json(asked["wanted"])
+            edits = edits_from_json(asked["edits"])
+            trial = session.trial(
+                edits, wanted, folder=folder if wanted.render else None, on_progress=on_progress
+            )
+            return document.of_trial(session, trial)
+        options = SuggestOptions.from_json(asked["wanted"])
+        tagger = session.game.tagger
+        goal = Goal.from_text(asked["goal"], tagger.tags, tagger.name)
+        found = suggest(
+            session,
+            goal,
+            options,
+            steering=_steering(asked["steering"], session),
+            folder=folder if options.render else None,
+            on_progress=on_progress,
+        )
+        return document.of_suggestions(session, found, options.seed)
+
+    def _session(self, asked: dict[str, Any], on_progress: Progress) -> TrialSession:
+        """The job's session, open for trials; the last one is kept."""
+        job = asked["job"]
+        if self._open is not None and self._open[0] == job:
+            return self._open[1]
+        opened = self._shelf.find(job)
+        if opened is None:
+            with urgent():
+                opened = self._open_session(asked, on_progress)
+            self._shelf.keep(job, opened)
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+        if self._kept is None or self._kept.problem is not None:
+            self._kept = ScoreCache(Path(asked["scores"]))
+        session = TrialSession(
+            opened,
+            Options.from_json(asked["options"]),
+            kept=self._kept,
+            overtakes=True,
+            on_progress=on_progress,
+        )
+        self._open = job, session
+        return session
+
+    def _fail(self, asked: dict[str, Any], code: str, message: str) -> None:
+        self._say(asked, "failed", code=code, message=message)
+
+    def _say(self, asked: dict[str, Any], what: str, **rest: Any) -> None:
+        number, request = asked["number"], asked["request"]
+        self._tell("trial", asked["job"], number=number, request=request, what=what, **rest)
+
+
+def _steering(
+    told: dict[str, dict[str, float]] | None, session: TrialSession
+) -> NDArray[np.float64] | None:
+    """How much each stem does to each tag `[stems, tags]`, from that by tag and stem."""
+    if not told:
+        return None
+    return np.array(
+        [
+            [told.get(tag.name, {}).get(stem.id, 0.0) for tag in session.game.tagger.tags]
+            for stem in session.stems
+        ]
+    )
