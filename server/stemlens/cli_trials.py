@@ -27,11 +27,14 @@ from stemlens.cli_common import (
     progress_bars,
 )
 from stemlens.scorecache import ScoreCache
-from stemlens_bridge import jsontext, trialview
+from stemlens.service.delivery import trial_messages
+from stemlens_bridge import jsontext
 from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import Options
+from stemlens_bridge.protocol import Kept, Options, TrialDone, Verified
 from stemlens_bridge.session import Session
+from stemlens_bridge.trials import Tried
+from stemlens_bridge.trialtable import TAGS, trial_table, verified_table
 from stemlens_bridge.writing import require_writable
 
 if TYPE_CHECKING:
@@ -83,9 +86,9 @@ def _finish(document: dict[str, Any], json_file: Path | None) -> None:
         if json_file is not None:
             jsontext.write(json_file, document)
     finally:
-        from stemlens.service.delivery import trial_messages
-
-        trialview.show(trial_messages("", "", document, trialview.TAGS))
+        messages = trial_messages("", "", document, TAGS)
+        done = TrialDone("", "", "" if json_file is None else str(json_file), len(messages))
+        print(trial_table(Tried.from_messages(done, messages)))
 
 
 def try_edits(
@@ -228,9 +231,8 @@ def verify(
             mean = heard.before.mean(axis=0).tolist()
             scores = dict(zip((tag.name for tag in tagger.tags), mean, strict=True))
     found = promise.promises(document, chosen, tagger.name, scores)
-    trialview.show_promises(
-        promise.sentence(found), [(p.tag, p.promised, p.low, p.high, p.real, p.held) for p in found]
-    )
+    rows = tuple(Kept(p.tag, p.promised, p.low, p.high, p.real, int(p.held)) for p in found)
+    print(verified_table(Verified("", "", "", chosen, promise.sentence(found), rows)))
 
 
 def _trials_file(path: Path) -> dict[str, Any]:

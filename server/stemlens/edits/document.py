@@ -82,7 +82,9 @@ def _head(session: TrialSession, kind: str) -> dict[str, Any]:
 def _weights(session: TrialSession, goal: Goal) -> list[dict[str, Any]]:
     return [
         {"tag": tag.name, "weight": round(float(weight), 4), "keep": round(float(keep), 4)}
-        for tag, weight, keep in zip(session.game.tagger.tags, goal.weights, goal.keep, strict=True)
+        for tag, weight, keep in zip(
+            session.game.tagger.tags, goal.raise_lower, goal.keep, strict=True
+        )
         if weight or keep
     ]
 
@@ -121,7 +123,7 @@ def _trial(
 
 def _order(mean: NDArray[np.float64], goal: Goal | None) -> list[int]:
     """The tags of the goal, then what moves most."""
-    wanted = np.zeros(len(mean)) if goal is None else np.abs(goal.weights) + goal.keep
+    wanted = np.zeros(len(mean)) if goal is None else np.abs(goal.raise_lower) + goal.keep
     return sorted(range(len(mean)), key=lambda k: (-float(wanted[k]), -abs(float(mean[k]))))
 
 

@@ -154,7 +154,7 @@ class Search:
         session = self._session
         stems = self._stems()
         steering = self._mutes(stems) if self._steering is None else self._steering
-        weights = np.abs(self._goal.weights)
+        weights = np.abs(self._goal.raise_lower)
         potential = np.abs(steering) @ weights
         chosen = self._options.presets or tuple(session.presets)
         random = np.random.default_rng(self._options.seed)
