@@ -1,0 +1,227 @@
+"""Trials and suggestions over OSC, from a real server, and what happens when plugs are pulled."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.badnet import BadNet
+from support.server import ServerProcess
+from support.sounds import stem_folder
+
+from stemlens.service.store import SCHEMA, Store
+from stemlens_bridge.client import Client, new_job_id
+from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Options
+from stemlens_bridge.session import Session
+from stemlens_bridge.trials import TrialsClient
+
+pytestmark = pytest.mark.usefixtures("real_weights")
+
+SECONDS = 9.2  # three segments
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stem_folder(tmp_path_factory.mktemp("trials") / "song", seconds=SECONDS, stems=3)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, real_weights: None) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def analysed(server: ServerProcess, folder: Path, **options: Any) -> str:
+    job = new_job_id("trials")
+    with Client(server.address) as client:
+        client.submit(Session.read(folder), Options(**options), job)
+        client.follow(job)
+    return job
+
+
+@pytest.fixture(scope="module")
+def job(own: ServerProcess, song: Path) -> str:
+    return analysed(own, song)
+
+
+def result_of(server: ServerProcess, job: str) -> dict[str, Any]:
+    with Client(server.address) as client:
+        return dict(json.loads(Path(client.follow(job).path).read_text()))
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_trial_over_osc(own: ServerProcess, job: str, transport: str) -> None:
+    with TrialsClient(own.address, transport) as client:
+        tried = client.tried(job, [Edit("noise", "darker"), Edit("kick", "quieter", 0.5)])
+    (trial,) = tried.trials
+    assert trial.trial.edits == 2 and [edit.track for edit in trial.edits] == ["noise", "kick"]
+    assert trial.edits[1].words == "level −1.5 dB"
+    assert json.loads(trial.edits[1].actions) == [{"do": "level", "db": -1.5}]
+    for path in (trial.trial.before_path, trial.trial.after_path, trial.edits[0].path, tried.path):
+        assert Path(path).is_file()
+    for tag in trial.tags:
+        assert tag.after == pytest.approx(tag.before + tag.change, abs=1e-5)
+        assert tag.low <= tag.change <= tag.high
+    assert abs(trial.tags[0].change) >= abs(trial.tags[-1].change)
+
+
+def test_what_was_tried_is_in_the_jobs_result(own: ServerProcess, job: str) -> None:
+    with TrialsClient(own.address) as client:
+        client.tried(job, [Edit("chord", "air")], request="in-the-result")
+        client.suggested(job, "+rock", SuggestOptions(budget=40, render=False), request="hopeful")
+    result = result_of(own, job)
+    assert "in-the-result" in {trial["request"] for trial in result["trials"]}
+    document = json.loads(
+        Path(own.log.parent / "results" / "trials")
+        .glob("hopeful-*/trials.json")
+        .__next__()
+        .read_text()
+    )
+    ranks = [trial["rank"] for trial in document["trials"]]
+    assert [one["rank"] for one in result["suggestions"] if one["request"] == "hopeful"] == ranks
+
+
+def test_suggestions_over_a_network_that_loses(own: ServerProcess, job: str) -> None:
+    stages: list[str] = []
+    with BadNet(own.address, 0.2, 1) as net, TrialsClient(net.address) as client:
+        tried = client.suggested(
+            job,
+            "+electronic -ambient",
+            SuggestOptions(budget=300, most=2, presets=("darker", "louder", "lo-fi", "wider")),
+            on_progress=lambda stage, fraction: stages.append(stage),
+        )
+    assert tried.suggestion is not None and tried.suggestion.trials == len(tried.trials) <= 2
+    assert stages and tried.suggestion.tried > 3
+    for trial in tried.trials:
+        assert trial.trial.low > 0 and trial.trial.gain >= trial.trial.low
+        assert {tag.tag for tag in trial.tags[:2]} == {"electronic", "ambient"}
+        assert "wider" not in {edit.preset for edit in trial.edits}
+
+
+def test_the_same_request_again_is_answered_from_what_is_known(song: Path, tmp_path: Path) -> None:
+    """Also by a server that was restarted meanwhile."""
+    edits = [Edit("noise", "telephone")]
+    with ServerProcess(tmp_path / "data") as server:
+        job = analysed(server, song)
+        with TrialsClient(server.address) as client:
+            first = client.tried(job, edits, request="r")
+            with pytest.raises(StemlensError, match="something else") as caught:
+                client.tried(job, [Edit("kick", "air")], request="r")
+            assert caught.value.code == "job_exists"
+    with ServerProcess(tmp_path / "data") as server, TrialsClient(server.address) as client:
+        assert client.tried(job, edits, request="r") == first
+
+
+@pytest.mark.parametrize(
+    ("edits", "code", "says"),
+    [
+        ([Edit("guitar", "air")], "edit_invalid", "there are"),
+        ([Edit("kick", "airy")], "preset_unknown", "nearest is air"),
+    ],
+)
+def test_what_cannot_be_tried(
+    own: ServerProcess, job: str, edits: list[Edit], code: str, says: str
+) -> None:
+    with TrialsClient(own.address) as client, pytest.raises(StemlensError, match=says) as caught:
+        client.tried(job, edits)
+    assert caught.value.code == code
+
+
+def test_goals_and_jobs_that_cannot_be(own: ServerProcess, job: str) -> None:
+    with TrialsClient(own.address) as client:
+        with pytest.raises(StemlensError) as caught:
+            client.suggested(job, "+metall")
+        assert caught.value.code == "goal_invalid" and "metal" in caught.value.message
+        with pytest.raises(StemlensError) as caught:
+            client.tried("nobody", [Edit("kick", "air")])
+        assert caught.value.code == "job_unknown"
+
+
+def test_a_request_can_be_given_up(own: ServerProcess, job: str) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(stage: str, fraction: float) -> None:
+        if stage.startswith("round"):
+            raise Enough
+
+    with TrialsClient(own.address) as client:
+        with pytest.raises(Enough):
+            client.suggested(job, "+happy", SuggestOptions(budget=9_000), "given-up", stop)
+        client.cancel(job, "given-up")
+        client.tried(job, [Edit("kick", "louder")])  # and the lane is free for the next
+
+
+def test_a_killed_worker_is_replaced_and_the_trial_done(song: Path, tmp_path: Path) -> None:
+    killed: list[psutil.Process] = []
+    with ServerProcess(tmp_path / "data") as server:
+        job = analysed(server, song)
+
+        def kill(stage: str, fraction: float) -> None:
+            if stage.startswith("round") and not killed:
+                killed.append(server.worker)
+                killed[0].kill()
+
+        with TrialsClient(server.address) as client:
+            options = SuggestOptions(budget=60, render=False)
+            tried = client.suggested(job, "+rock", options, on_progress=kill)
+    assert killed and tried.suggestion is not None
+
+
+def test_a_trial_beside_a_job(own: ServerProcess, job: str, tmp_path: Path) -> None:
+    """It does not wait for the job that runs."""
+    long = stem_folder(tmp_path / "long", seconds=60, stems=4)
+    other = new_job_id("long")
+    with Client(own.address) as client, TrialsClient(own.address) as trials:
+        client.submit(Session.read(long), Options(), other)
+        trials.tried(job, [Edit("noise", "brighter")], TryOptions(render=False))
+        assert client.cancel(other).state == "cancelled"
+
+
+def test_promised_and_real(own: ServerProcess, song: Path, tmp_path: Path) -> None:
+    """Carry the edit out, bounce again at the same level, and ask whether the promise held."""
+    import shutil
+
+    import soundfile
+
+    before = analysed(own, song)
+    with TrialsClient(own.address) as client:
+        tried = client.tried(before, [Edit("noise", "darker", 1.5)], request="promise")
+        again = tmp_path / "again"
+        shutil.copytree(song, again)
+        frames = soundfile.info(again / "kick.wav").frames
+        samples, rate = soundfile.read(tried.trials[0].edits[0].path, dtype="float32")
+        soundfile.write(again / "noise.wav", samples[:frames], rate, subtype="FLOAT")
+        after = analysed(own, again, same_level_as=before)
+        kept = client.verified(after, before, "promise")
+        assert "promise held" in kept.sentence and all(tag.held for tag in kept.tags)
+        for tag in kept.tags:
+            assert tag.real == pytest.approx(tag.promised, abs=2e-3)
+        untouched = client.verified(before, before, "promise")
+        assert any(not tag.held for tag in untouched.tags) or "0 of" not in untouched.sentence
+        with pytest.raises(StemlensError) as caught:
+            client.verified(after, before, "nothing")
+        assert caught.value.code == "trial_unknown"
+    gains = [result_of(own, job)["session"]["session_gain_db"] for job in (before, after)]
+    assert gains[0] == gains[1]
+
+
+def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    old = sqlite3.connect(path)
+    old.executescript(f"{SCHEMA} PRAGMA user_version = 1;")
+    old.execute("INSERT INTO jobs (id, daw, project, options, state, created) VALUES "
+                "('j', 'd', 'p', '{}', 'done', 0)")  # fmt: skip
+    old.commit()
+    old.close()
+    store = Store(path)
+    store.keep_trial("j", "r", "asked", {"kind": "try"}, "", 10)
+    assert store.trials("j") == [("r", {"kind": "try"})]
+    store.close()
