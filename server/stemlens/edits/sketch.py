@@ -1,9 +1,10 @@
 """Edits tried quickly: on a part of a session, as the tagger hears it, good enough to compare them.
 
 A sketch plays the stem's mono waveform at the tagger's rate through the chain, in some segments
-only and a little before them, and takes a fifth of the time of a trial or less. It differs from the
-trial in what happens above the tagger's range, in what a plug-in does between the sides, and in
-what went on before the lead-in. What is suggested in the end has been tried in full.
+only and a little before them, and takes a fifth of the time of a trial or less. Its loudness is
+matched by a few seconds of the file itself, since what a filter takes may lie above all that the
+tagger hears. It differs from the trial in what a plug-in does between the sides, and in what went
+on before the lead-in. What is suggested in the end has been tried in full.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens import audio
+from stemlens.audio import Samples
 from stemlens.edits import chains
 from stemlens.edits.render import render
 from stemlens.edits.response import filtered
 from stemlens.edits.trials import Planned, TrialSession, hosted
 
 LEAD_IN_S = 1.0
+EXCERPT_SEGMENTS = 2  # by which loudness is matched
 
 
 class Sketches:
@@ -30,6 +33,8 @@ class Sketches:
         self._session = session
         self._rates: dict[int, int] = {}
         self._loudness: dict[int, float] = {}
+        self._excerpts: dict[int, tuple[Samples, int]] = {}
+        self._matches: dict[tuple[int, str], float] = {}
         rounds = [np.flatnonzero(own) for own in session.game.sounding.T]
         self._orders = [_spread(own.tolist()) for own in rounds]
 
@@ -67,9 +72,7 @@ class Sketches:
             for plan in plans:
                 becomes = self._through(stem, plan, becomes)
             pieces.append((first, last, was, becomes))
-        match = 1.0
-        if any(plan.loudness_match for plan in plans):
-            match = self._match([(was, becomes) for *_, was, becomes in pieces])
+        match = 10 ** (sum(self._match(stem, plan) for plan in plans) / 20)
         for first, last, was, becomes in pieces:
             mix[first:last] += gain * (match * becomes.astype(np.float64) - was)
 
@@ -93,16 +96,31 @@ class Sketches:
         heard: NDArray[np.float32] = out.samples[: len(waveform), 0]
         return heard
 
-    def _match(self, pieces: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> float:
-        """The gain that makes the pieces as loud as they were."""
-        rate = self._session.rate
-        levels = [
-            audio.loudness(np.concatenate(side)[:, None], rate)
-            for side in zip(*pieces, strict=True)
-        ]
-        if levels[0] is None or levels[1] is None:
-            return 1.0
-        return float(10 ** ((levels[0] - levels[1]) / 20))
+    def _match(self, stem: int, plan: Planned) -> float:
+        """The gain in dB that keeps a stem as loud as it was, where that is wanted."""
+        if not plan.loudness_match:
+            return 0.0
+        key = stem, str(plan.edit)
+        if key not in self._matches:
+            samples, rate = self._excerpt(stem)
+            self._matches[key] = render(samples, rate, plan.chain, host=hosted).match_db
+        return self._matches[key]
+
+    def _excerpt(self, stem: int) -> tuple[Samples, int]:
+        """A few seconds of a stem's file in which it sounds, made mono `[frames, 1]`, and its
+        rate."""
+        if stem not in self._excerpts:
+            session = self._session
+            clip = audio.read(session.stems[stem].path)
+            pieces = []
+            for segment in self._orders[stem][:EXCERPT_SEGMENTS]:
+                start_s = float(session.game.start_s[segment]) - session.starts_s[stem]
+                first = max(0, round(start_s * clip.sample_rate))
+                last = first + round(session.game.tagger.segment_s * clip.sample_rate)
+                pieces.append(clip.samples[first:last])
+            mono = audio.to_mono(np.concatenate(pieces))[:, None]
+            self._excerpts[stem] = np.ascontiguousarray(mono), clip.sample_rate
+        return self._excerpts[stem]
 
     def _rate(self, stem: int) -> int:
         if stem not in self._rates:

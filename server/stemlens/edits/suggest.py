@@ -84,8 +84,9 @@ class _Sketched:
     gain: float = -math.inf
 
     @property
-    def stems(self) -> frozenset[int]:
-        return frozenset(plan.stem for plan in self.plans)
+    def edits(self) -> frozenset[tuple[int, str, float]]:
+        """Which presets on which stems at which amounts."""
+        return frozenset((plan.stem, plan.preset.name, plan.edit.amount) for plan in self.plans)
 
     @property
     def what(self) -> frozenset[tuple[int, str]]:
@@ -249,7 +250,6 @@ class Search:
             [s for s in own if s not in set(arm.segments)]
             for arm, own in zip(arms, wanted, strict=True)
         ]
-        done = 0
 
         def hear(place: int) -> None:
             arm, some = arms[place], new[place]
@@ -260,16 +260,12 @@ class Search:
                 arm.segments = [*arm.segments, *some]
             arm.gain = self._gain(arm)
 
-        waiting = []
-        for place, arm in enumerate(arms):
-            self._tried.add(frozenset((p.stem, p.preset.name, p.edit.amount) for p in arm.plans))
-            waiting.append((place, len(new[place])))
-        for start in range(0, len(waiting), THREADS):
-            some = waiting[start : start + THREADS]
-            self._on_progress(stage, done / max(len(waiting), 1))
-            self._pay(sum(cost for _, cost in some))
-            list(self._threads.map(hear, [place for place, _ in some]))
-            done += len(some)
+        for start in range(0, len(arms), THREADS):
+            places = range(start, min(start + THREADS, len(arms)))
+            self._on_progress(stage, start / len(arms))
+            self._pay(sum(len(new[place]) for place in places))
+            list(self._threads.map(hear, places))
+            self._tried.update(arms[place].edits for place in places)
 
     def _pay(self, taggings: int) -> None:
         """Raises _Spent where the budget or the time does not allow as many more taggings."""

@@ -311,14 +311,14 @@ class TrialSession:
     def _heard(self, stem: int, samples: Samples, rate: int) -> NDArray[np.float32]:
         """A stem's audio as the tagger hears it, in the session's time."""
         heard = np.zeros(self.waveforms.shape[1], dtype=np.float32)
-        audio.play_at(heard, audio.to_mono(samples), rate, self.rate, self._starts[stem])
+        audio.play_at(heard, audio.to_mono(samples), rate, self.rate, self.starts_s[stem])
         mix = self.opened.material.mix
         if mix is not None and mix.treatment.curve is not None:
             mix.treatment.curve.apply(heard, self.rate)
         return heard
 
     @cached_property
-    def _starts(self) -> list[float]:
+    def starts_s(self) -> list[float]:
         """When each stem starts, in s after the earliest."""
         headers = [audio.probe(stem.path) for stem in self.stems]
         return audio.offsets([header.time_reference_s for header in headers])
@@ -397,7 +397,7 @@ class TrialSession:
             gain = np.float32(10 ** (self.stems[stem].gain_db / 20))
             for played, sign in ((clip.samples, -gain), (samples, gain)):
                 sides = audio.to_stereo(played) * sign
-                audio.play_at(after, sides, clip.sample_rate, rate, self._starts[stem])
+                audio.play_at(after, sides, clip.sample_rate, rate, self.starts_s[stem])
         levels = [audio.loudness(mix, rate) for mix in (total, after)]
         if levels[0] is not None and levels[1] is not None:
             after *= np.float32(10 ** ((levels[0] - levels[1]) / 20))
@@ -411,7 +411,7 @@ class TrialSession:
         rate = self.opened.material.sample_rate
         frames = round(self.opened.material.duration_s * rate)
         total = np.zeros((frames, 2), dtype=np.float32)
-        for stem, start in zip(self.stems, self._starts, strict=True):
+        for stem, start in zip(self.stems, self.starts_s, strict=True):
             if stem.id == _rest_id(self.opened):
                 continue  # it has no file of its own
             clip = audio.read(stem.path)
