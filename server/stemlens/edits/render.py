@@ -30,6 +30,7 @@ from stemlens_bridge.errors import StemlensError
 SILENT_DB = -100.0  # a tail is over where it stays below
 MOST_MATCH_DB = 60.0
 HEADROOM = 0.5  # to which what clips at full scale is brought before
+BOTH_SIDES_DB = 10 * math.log10(2)
 MP3_RATES = (32_000, 44_100, 48_000)
 HIGHEST = 0.45  # of the rate, above which a digital filter cannot be
 LEAST_FRAMES = 64  # so that pedalboard can tell frames from channels
@@ -42,8 +43,9 @@ Host = Callable[[Setting, Samples, int], Samples]
 class Rendered:
     """What came out: at least as many frames as went in, more where there is a tail.
 
-    before_lufs, after_lufs: integrated loudness of what went in and of what comes out (None:
-    silent, or not asked for). match_db: the gain at the end that made them the same.
+    before_lufs, after_lufs: integrated loudness of what went in and of what comes out, as it plays,
+    so that mono counts on both sides (None: silent, or not asked for). match_db: the gain at the
+    end that made them the same.
     chain: the plug-ins with all values in their own units.
     """
 
@@ -71,7 +73,7 @@ def render(
         samples = audio.to_stereo(samples)
     wants_loudness = loudness_match or chains.needs_loudness(chain)
     if wants_loudness and before_lufs is None:
-        before_lufs = audio.loudness(samples, rate)
+        before_lufs = loudness(samples, rate)
     settled = chains.absolute(chain, 0.0 if before_lufs is None else before_lufs)
     settled = chains.below(settled, HIGHEST * rate)
     if not samples.any():
@@ -87,12 +89,18 @@ def render(
     played = _without_silence(played, len(samples))
     after_lufs, match_db = None, 0.0
     if loudness_match and before_lufs is not None:
-        after_lufs = audio.loudness(played, rate)
+        after_lufs = loudness(played, rate)
         if after_lufs is not None:
             match_db = max(-MOST_MATCH_DB, min(before_lufs - after_lufs, MOST_MATCH_DB))
             played = played * np.float32(10 ** (match_db / 20))
             after_lufs += match_db
     return Rendered(played, settled, before_lufs, after_lufs, match_db)
+
+
+def loudness(samples: Samples, rate: int) -> float | None:
+    """Integrated loudness of `[frames, channels]` as it plays, LUFS: mono is on both sides."""
+    found = audio.loudness(samples, rate)
+    return found if found is None or samples.shape[1] > 1 else found + BOTH_SIDES_DB
 
 
 def _names(chain: Iterable[Setting]) -> str:

@@ -32,7 +32,6 @@ class Sketches:
     def __init__(self, session: TrialSession) -> None:
         self._session = session
         self._rates: dict[int, int] = {}
-        self._loudness: dict[int, float] = {}
         self._excerpts: dict[int, tuple[Samples, int]] = {}
         self._matches: dict[tuple[int, str], float] = {}
         rounds = [np.flatnonzero(own) for own in session.game.sounding.T]
@@ -79,7 +78,8 @@ class Sketches:
     def _through(
         self, stem: int, plan: Planned, waveform: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        rate = self._session.rate
+        session = self._session
+        rate = session.rate
         gain_db = chains.gain_db(plan.chain)
         if gain_db is not None:
             return waveform * np.float32(10 ** (gain_db / 20))
@@ -90,7 +90,7 @@ class Sketches:
             rate,
             plan.chain,
             loudness_match=False,
-            before_lufs=self._lufs(stem),
+            before_lufs=session.loudness_of(stem),
             host=hosted,
         )
         heard: NDArray[np.float32] = out.samples[: len(waveform), 0]
@@ -103,7 +103,9 @@ class Sketches:
         key = stem, str(plan.edit)
         if key not in self._matches:
             samples, rate = self._excerpt(stem)
-            self._matches[key] = render(samples, rate, plan.chain, host=hosted).match_db
+            lufs = self._session.loudness_of(stem)
+            settled = chains.absolute(plan.chain, 0.0 if lufs is None else lufs)
+            self._matches[key] = render(samples, rate, settled, host=hosted).match_db
         return self._matches[key]
 
     def _excerpt(self, stem: int) -> tuple[Samples, int]:
@@ -126,14 +128,6 @@ class Sketches:
         if stem not in self._rates:
             self._rates[stem] = audio.probe(self._session.stems[stem].path).sample_rate
         return self._rates[stem]
-
-    def _lufs(self, stem: int) -> float:
-        """How loud a stem's mono waveform is."""
-        if stem not in self._loudness:
-            waveform = self._session.waveforms[stem][:, None]
-            found = audio.loudness(waveform, self._session.rate)
-            self._loudness[stem] = -70.0 if found is None else found
-        return self._loudness[stem]
 
 
 def _spread(segments: list[int]) -> list[int]:

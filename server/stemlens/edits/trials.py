@@ -142,7 +142,6 @@ class TrialSession:
         )
         self.mix_lufs = audio.loudness(self.mix[:, None], self.rate)
         self._clips: dict[int, Clip] = {}
-        self._loudness: dict[int, float | None] = {}
         self._before_files: dict[Path, Path] = {}
 
     def close(self) -> None:
@@ -243,7 +242,7 @@ class TrialSession:
         clip = self._clip(plan.stem)
         first = plan.stem not in rendered
         source = clip.samples if first else rendered[plan.stem]
-        before = self._loudness_of(plan.stem) if first else None
+        before = self.loudness_of(plan.stem) if first else None
         out = render(
             source,
             clip.sample_rate,
@@ -330,12 +329,10 @@ class TrialSession:
             self._clips[stem] = audio.read(self.stems[stem].path)
         return self._clips[stem]
 
-    def _loudness_of(self, stem: int) -> float | None:
-        if stem not in self._loudness:
-            clip = self._clip(stem)
-            samples = clip.samples if clip.samples.shape[1] <= 2 else audio.to_stereo(clip.samples)
-            self._loudness[stem] = audio.loudness(samples, clip.sample_rate)
-        return self._loudness[stem]
+    def loudness_of(self, stem: int) -> float | None:
+        """How loud a stem's file is as it plays, LUFS; None: silent."""
+        measured = self.opened.material.stems[stem].loudness_lufs
+        return None if measured is None else measured - self.stems[stem].gain_db
 
     # ------------------------------------------------------------------ shares
 
