@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from stemlens import audio
 from stemlens.audio import Samples
 from stemlens.edits import chains
-from stemlens.edits.render import render
+from stemlens.edits.render import loudness, render
 from stemlens.edits.response import filtered
 from stemlens.edits.trials import Planned, TrialSession, hosted
 
 LEAD_IN_S = 1.0
-EXCERPT_SEGMENTS = 2  # by which loudness is matched
+EXCERPT_SEGMENTS = 1  # by which loudness is matched
 
 
 class Sketches:
@@ -32,7 +32,7 @@ class Sketches:
     def __init__(self, session: TrialSession) -> None:
         self._session = session
         self._rates: dict[int, int] = {}
-        self._excerpts: dict[int, tuple[Samples, int]] = {}
+        self._excerpts: dict[int, tuple[Samples, int, float | None]] = {}
         self._matches: dict[tuple[int, str], float] = {}
         rounds = [np.flatnonzero(own) for own in session.game.sounding.T]
         self._orders = [_spread(own.tolist()) for own in rounds]
@@ -102,15 +102,16 @@ class Sketches:
             return 0.0
         key = stem, str(plan.edit)
         if key not in self._matches:
-            samples, rate = self._excerpt(stem)
+            samples, rate, before_lufs = self._excerpt(stem)
             lufs = self._session.loudness_of(stem)
             settled = chains.absolute(plan.chain, 0.0 if lufs is None else lufs)
-            self._matches[key] = render(samples, rate, settled, host=hosted).match_db
+            out = render(samples, rate, settled, before_lufs=before_lufs, host=hosted)
+            self._matches[key] = out.match_db
         return self._matches[key]
 
-    def _excerpt(self, stem: int) -> tuple[Samples, int]:
-        """A few seconds of a stem's file in which it sounds, made mono `[frames, 1]`, and its
-        rate."""
+    def _excerpt(self, stem: int) -> tuple[Samples, int, float | None]:
+        """A few seconds of a stem's file in which it sounds, made mono `[frames, 1]`, their rate
+        and their loudness."""
         if stem not in self._excerpts:
             session = self._session
             clip = audio.read(session.stems[stem].path)
@@ -120,8 +121,9 @@ class Sketches:
                 first = max(0, round(start_s * clip.sample_rate))
                 last = first + round(session.game.tagger.segment_s * clip.sample_rate)
                 pieces.append(clip.samples[first:last])
-            mono = audio.to_mono(np.concatenate(pieces))[:, None]
-            self._excerpts[stem] = np.ascontiguousarray(mono), clip.sample_rate
+            mono = np.ascontiguousarray(audio.to_mono(np.concatenate(pieces))[:, None])
+            lufs = loudness(mono, clip.sample_rate)
+            self._excerpts[stem] = mono, clip.sample_rate, lufs
         return self._excerpts[stem]
 
     def _rate(self, stem: int) -> int:
