@@ -70,8 +70,8 @@ def _tags(tags: tuple[TrialTag, ...], indent: str, width: int) -> list[str]:
     names = [one_line(tag.tag) for tag in tags]
     widest = min(max(map(columns, names), default=1), width // 3)
     return [
-        f"{indent}{pad(fit(name, widest), widest)} {points(tag.before):>4} → {points(tag.after):<3} "
-        f"{signed(tag.change):>4}{_interval(tag.low, tag.high)}"
+        f"{indent}{pad(fit(name, widest), widest)} {points(tag.before):>4} → "
+        f"{points(tag.after):<3} {signed(tag.change):>4}{_interval(tag.low, tag.high)}"
         for name, tag in zip(names, tags, strict=True)
     ]
 
