@@ -95,7 +95,8 @@ class Agent:
                     asked = time.monotonic()
                 if self._playing is not None:
                     self._complained(self._playing.tell)
-                busy = any(not it.settled for it in (*self._jobs.values(), *self._asked()))
+                busy = not all(job.settled for job in self._jobs.values())
+                busy = busy or not all(inquiry.settled for inquiry in self._asked())
                 if not busy and (self._bye or now - asked > self._idle_s):
                     self._mailbox.silence()
                     if not self._took():  # what came at the last moment is still answered
