@@ -74,12 +74,18 @@ def test_luacheck_has_nothing_to_say() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_manual_shows_the_window_as_it_is_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("view", "file", "height"),
+    [("results", "reaper-window.svg", "340"), ("suggestions", "reaper-suggestions.svg", "420")],
+)
+def test_the_manual_shows_the_window_as_it_is_drawn(
+    tmp_path: Path, view: str, file: str, height: str
+) -> None:
     lua = needs("lua5.4", "lua5.4")
-    drawn = tmp_path / "window.svg"
-    size = ("1000", "340")
-    subprocess.run([lua, str(HERE / "lua" / "draw.lua"), "results", str(drawn), *size], check=True)
-    kept = (HERE.parents[1] / "docs" / "reaper-window.svg").read_text(encoding="utf-8")
+    drawn = tmp_path / file
+    size = ("1000", height)
+    subprocess.run([lua, str(HERE / "lua" / "draw.lua"), view, str(drawn), *size], check=True)
+    kept = (HERE.parents[1] / "docs" / file).read_text(encoding="utf-8")
     assert kept == drawn.read_text(encoding="utf-8"), (
-        "run: lua5.4 tests/reaper/lua/draw.lua results docs/reaper-window.svg 1000 340"
+        f"run: lua5.4 tests/reaper/lua/draw.lua {view} docs/{file} 1000 {height}"
     )

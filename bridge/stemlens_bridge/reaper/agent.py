@@ -10,6 +10,7 @@ What it has to say goes to the mailbox, and to `agent.log` beside it; nobody see
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -21,9 +22,11 @@ from typing import Any
 
 from stemlens_bridge import __version__, protocol
 from stemlens_bridge.client import Client
+from stemlens_bridge.edits import SuggestOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.moves import Move
+from stemlens_bridge.reaper.inquiry import Ask, Inquiry, suggestions, verification
 from stemlens_bridge.reaper.job import Job, aside
 from stemlens_bridge.reaper.lock import Lock
 from stemlens_bridge.reaper.mailbox import (
@@ -60,6 +63,7 @@ class Agent:
         self._idle_s = idle_s
         self._playing: Playing | None = None
         self._jobs: dict[str, Job] = {}
+        self._inquiries: dict[str, Inquiry] = {}
         self._beat = time.time_ns() // 1_000_000  # never a dead agent's last one again
         self._bye = False
         self._beside: list[threading.Thread] = []
@@ -71,6 +75,8 @@ class Agent:
             "results": self._results,
             "cancel": self._cancel,
             "live": self._live,
+            "suggest": self._suggest,
+            "verify": self._verify,
             "bye": self._take_bye,
         }
 
@@ -89,7 +95,8 @@ class Agent:
                     asked = time.monotonic()
                 if self._playing is not None:
                     self._complained(self._playing.tell)
-                busy = any(not job.settled for job in self._jobs.values())
+                busy = not all(job.settled for job in self._jobs.values())
+                busy = busy or not all(inquiry.settled for inquiry in self._asked())
                 if not busy and (self._bye or now - asked > self._idle_s):
                     self._mailbox.silence()
                     if not self._took():  # what came at the last moment is still answered
@@ -115,6 +122,14 @@ class Agent:
                 del self._jobs[job.job]
             else:
                 job.watch()
+        for inquiry in self._asked():
+            if inquiry.settled:
+                del self._inquiries[inquiry.request]
+            else:
+                inquiry.watch()
+
+    def _asked(self) -> list[Inquiry]:
+        return list(self._inquiries.values())
 
     def _took(self) -> bool:
         """Takes all requests that are there; whether there were any."""
@@ -254,8 +269,38 @@ class Agent:
         self._jobs[job] = Job(self._mailbox, server, self._transport, job, submit, again)
         self._jobs[job].start()
 
+    def _suggest(self, request: Request) -> Mapping[str, Any]:
+        options = SuggestOptions.from_json(json.dumps(_table(request, "options")))
+        goal = request.text("goal")
+        return self._inquire(
+            request, suggestions(request.job, request.name("request"), goal, options)
+        )
+
+    def _verify(self, request: Request) -> Mapping[str, Any]:
+        rank = request.body.get("rank", 0)
+        if not isinstance(rank, int) or isinstance(rank, bool):
+            raise StemlensError("bad_message", f"The rank of a trial is {rank!r}. {OUTDATED}")
+        before, own = request.name("before"), request.name("request")
+        return self._inquire(request, verification(request.job, before, own, rank), "verify-")
+
+    def _inquire(self, request: Request, ask: Ask, prefix: str = "") -> Mapping[str, Any]:
+        """Puts a question, once; the same again is told by the same file."""
+        own = prefix + request.name("request")
+        known = self._inquiries.get(own)
+        if known is None or not known.running:
+            server = self._server_of(request)
+            known = Inquiry(self._mailbox, server, self._transport, request.job, own, ask)
+            self._inquiries[own] = known
+            known.start()
+        return {}
+
     def _cancel(self, request: Request) -> Mapping[str, Any]:
         job = request.job
+        if "request" in request.body:
+            asked = self._inquiries.get(request.name("request"))
+            if asked is not None:
+                asked.cancel()
+            return {}
         known = self._jobs.get(job)
         if known is None:  # an agent before this one followed it
             server = self._server_of(request)

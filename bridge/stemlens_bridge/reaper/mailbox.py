@@ -5,6 +5,7 @@
     to-reaper/job-<job>.lua                  the state of a job, rewritten whole
     to-reaper/findings-<job>.lua             what a job found
     to-reaper/live-<job>.lua                 what moving its faders does, rewritten whole
+    to-reaper/trial-<request>.lua            the state of a question about changes, and its answer
     jobs/<job>.json                          submits that have not ended, for a restarted agent
     damaged/                                 requests that could not be understood, the newest few
     agent.lua                                the agent's heartbeat
@@ -33,7 +34,7 @@ from stemlens_bridge.protocol import MAX_JOB_ID
 from stemlens_bridge.writing import failed
 
 VERSION = 1
-KINDS = ("hello", "plan", "submit", "cancel", "results", "live", "bye")
+KINDS = ("hello", "plan", "submit", "cancel", "results", "live", "suggest", "verify", "bye")
 KEPT_JOBS = 50
 KEPT_DAMAGED = 20
 MAX_REQUEST = 16 << 20  # bytes; the routing of a thousand tracks takes a tenth of that
@@ -65,10 +66,14 @@ class Request:
     @property
     def job(self) -> str:
         """The job that the request is about; raises `bad_message` for what names no file."""
-        job = self.text("job")
-        if len(job) > MAX_JOB_ID or not NAME.fullmatch(job):
-            raise StemlensError("bad_message", f"{job[:80]!r} cannot be the name of a job.")
-        return job
+        return self.name("job")
+
+    def name(self, key: str) -> str:
+        """A text of the body that names a file; raises `bad_message` for what cannot."""
+        name = self.text(key)
+        if len(name) > MAX_JOB_ID or not NAME.fullmatch(name):
+            raise StemlensError("bad_message", f"{name[:80]!r} cannot be the name of a {key}.")
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,10 @@ class Mailbox:
         """The job's live mix has ended."""
         _gone(self._replies / f"live-{job}.lua")
 
+    def write_trial(self, request: str, state: Mapping[str, Any]) -> None:
+        """What is known of a question about changes."""
+        self._write(self._replies / f"trial-{request}.lua", luatext.dumps(state))
+
     # ------------------------------------------------------------------ what the agent remembers
 
     def remember(self, job: str, submit: Mapping[str, Any]) -> None:
@@ -213,10 +222,11 @@ class Mailbox:
             for path in place.glob("*.part"):
                 _old_gone(path)
         for path in self._replies.glob("*.lua"):
-            if not path.name.startswith(("job-", "findings-")):
+            if not path.name.startswith(("job-", "findings-", "trial-")):
                 _old_gone(path)
         _thin(self._replies, "job-*.lua", KEPT_JOBS)
         _thin(self._replies, "findings-*.lua", KEPT_JOBS)
+        _thin(self._replies, "trial-*.lua", KEPT_JOBS)
         _thin(self._jobs, "*.json", KEPT_JOBS)
 
     def _write(self, path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ local project = require("project")
 local results = require("results")
 local routing = require("routing")
 local settings = require("settings")
+local suggesting = require("suggesting")
 local window = require("window")
 
 local actions = {}
@@ -107,6 +108,14 @@ function actions.follow()
     return
   end
   jobs.run("Follow faders", follow.run, window.open())
+end
+
+function actions.suggest()
+  jobs.run("Suggest changes", suggesting.run, window.open())
+end
+
+function actions.verify()
+  jobs.run("Verify change", suggesting.verify, window.open())
 end
 
 function actions.treat(choice)

@@ -253,8 +253,9 @@ local function submitted(run, box, proj, before, body, choices)
   error(found, 0)
 end
 
--- The whole story. `what` is "session", "selected tracks", "time selection" or "again".
-function analysis.run(run, what)
+-- The whole story. `what` is "session", "selected tracks", "time selection" or "again"; `more` are
+-- options of the job beside those of the settings. Returns the job, nil where nothing had changed.
+function analysis.run(run, what, more)
   local proj = project.current()
   local choices = settings.get()
   local it = request.of(proj, what, choices)
@@ -282,7 +283,7 @@ function analysis.run(run, what)
     and #plan.stems == analysis.count(it.former.stems) then
     show(run, proj, (results.last(run, box, proj)))
     run.tell("No stem has changed since the last bounce, so the results still hold.")
-    return
+    return nil
   end
   local size = estimate.of(proj, #changed, it.with_mix, it.to_s - it.from_s)
   estimate.require_space(size)
@@ -300,16 +301,20 @@ function analysis.run(run, what)
   box:ensure() -- rendering took its time; the bridge may have gone
   -- Remembered before it is sent, so that no moment is left in which closing REAPER loses it.
   local before = project.memory(proj)
+  local options = settings.options(choices)
+  for key, value in pairs(more or {}) do
+    options[key] = value
+  end
   project.remember(proj, { job = job, folder = job, stale = "" })
   local findings = submitted(run, box, proj, before, {
-    job = job, session = session, options = settings.options(choices),
+    job = job, session = session, options = options,
   }, choices)
   if choices.apply then
     local report = analysis.write(run, proj, findings, choices)
     if not report then
       run.tell('The project was closed meanwhile. Its results are kept: open it again and run '
         .. '"Stemlens: Apply annotations".')
-      return
+      return job
     end
     show(run, proj, findings)
     if #report.problems > 0 then
@@ -318,6 +323,7 @@ function analysis.run(run, what)
   else
     show(run, proj, findings)
   end
+  return job
 end
 
 function analysis.count(set)

@@ -6,6 +6,7 @@ local failure = require("failure")
 local files = {}
 
 local SEPARATOR = package.config:sub(1, 1)
+local PART = 1 << 20 -- bytes that are copied at once
 local WINDOWS = SEPARATOR == "\\"
 
 function files.join(...)
@@ -65,6 +66,35 @@ function files.write(path, text)
     os.remove(part)
     failure.raise("%s cannot be written (%s). Make room on the disk or check its permissions, "
       .. "then try again.", path, tostring(why))
+  end
+end
+
+-- Copies a file; raises where it cannot be read, or there is no room for it.
+function files.copy(from, to)
+  local source, why = io.open(from, "rb")
+  local target = nil
+  if source then
+    target, why = io.open(to, "wb")
+  end
+  local good = target ~= nil
+  while good do
+    local part = source:read(PART)
+    if not part then
+      break
+    end
+    good, why = target:write(part)
+  end
+  if source then
+    source:close()
+  end
+  if target then
+    local closed, why_not = target:close()
+    good, why = good and closed, why or why_not
+  end
+  if not good then
+    os.remove(to)
+    failure.raise("%s cannot be copied to %s (%s). Make room on the disk or check the permissions, "
+      .. "then try again.", from, to, tostring(why))
   end
 end
 

@@ -10,7 +10,6 @@
 -- `follow.heard` and `follow.moves` are plain arithmetic on what `follow.strips` reads.
 
 local failure = require("failure")
-local fingerprint = require("fingerprint")
 local json = require("json")
 local mailbox = require("mailbox")
 local project = require("project")
@@ -18,6 +17,7 @@ local record = require("record")
 local routing = require("routing")
 local settings = require("settings")
 local shelf = require("shelf")
+local since = require("since")
 
 local follow = {}
 
@@ -145,42 +145,6 @@ function follow.moves(strips, stems, then_, told)
   return moves, inside
 end
 
--- Which track is no longer as it was at the bounce, apart from the stems' own faders and mutes; nil
--- where none can be told.
-local function culprit(proj, tracks, marked)
-  for _, entry in ipairs(project.tracks(proj)) do
-    local now, then_ = tracks[entry.id], marked.tracks[entry.id]
-    if now and then_ then
-      local strip = ("%.9g"):format(now.volume) ~= then_.volume
-        or tostring(now.muted) ~= then_.muted
-      if now.state ~= then_.state or strip and not marked.stems[entry.id] then
-        return entry.name
-      end
-    end
-  end
-  return nil
-end
-
--- Why a stem no longer sounds as it was bounced, apart from faders; nil while all do.
-local function changed(proj, run, marked)
-  local tracks = fingerprint.tracks(proj, run.pause)
-  if not project.is_open(proj) then
-    return nil
-  end
-  local feeders = fingerprint.feeders(proj)
-  for id, stem in pairs(marked.stems) do
-    if not tracks[id] then
-      return ('"%s" was deleted'):format(stem.name)
-    end
-  end
-  for id, stem in pairs(marked.stems) do
-    if fingerprint.stem(id, tracks, feeders, marked.stems) ~= stem.still then
-      return ('"%s" was changed'):format(culprit(proj, tracks, marked) or stem.name)
-    end
-  end
-  return nil
-end
-
 -- The bounce to follow, in the form that the arithmetic takes.
 local function bounced(proj)
   local memory = project.memory(proj)
@@ -267,7 +231,7 @@ local function tell_moves(run, proj, box, followed, on)
       end
     elseif not looked and not waiting and now - moved_at >= SETTLE_S then
       looked = true
-      local reason = changed(proj, run, marked)
+      local reason = since.changed(proj, run.pause, marked, false)
       if reason then
         tell(box, job, {}, reason)
         project.remember(proj, { stale = reason })

@@ -185,6 +185,11 @@ function mailbox:live(job)
   return loaded(files.join(self.folder, "to-reaper", "live-" .. job .. ".lua"))
 end
 
+-- What is known of a question about changes; nil before the bridge has written anything.
+function mailbox:trial(request)
+  return loaded(files.join(self.folder, "to-reaper", "trial-" .. request .. ".lua"))
+end
+
 -- What a job found; nil where it is no longer kept. `state` is the job's.
 function mailbox:findings(job, state)
   local name = state and state.findings or "findings-" .. job .. ".lua"

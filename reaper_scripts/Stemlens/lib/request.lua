@@ -1,6 +1,7 @@
 -- @noindex
 -- What an action asks for: which time, which tracks, and the former bounce to build on.
 
+local applying = require("applying")
 local failure = require("failure")
 local fingerprint = require("fingerprint")
 local json = require("json")
@@ -45,6 +46,9 @@ function request.of(proj, what, choices)
     if it.former then
       it.what = it.former.bounce.what
       it.only = it.former.bounce.only and record.split(it.former.bounce.only)
+      if it.only then -- and what plays in their place now
+        table.move(applying.added(proj), 1, #applying.added(proj), #it.only + 1, it.only)
+      end
       if it.what == "time selection" then
         it.from_s = tonumber(it.former.bounce.from_s)
         it.to_s = tonumber(it.former.bounce.to_s)

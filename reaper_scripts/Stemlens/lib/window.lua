@@ -17,12 +17,23 @@ local BOLD = string.byte("b")
 local ALIGN = { left = 0, centre = 1, right = 2 }
 local MIDDLE = 4 -- text flag: centred in the height of its box
 local KEYS = {
-  [27] = "escape", [13] = "enter", [110] = "n", [78] = "n",
+  [27] = "escape", [13] = "enter",
   [1818584692] = "left", [1919379572] = "right", [30064] = "up", [1685026670] = "down",
   [1885828464] = "page up", [1885824110] = "page down", [1752132965] = "home", [6647396] = "end",
 }
+for letter in ("abnstv"):gmatch(".") do
+  KEYS[letter:byte()], KEYS[letter:upper():byte()] = letter, letter
+end
+-- What keys and buttons ask of who shows suggestions.
+local WISHES = { a = "before", b = "after", s = "stop", enter = "apply", v = "verify",
+  t = "take back" }
+local WISHED = { suggestions = true }
+for _, wish in pairs(WISHES) do
+  WISHED[wish] = true
+end
 local CLOSED = -1
 local NOTCH = 120 -- what the mouse wheel counts for a notch
+local SAYING = { live = true, suggestions = true, verified = true } -- pages with room for a note
 local SCROLL_INTO_VIEW = 40913 -- Track: Vertical scroll selected tracks into view
 
 -- How many pixels a point of the screen has.
@@ -84,6 +95,27 @@ function window:show(findings, proj)
   end
 end
 
+-- Shows what was tried for a goal, as a list to choose from.
+function window:suggest(tried, goal)
+  local view = self.view
+  view.state, view.text = "suggestions", ""
+  if view.tried ~= tried then
+    view.tried, view.goal, view.row, view.y = tried, goal, 1, 0
+  end
+end
+
+-- Shows whether a promise held.
+function window:verified(found)
+  self.view.state, self.view.verified, self.view.text = "verified", found, ""
+end
+
+-- What the user wishes of a suggestion since the last time this was asked; nil for nothing.
+function window:wish()
+  local wish = self.wished
+  self.wished = nil
+  return wish
+end
+
 -- Shows what is known of the live mix, or with `text` why nothing is.
 function window:play(live, text)
   self.view.state, self.view.live, self.view.text = "live", live, text
@@ -91,7 +123,7 @@ end
 
 function window:note(text)
   table.insert(self.view.notes, text)
-  if self.view.state == "live" then
+  if SAYING[self.view.state] then
     self.view.text = text
   elseif not self.view.findings then
     self.view.state, self.view.text = "notes", text
@@ -161,7 +193,8 @@ function window:_looks()
   return table.concat({
     gfx.w, gfx.h, scale_of_screen(), view.state, view.text or "", view.fraction or -1,
     view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes,
-    tostring(view.findings), tostring(view.live), moving,
+    tostring(view.findings), tostring(view.live), tostring(view.tried), tostring(view.verified),
+    view.applied or 0, view.heard and view.heard.rank .. view.heard.side or "", moving,
   }, "|")
 end
 
@@ -207,7 +240,11 @@ end
 
 function window:_move(rows, columns)
   local view, sizes = self.view, self.sizes
-  if view.state == "results" and sizes then
+  if view.state == "suggestions" and sizes then
+    view.row = math.max(1, math.min(sizes.rows, view.row + rows))
+    local y = (view.row - 1) * sizes.row
+    view.y = math.max(math.min(view.y, y), y + sizes.row - sizes.height)
+  elseif view.state == "results" and sizes then
     view.row = math.max(1, math.min(sizes.rows, view.row + rows))
     view.column = math.max(1, math.min(sizes.columns, view.column + columns))
     keep_visible(view, sizes)
@@ -221,7 +258,9 @@ function window:_notes()
 end
 
 function window:_back()
-  if self.view.findings then
+  if self.view.state == "verified" and self.view.tried then
+    self.wished = "suggestions"
+  elseif self.view.findings then
     self.view.state = "results"
   else
     self:close()
@@ -229,9 +268,13 @@ function window:_back()
 end
 
 function window:_key(key)
+  if self.view.state == "suggestions" and WISHES[key] then
+    self.wished = WISHES[key]
+    return
+  end
   local page = self.sizes and math.max(1, self.sizes.height // self.sizes.row - 1) or 1
   if key == "escape" then
-    if self.view.state == "notes" then
+    if self.view.state == "notes" or self.view.state == "verified" and self.view.tried then
       self:_back()
     else
       self:close()
@@ -271,6 +314,10 @@ function window:_click(zone)
     for row, stem in ipairs(grid.rows(view)) do
       view.row = stem == chosen and row or view.row
     end
+  elseif zone.action == "suggestion" then
+    view.row = zone.row
+  elseif WISHED[zone.action] then
+    self.wished = zone.action
   elseif zone.action == "cancel" then
     self.cancel = true
     view.text = "Stopping"

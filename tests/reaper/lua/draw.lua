@@ -1,6 +1,8 @@
 -- Pictures of the results window, drawn by the scripts themselves in the stand-in for REAPER.
 --
---   lua5.4 tests/reaper/lua/draw.lua results|waiting|failed|empty|many FILE.svg [WIDTH HEIGHT]
+--   lua5.4 tests/reaper/lua/draw.lua VIEW FILE.svg [WIDTH HEIGHT]
+--
+-- Views: results, many, waiting, failed, empty, suggestions, nothing, verified.
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/support/?.lua"
@@ -56,6 +58,36 @@ function views.failed()
 end
 function views.empty()
   window.view.state = "empty"
+end
+function views.suggestions()
+  local list = {}
+  for rank, it in ipairs({
+    { "Guitar: −3 dB at 2.5 kHz, Q 0.7; level −1.5 dB", "metal 20 → 28 points, happy as before.",
+      0.08, 0.05, 0.11, "plain to hear: 2.1 dB in the spectrum", 0 },
+    { "Drums: compress 4:1 above −24 dB; Bass: level +2.0 dB",
+      "metal 20 → 26 points, happy 31 → 30.", 0.062, 0.021, 0.104, "slight", 1 },
+    { "Keys: darker, −6 dB above 3 kHz", "metal 20 → 23 points, happy as before.", 0.03, 0.004,
+      0.055, "hardly to be heard", 0 },
+  }) do
+    list[rank] = { rank = rank, words = it[1], sentence = it[2], gain = it[3], low = it[4],
+      high = it[5], audible = it[6], verify = it[7], heard = 1 }
+  end
+  window:suggest({ trials = list, suggestion = {
+    sentence = "3 of 216 edits bring the mix nearer to it; each was tried on the whole session." } },
+    "+metal =happy")
+  window.view.heard, window.view.row, window.view.applied = { rank = 2, side = "after" }, 2, 1
+end
+function views.nothing()
+  window:suggest({ trials = {}, suggestion = { sentence = "216 edits were tried on 9 stems. What "
+    .. "looked best, Guitar: level −2 dB, may as well be chance: −1 to 3 points." } }, "+metal")
+end
+function views.verified()
+  views.suggestions()
+  window:verified({ sentence = "metal kept its promise: 8 points promised, 7 real. happy did not: "
+    .. "it fell by 5 points instead of staying.", tags = {
+    { tag = "metal", promised = 0.08, low = 0.05, high = 0.11, real = 0.07, held = 1 },
+    { tag = "happy", promised = 0, low = -0.01, high = 0.01, real = -0.05, held = 0 },
+    { tag = "rock", promised = 0.03, low = 0.01, high = 0.06, real = 0.035, held = 1 } } })
 end
 
 views[arg[1]]()

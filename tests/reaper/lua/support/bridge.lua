@@ -298,6 +298,24 @@ function Bridge.found(id, session)
   }
 end
 
+-- Questions about changes: the functions `suggests` and `verifies` of a test give the state that
+-- the bridge tells.
+function Bridge:tell_trial(name, state)
+  write(self.folder .. "/to-reaper/trial-" .. name .. ".lua", state)
+end
+
+function Bridge:on_suggest(request)
+  assert(type(request.job) == "string" and type(request.goal) == "string")
+  self:tell_trial(request.request, self.suggests(request))
+  return {}
+end
+
+function Bridge:on_verify(request)
+  assert(math.type(request.rank) == "integer" and request.before ~= request.job)
+  self:tell_trial("verify-" .. request.request, self.verifies(request))
+  return {}
+end
+
 function Bridge:on_cancel(request)
   local job = self.jobs[request.job]
   if job and (job.state == "queued" or job.state == "running") then

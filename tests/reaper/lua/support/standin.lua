@@ -172,7 +172,8 @@ function StandIn:track(proj, name, more)
 end
 
 function StandIn:send(proj, from, to, values)
-  local all = { D_VOL = 1, B_MUTE = 0, I_SRCCHAN = 0, I_DSTCHAN = 0, I_SENDMODE = 0 }
+  local all = { D_VOL = 1, B_MUTE = 0, I_SRCCHAN = 0, I_DSTCHAN = 0, I_SENDMODE = 0, B_PHASE = 0,
+    B_MONO = 0, D_PAN = 0 }
   for key, value in pairs(values or {}) do
     all[key] = value
   end
@@ -762,6 +763,179 @@ local function functions_of(self)
     local it = item_of(item, "handle")
     return not it.empty and it.take or nil
   end
+
+  -- Tracks, items and takes that scripts make
+  function R.InsertTrackAtIndex(index, defaults)
+    assert(not defaults, "the user's defaults may bring effects with them")
+    local it = data(self.front)
+    local track = new_handle("MediaTrack")
+    it.states[track] = new_track_state("")
+    table.insert(it.state.tracks, index + 1, track)
+    touched(it)
+  end
+  function R.DeleteTrack(track)
+    local _, project = state(track)
+    for index, other in ipairs(project.state.tracks) do
+      if other == track then
+        table.remove(project.state.tracks, index)
+      end
+    end
+    touched(project)
+  end
+  -- A source of what can be read; nil else.
+  function R.PCM_Source_CreateFromFile(path)
+    local text = self.read(path)
+    if not text or text:sub(1, 4) ~= "RIFF" then
+      return nil
+    end
+    local source = new_handle("PCM_source")
+    self.sources[source] = { path = path, length = self.source_length or 8 }
+    return source
+  end
+  function R.GetMediaSourceLength(source) return self.sources[source].length + 0.0, false end
+  function R.AddMediaItemToTrack(track)
+    local it, project = state(track)
+    local item = { handle = new_handle("MediaItem"), from = 0, length = 0, takes = {}, values = {},
+      empty = true }
+    table.insert(it.items, item)
+    touched(project)
+    return item.handle
+  end
+  function R.AddTakeToMediaItem(item)
+    local it = item_of(item, "handle")
+    local take = { handle = new_handle("MediaItem_Take") }
+    table.insert(it.takes, take)
+    if it.empty then
+      it.empty, it.take = false, take.handle
+    end
+    return take.handle
+  end
+  local function take_of(handle_)
+    for _, it in pairs(self.data) do
+      for _, its in pairs(it.states) do
+        for _, item in ipairs(its.items) do
+          for _, take in ipairs(item.takes or {}) do
+            if take.handle == handle_ then
+              return take, item
+            end
+          end
+        end
+      end
+    end
+    error("a take that is nowhere", 3)
+  end
+  function R.SetMediaItemTake_Source(take, source)
+    local it, item = take_of(take)
+    it.path = self.sources[source].path
+    item.file = item.file or it.path
+    return true
+  end
+  function R.SetActiveTake(take)
+    local _, item = take_of(take)
+    item.take = take
+  end
+  function R.GetSetMediaItemTakeInfo_String(take, key, text, is_set)
+    assert(key == "P_NAME" and is_set)
+    take_of(take).name = text
+    return true, text
+  end
+  function R.SetMediaItemInfo_Value(item, key, value)
+    local it = item_of(item, "handle")
+    if key == "D_POSITION" then
+      it.from = value
+    elseif key == "D_LENGTH" then
+      it.length = value
+    else
+      it.values[key] = value
+    end
+    return true
+  end
+  function R.CreateTrackSend(track, to)
+    local it = state(track)
+    it.sends[#it.sends + 1] = { D_VOL = 1, B_MUTE = 0, I_SRCCHAN = 0, I_DSTCHAN = 0,
+      I_SENDMODE = 0, B_PHASE = 0, B_MONO = 0, D_PAN = 0, P_DESTTRACK = to }
+    return #it.sends - 1
+  end
+  function R.SetTrackSendInfo_Value(track, category, index, key, value)
+    assert(category == 0)
+    local send = state(track).sends[index + 1]
+    assert(send[key] ~= nil, "the stand-in has no send value " .. key)
+    send[key] = value
+    return true
+  end
+
+  -- The transport
+  function R.GetCursorPositionEx(proj) return data(proj).cursor or 0.0 end
+  function R.SetEditCurPos2(proj, time) data(proj).cursor = time end
+  function R.OnPlayButtonEx(proj) data(proj).transport = 1 end
+  function R.OnStopButtonEx(proj) data(proj).transport = 0 end
+
+  -- ReaEQ: what it shows is not what it is set to. Frequencies go by the logarithm, gains by the
+  -- amplitude, widths in octaves; the default has a low shelf, two bells and a high shelf.
+  local SHOWN = {
+    [0] = function(norm) return ("%.1f Hz"):format(20 * 1200 ^ norm) end,
+    [1] = function(norm)
+      return norm <= 0 and "-inf dB" or ("%+.1f dB"):format(20 * math.log(4 * norm, 10))
+    end,
+    [2] = function(norm) return ("%.2f oct"):format(0.01 + 3.99 * norm) end,
+  }
+  function R.TrackFX_AddByName(track, name, input, instantiate)
+    assert(name == "ReaEQ (Cockos)" and not input and instantiate == -1)
+    if self.no_reaeq then
+      return -1
+    end
+    local it, project = state(track)
+    local bands = {}
+    for index, kind in ipairs({ 1, 2, 2, 4 }) do
+      bands[index] = { kind = kind, at = index == 3 and 1 or 0, on = true,
+        [0] = 0.25 * index, [1] = 0.25, [2] = 0.5 }
+    end
+    it.fx[#it.fx + 1] = { name = name, bands = bands, guid = guid() }
+    touched(project)
+    return #it.fx - 1
+  end
+  function R.TrackFX_Delete(track, fx)
+    return table.remove(state(track).fx, fx + 1) ~= nil
+  end
+  function R.TrackFX_GetFXGUID(track, fx) return state(track).fx[fx + 1].guid or "{0}" end
+  local function band_of(track, fx, kind, at)
+    for _, band in ipairs(state(track).fx[fx + 1].bands or {}) do
+      if band.kind == kind and band.at == at then
+        return band
+      end
+    end
+    return nil
+  end
+  local function parameter_of(track, fx, index)
+    local band = (state(track).fx[fx + 1].bands or {})[index // 3 + 1]
+    return band, index % 3
+  end
+  function R.TrackFX_GetEQParam(track, fx, index)
+    local band, parameter = parameter_of(track, fx, index)
+    if not band then
+      return false, 0, 0, 0, 0.0
+    end
+    return true, band.kind, band.at, parameter, band[parameter]
+  end
+  function R.TrackFX_GetFormattedParamValue(track, fx, index)
+    local band, parameter = parameter_of(track, fx, index)
+    return true, (self.eq_shows or SHOWN)[parameter](band[parameter])
+  end
+  function R.TrackFX_SetEQParam(track, fx, kind, at, parameter, value, normalised)
+    local band = band_of(track, fx, kind, at)
+    assert(normalised and value >= 0 and value <= 1)
+    if band then
+      band[parameter] = value
+    end
+    return band ~= nil
+  end
+  function R.TrackFX_SetEQBandEnabled(track, fx, kind, at, on)
+    local band = band_of(track, fx, kind, at)
+    if band then
+      band.on = on
+    end
+    return band ~= nil
+  end
   function R.TakeIsMIDI(take) return item_of(take, "take").midi or false end
   function R.TrackFX_GetCount(track) return #state(track).fx end
   function R.TrackFX_GetEnabled(track, index) return not state(track).fx[index + 1].bypassed end
@@ -1051,7 +1225,7 @@ function StandIn.new(options)
     windows = {},
     toggles = {}, listings = {}, refresh = 0, frames = 0, called = {}, hooks = {},
     master_number = "0", count = 0, tick = 0,
-    registered = {}, updates = 0, os = "Other",
+    registered = {}, sources = {}, updates = 0, os = "Other",
     renamed = 0, -- how many files scripts have put somewhere
   }, StandIn)
   StandIn.make_folder(self.resources)
