@@ -205,6 +205,12 @@ def test_the_other_tagger_is_named_for_a_mixture_too() -> None:
     assert "msd-musicnn and msd-vgg have it" in refused("+vintage", MTT, "mtt-musicnn")
 
 
+def test_of_a_kept_mixture_stays_what_the_goal_does_not_move() -> None:
+    goal = msd("+energetic =calm")
+    assert goal.raise_lower[NAMES.index("Mellow")] < 0 == goal.keep[NAMES.index("Mellow")]
+    assert goal.keep[NAMES.index("ambient")] > 0
+
+
 def test_what_the_goal_moves_whole_cannot_be_kept() -> None:
     assert "'female voice' cannot be kept" in refused(
         "+female_vocalists -female_vocalist =female_voice"

@@ -62,13 +62,10 @@ class TomlFile:
         for key in given:
             if key not in known:
                 what = f"the table [{table}]" if table else "the file"
-                says = (
-                    f"{what} can have no {key!r}.{nearest(key, known)} Allowed: {', '.join(known)}."
-                )
+                hint = f"{nearest(key, known)} Allowed: {', '.join(known)}."
                 headed = not table and self.line("", key) is None  # it stands in its own header
-                self.fail(
-                    f"{what} can have no {key!r}.{hint}", *((key, None) if headed else (table, key))
-                )
+                place = (key, None) if headed else (table, key)
+                self.fail(f"{what} can have no {key!r}.{hint}", *place)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
