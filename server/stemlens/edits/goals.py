@@ -62,7 +62,7 @@ class Wanted:
     def __str__(self) -> str:
         """As a person would write it."""
         bare = re.fullmatch(r'[^\s,"*]+', self.word)
-        factor = "" if self.factor == 1 else f"*{self.factor!r}"
+        factor = "" if self.factor == 1 else f"*{self.factor!r}".removesuffix(".0")
         return f"{self.sign}{self.word if bare else chr(34) + self.word + chr(34)}{factor}"
 
 
@@ -139,10 +139,8 @@ def parsed(text: str) -> tuple[Wanted, ...]:
                 "sign, + for more, - for less, = to keep, like +metal =happy; quote what has "
                 'blanks: +"classic rock"; *2 after a word counts it twice.',
             )
-        factor = found["factor"]
-        wanted.append(
-            Wanted(found["sign"], found["quoted"] or found["bare"] or "", _factor(factor))
-        )
+        word = found["quoted"] or found["bare"] or ""
+        wanted.append(Wanted(found["sign"], word, _factor(found["factor"])))
         at = found.end()
         while at < len(text) and text[at] in " \t\n\r,":
             at += 1
@@ -168,20 +166,16 @@ class _Words:
     def __init__(self, tags: Sequence[Tag], tagger: str) -> None:
         self.tagger = tagger
         self._tags = {tag.name: place for place, tag in enumerate(tags)}
-        # what comes later wins: a tag's own name over a mixture's, both over names for people
-        self._known: dict[str, tuple[Wanted, Mapping[str, float]]] = {}
-        named = [(tag.plain, tag) for tag in tags]
-        for name, tag in named:
-            self._known[_spelling(name)] = (Wanted("", tag.name, 1.0, tag.plain), {tag.name: 1.0})
-        for mixture in read_words().values():
+        own = [(tag, (Wanted("", tag.name, 1.0, tag.plain), {tag.name: 1.0})) for tag in tags]
+        # What comes later wins: a tag's own name, then a mixture's, then a tag's name for people.
+        self._known: dict[str, tuple[Wanted, Mapping[str, float]]]
+        self._known = {_spelling(tag.plain): entry for tag, entry in own}
+        for spelling, mixture in read_words().items():
             for weights in mixture.lists.values():
                 if all(tag in self._tags for tag in weights):
-                    word = Wanted("", mixture.word, 1.0, mixture.word)
-                    self._known[_spelling(mixture.word)] = (word, weights)
+                    self._known[spelling] = (Wanted("", mixture.word, 1.0, mixture.word), weights)
                     break
-        for tag in tags:
-            entry = (Wanted("", tag.name, 1.0, tag.plain), {tag.name: 1.0})
-            self._known[_spelling(tag.name)] = entry
+        self._known |= {_spelling(tag.name): entry for tag, entry in own}
 
     def __contains__(self, word: str) -> bool:
         return _spelling(word) in self._known

@@ -58,21 +58,17 @@ class TomlFile:
 
     def check_keys(self, given: Mapping[str, Any], allowed: Iterable[str], table: str = "") -> None:
         """Raises for a key that is none of the allowed ones, naming them and the nearest."""
-        allowed = list(allowed)
+        known = list(allowed)
         for key in given:
-            if key not in allowed:
-                where = f"table [{table}]" if table else "file"
-                hint = nearest(key, allowed)
-                known = ", ".join(allowed)
-                top = table
-                if not table and self.line("", key) is None:
-                    top, key_at = key, None  # an unknown table stands in its header
-                else:
-                    key_at = key
-                self.fail(f"a {where} has no {key!r}.{hint} Allowed: {known}.", top, key_at)
+            if key not in known:
+                what = f"the table [{table}]" if table else "the file"
+                hint = f"{nearest(key, known)} Allowed: {', '.join(known)}."
+                headed = not table and self.line("", key) is None  # it stands in its own header
+                place = (key, None) if headed else (table, key)
+                self.fail(f"{what} can have no {key!r}.{hint}", *place)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence that names the known word nearest to `word`, or nothing if none is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" The nearest is {found[0]!r}." if found else ""
