@@ -45,6 +45,7 @@ from stemlens_bridge.writing import written
 UNHEARD_DB = -45.0  # of the stem, below which a change is nothing to the tagger
 HARDLY = 0.05  # of a change's energy
 CLIPS_KEPT = 4
+VST3_PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,7 +478,9 @@ def hosted(setting: Setting, samples: Samples, rate: int) -> Samples:
     from stemlens.edits.vst3 import render_vst3
 
     assert setting.path is not None
-    return render_vst3(setting.path, setting.values, samples, rate)
+    return render_vst3(
+        setting.path, setting.values, samples, rate, timeout_s=VST3_PATIENCE_S
+    )
 
 
 def _plain(name: str) -> str:
