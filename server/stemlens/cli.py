@@ -1,4 +1,4 @@
-"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve.
+"""The commands of `stemlens`: tag, analyze, separate, midi, models, scores, serve.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -22,14 +22,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import audio, scorecache, tagging
+from stemlens import audio, cli_separation, scorecache, tagging
 from stemlens.audio import MAX_DURATION_S
 from stemlens.scorecache import MAX_BYTES, ScoreCache
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import MASTERS, PORT, UNITS, VALUES, Options, read_policy
+from stemlens_bridge.protocol import MASTERS, PORT, SEPARATIONS, UNITS, VALUES, Options, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -94,6 +94,9 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield show
 
 
+cli_separation.add(app, _progress, DEVICES)
+
+
 def _tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:
     """The tagger, its weights fetched first where need be."""
     if name in weights.MODELS and not weights.is_there(name):
@@ -115,9 +118,18 @@ def _choice(value: str, allowed: tuple[str, ...], option: str) -> str:
 @app.command()
 def analyze(
     places: Annotated[
-        list[Path], typer.Argument(help="Audio files, one folder of stems, or a session.json.")
-    ],
-    mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
+        list[Path] | None,
+        typer.Argument(help="Audio files, one folder of stems, or a session.json."),
+    ] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
+    ] = None,
+    separator: Annotated[
+        str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
+    ] = DEFAULTS.separator,
+    separate: Annotated[
+        str, typer.Option(help=f"What is separated: {', '.join(SEPARATIONS)}.")
+    ] = DEFAULTS.separate,
     tagger: TaggerName = DEFAULTS.tagger,
     value: Annotated[
         str, typer.Option(help=f"What a share is: {', '.join(VALUES)}.")
@@ -188,11 +200,13 @@ def analyze(
             "master": master,
             "session_loudness": _loudness(session_loudness),
             "silence": silence,
+            "separator": separator,
+            "separate": separate,
         }
     )
     if policy is not None:
         options = replace(options, annotations=read_policy(policy))
-    session = Session.read(*places, mix=mix)
+    session = Session.read(*(places or ()), mix=mix)
     with _progress() as show:
         loaded = _tagger(options.tagger, device, show)
         if midi_lanes:
@@ -207,6 +221,7 @@ def analyze(
                 on_progress=show,
                 max_duration_s=60 * max_minutes,
                 kept=kept,
+                device=device,
             )
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
@@ -304,9 +319,10 @@ def to_midi(
 
 @models.command("list")
 def list_models() -> None:
-    """List the taggers and whether their weights are here."""
+    """List the taggers and separators, and whether their weights are here."""
     for name in weights.MODELS:
         print(f"{name:<14} {'here' if weights.is_there(name) else 'not fetched yet'}")
+    print(*cli_separation.listed(), sep="\n")
 
 
 @models.command("pull")

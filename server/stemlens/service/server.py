@@ -30,6 +30,7 @@ import filelock
 
 from stemlens import __version__
 from stemlens.audio import MAX_DURATION_S
+from stemlens.separation import demucs_models
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.places import Places, default_folders
 from stemlens.service.replies import Replies
@@ -225,7 +226,9 @@ class Server:
             raise StemlensError("bad_message", f"A job id has 1 to {MAX_JOB_ID} characters.")
         require_text(message.daw, MAX_TEXT)
         require_text(message.project, MAX_TEXT)
-        Options.from_json(message.options)
+        options = Options.from_json(message.options)
+        if demucs_models.is_folder(options.separator):
+            self._places.check(options.separator)
         self._replies.named(peer, message.reply_port)  # all that can be wrong is said before
         job = self._store.job(message.job)
         told = (message.daw, message.project, message.options)
@@ -267,7 +270,7 @@ class Server:
                 f"{arrived[0]} of {message.stems} stems and {arrived[1]} of {message.mix} mixes "
                 "have arrived; send them again, then submit.",
             )
-        if arrived != (message.stems, message.mix) or not files or message.stems < 1:
+        if arrived != (message.stems, message.mix) or not files:
             if job.state != "open":
                 raise _exists(message.job)
             raise StemlensError(

@@ -150,6 +150,8 @@ class Worker:
             max_duration_s=spec["max_duration_s"],
             kept=kept,
             before=self._shelf.every(),
+            device=self._device,
+            separated=Path(spec["separated"]),
         )
 
     def _scores(self, path: str) -> ScoreCache:
