@@ -42,7 +42,7 @@ SESSION_KEYS: dict[str, tuple[str, bool, str]] = {
         "in the order of time; bpm counts quarter notes",
     ),
     "start_s": ("number", False, "where the bounce starts in project time, seconds"),
-    "stems": ("list", True, "the stems, at least one"),
+    "stems": ("list", True, "the stems; none for a mix that is to be separated"),
     "mix": ("text", False, "the bounce of the master; relative to this file"),
     "mix_bypassed": (
         "flag",
@@ -62,6 +62,8 @@ STEM_KEYS: dict[str, tuple[str, bool, str]] = {
     "sidechains": ("list of texts", False, "ids of stems whose effects listen to this one"),
     "feeds": ("list of texts", False, "ids of returns that this stem feeds by sends"),
     "inside": ("list of texts", False, "ids of the tracks that are part of this bus"),
+    "separator": ("text", False, "the model that made this stem out of a mix"),
+    "trust": ("number", False, "how far a separated stem may be believed, 0 to 1"),
 }
 
 
@@ -91,7 +93,10 @@ class Stem:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session as files: its stems, perhaps a mix, and facts of the project."""
+    """One session as files: its stems, perhaps a mix, and facts of the project.
+
+    Without stems it is a mix that is to be separated.
+    """
 
     project: str
     daw: str
@@ -106,8 +111,10 @@ class Session:
             require_text(text, MAX_TEXT)
         if not abs(self.start_s) <= MAX_TIME_S:
             raise StemlensError("session_invalid", f"start_s is {self.start_s:g} s.")
-        if not self.stems:
-            raise StemlensError("session_invalid", f"The session {self.project} has no stems.")
+        if not self.stems and self.mix is None:
+            raise StemlensError(
+                "session_invalid", f"The session {self.project} has no stems and no mix."
+            )
         seen: set[str] = set()
         for stem in self.stems:
             if stem.id in seen:
@@ -125,11 +132,21 @@ class Session:
         """The session at the given places: one folder, one `session.json`, or audio files.
 
         A folder that holds a `session.json` is read by that; otherwise its audio files are the
-        stems (see `stemfolder`). `mix` takes the place of a mix that was found. Raises
-        `session_invalid`, `audio_missing` or `audio_unreadable`.
+        stems (see `stemfolder`). `mix` takes the place of a mix that was found; alone, and where
+        a folder holds nothing else, it is to be separated. Raises `session_invalid`,
+        `audio_missing` or `audio_unreadable`.
         """
+        if not places and mix is not None:
+            path = Path(mix).absolute()
+            return cls(project=path.stem, daw="files", stems=(), mix=path)
         session = _read([Path(place).absolute() for place in places])
         return session if mix is None else replace(session, mix=Path(mix).absolute())
+
+    @property
+    def source(self) -> str:
+        """multitrack, or separated where all stems were made out of a mix."""
+        made = self.stems and all("separator" in stem.facts for stem in self.stems)
+        return "separated" if made else "multitrack"
 
     def options(self, options: Options) -> Options:
         """`options` with the facts that the session itself knows: its start, its tempo, its mix."""
@@ -140,14 +157,19 @@ class Session:
             mix_bypassed=self.mix_bypassed or options.mix_bypassed,
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, beside: bool = False) -> None:
         """Writes the session as a `session.json` that reads back as itself, with absolute paths.
 
-        Raises `output_failed`.
+        `beside`: stems that lie beside the file are named without their folder, so that the folder
+        may move. Raises `output_failed`.
         """
+
+        def place(file: Path) -> str:
+            return file.name if beside and file.parent == path.parent else str(file.absolute())
+
         stems = [
             {
-                "path": str(stem.path.absolute()),
+                "path": place(stem.path),
                 "id": stem.id,
                 "name": stem.name,
                 "gain_db": stem.gain_db,
@@ -172,7 +194,7 @@ class Session:
 
 def _read(places: Sequence[Path]) -> Session:
     if not places:
-        raise StemlensError("session_invalid", "No stems were given.")
+        raise StemlensError("session_invalid", "No stems and no mix were given.")
     # os.path takes what may not be looked at for no folder, where Path raises
     whole = [p for p in places if os.path.isdir(p) or p.suffix.lower() == ".json"]
     if not whole:
@@ -206,11 +228,6 @@ def from_folder(folder: Path) -> Session:
             f"({', '.join(ending[1:] for ending in AUDIO_ENDINGS)}) into it.",
         )
     export = sorted_out(files)
-    if not export.stems:
-        mix = export.mix.name if export.mix else ""
-        raise StemlensError(
-            "session_invalid", f"The folder {folder} has a mix ({mix}) but no stems beside it."
-        )
     stems = tuple(
         Stem(id=own, name=name, path=path)
         for own, name, path in zip(stem_ids(export.stems), export.names, export.stems, strict=True)

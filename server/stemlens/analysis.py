@@ -88,7 +88,13 @@ def analyze(
     if tagger is None:
         tagger = tagging.load(options.tagger, device)
     opened = open_game(
-        session, tagger, options, on_progress, max_duration_s=max_duration_s, kept=kept
+        session,
+        tagger,
+        options,
+        on_progress,
+        max_duration_s=max_duration_s,
+        kept=kept,
+        device=device,
     )
     *_, last = revisions(opened, options, on_progress)
     return last

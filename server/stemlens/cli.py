@@ -1,4 +1,5 @@
-"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve; the rest in `cli_trials`.
+"""The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
+`cli_trials`, separate in `cli_separation`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -18,7 +19,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from stemlens import audio, cli_trials, scorecache
+from stemlens import audio, cli_separation, cli_trials, scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -35,7 +36,7 @@ from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import MASTERS, PORT, UNITS, VALUES, Options, read_policy
+from stemlens_bridge.protocol import MASTERS, PORT, SEPARATIONS, UNITS, VALUES, Options, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -48,6 +49,7 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
+cli_separation.add(app)
 
 STOPPED = 130
 
@@ -73,9 +75,18 @@ def run() -> None:
 @app.command()
 def analyze(
     places: Annotated[
-        list[Path], typer.Argument(help="Audio files, one folder of stems, or a session.json.")
-    ],
-    mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
+        list[Path] | None,
+        typer.Argument(help="Audio files, one folder of stems, or a session.json."),
+    ] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
+    ] = None,
+    separator: Annotated[
+        str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
+    ] = DEFAULTS.separator,
+    separate: Annotated[
+        str, typer.Option(help=f"What is separated: {', '.join(SEPARATIONS)}.")
+    ] = DEFAULTS.separate,
     tagger: TaggerName = DEFAULTS.tagger,
     value: Annotated[
         str, typer.Option(help=f"What a share is: {', '.join(VALUES)}.")
@@ -146,11 +157,13 @@ def analyze(
             "master": master,
             "session_loudness": _loudness(session_loudness),
             "silence": silence,
+            "separator": separator,
+            "separate": separate,
         }
     )
     if policy is not None:
         options = replace(options, annotations=read_policy(policy))
-    session = Session.read(*places, mix=mix)
+    session = Session.read(*(places or ()), mix=mix)
     with progress_bars() as show:
         loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:
@@ -165,6 +178,7 @@ def analyze(
                 on_progress=show,
                 max_duration_s=60 * max_minutes,
                 kept=kept,
+                device=device,
             )
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
@@ -262,9 +276,10 @@ def to_midi(
 
 @models.command("list")
 def list_models() -> None:
-    """List the taggers and whether their weights are here."""
+    """List the taggers and separators, and whether their weights are here."""
     for name in weights.MODELS:
         print(f"{name:<14} {'here' if weights.is_there(name) else 'not fetched yet'}")
+    print(*cli_separation.listed(), sep="\n")
 
 
 @models.command("pull")

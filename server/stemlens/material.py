@@ -160,7 +160,9 @@ def prepare(
         bounce = mixes.placed(clip, late_s, stems.total, stems.session_rate, len(heard), rate)
         treatment = mixes.treatment("off" if mix_bypassed else master, bounce, heard, rate)
         warnings += mixes.length_warnings(bounce, stems.session_rate)
-        if mix_bypassed:
+        if session.source == "separated":
+            warnings += mixes.left_warnings(treatment)
+        elif mix_bypassed:
             warnings += mixes.cut_warnings(bounce.residual)
         else:
             warnings += mixes.master_warnings(treatment)

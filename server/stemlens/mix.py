@@ -162,6 +162,19 @@ def cut_warnings(residual: audio.Residual) -> list[tuple[str, str]]:
     ]
 
 
+def left_warnings(chosen: Treatment) -> list[tuple[str, str]]:
+    """For stems that were made out of the mix: what of it they leave out, where that is much."""
+    if chosen.before_db <= BUS_DB or chosen.kind == "rest":
+        return []
+    return [
+        (
+            "separation_incomplete",
+            f"The separated stems do not add up to the mix (what is left is at "
+            f"{chosen.before_db:.0f} dB). With master = rest that plays as a stem of its own.",
+        )
+    ]
+
+
 def master_warnings(chosen: Treatment) -> list[tuple[str, str]]:
     """What was done about the master bus, and what the shares explain therefore."""
     if chosen.reason == "nulls":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from stemlens.audio import MAX_DURATION_S
 from stemlens.game import Game
 from stemlens.material import Material, prepare
 from stemlens.scorecache import ScoreCache
+from stemlens.separating import with_stems
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -48,24 +50,33 @@ def open_game(
     kept: ScoreCache | None = None,
     before: Iterable[OpenedSession] = (),
     session_gain_db: float | None = None,
+    device: str = "auto",
+    separated: Path | None = None,
 ) -> OpenedSession:
     """Reads a session and opens it for a tagger; raises the errors of `audio.read`.
 
     `kept`: where scores are looked up and kept (see `Game`). `before`: sessions that are open
     already; one with the same audio lends what was made of it, whatever its gains.
     `session_gain_db`: the gain of all stems, in the place of what the options would make it.
+    `device` and the folder `separated` are for stems that are to be made out of a mix (see
+    `separating`).
     """
     started = time.perf_counter()
+    made = with_stems(
+        session, options, device, on_progress, folder=separated, max_duration_s=max_duration_s
+    )
+    separated_at = time.perf_counter()
     material = prepare(
-        session,
+        made.session,
         tagger.sample_rate,
         options.session_loudness,
-        master=options.master,
+        master=made.options.master,
         on_read=lambda fraction: on_progress("reading stems", fraction),
         max_duration_s=max_duration_s,
         mix_bypassed=options.mix_bypassed,
         session_gain_db=session_gain_db,
     )
+    material = replace(material, warnings=(*made.warnings, *material.warnings))
     read = time.perf_counter()
     same = next((other for other in before if _same_audio(other, material, tagger)), None)
     if same is None:
@@ -83,7 +94,8 @@ def open_game(
             alone.append(heard.scores(t, np.ones((1, int(sounds.sum())), dtype=np.bool_))[0])
         on_progress("hearing the mix", 1.0)
         mix_scores = np.mean(np.asarray(alone, dtype=np.float64), axis=0)
-    timings = {"read": read - started, "open": time.perf_counter() - read}
+    timings = {"separate": separated_at - started} if made.warnings else {}
+    timings |= {"read": read - separated_at, "open": time.perf_counter() - read}
     return OpenedSession(material, game, mix_scores, timings)
 
 

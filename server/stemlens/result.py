@@ -154,7 +154,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
             "loudness_lufs": None if facts.loudness_lufs is None else round(facts.loudness_lufs, 2),
             "active_fraction": round(float(active[i]), 4),
             "mono_loss_db": round(facts.mono_loss_db, 2),
-            "trust": 1.0,
+            "trust": stem.facts.get("trust", 1.0),
         }
         for i, (stem, facts) in enumerate(zip(session.stems, material.stems, strict=True))
     ]
@@ -169,7 +169,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
         "id": analysis.session_id,
         "project": session.project,
         "daw": session.daw,
-        "source": "multitrack",
+        "source": session.source,
         "sample_rate": material.sample_rate,
         "duration_s": round(material.duration_s, 6),
         "start_s": options.start_s,

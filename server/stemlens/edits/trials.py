@@ -478,9 +478,7 @@ def hosted(setting: Setting, samples: Samples, rate: int) -> Samples:
     from stemlens.edits.vst3 import render_vst3
 
     assert setting.path is not None
-    return render_vst3(
-        setting.path, setting.values, samples, rate, timeout_s=VST3_PATIENCE_S
-    )
+    return render_vst3(setting.path, setting.values, samples, rate, timeout_s=VST3_PATIENCE_S)
 
 
 def _plain(name: str) -> str:

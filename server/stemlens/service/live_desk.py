@@ -122,10 +122,17 @@ class LiveDesk:
             bool(message.reply_port),
             answers,
             message.start_s,
-            {file.track: file.name for file in self._store.files(job.id) if not file.is_mix},
+            self._tracks(job.id),
             used=self._clock(),
         )
         self._begin()
+
+    def _tracks(self, job: str) -> dict[str, str]:
+        """Names of a job's stems by id: those submitted, and those that separation added."""
+        sent = {file.track: file.name for file in self._store.files(job) if not file.is_mix}
+        found = self._store.result(job)
+        made = [] if found is None else found[0]["session"]["stems"]
+        return sent | {stem["id"]: stem["name"] for stem in made if stem["id"] not in sent}
 
     def gain(self, message: LiveGain, peer: Peer) -> None:
         """Moves a fader; raises `live_not_open`, `track_unknown`, `bad_message`."""

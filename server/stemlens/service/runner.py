@@ -112,6 +112,7 @@ class Runner:
             "files": [{name: getattr(file, name) for name in JobFile.__slots__} for file in files],
             "npz": str(self._path(job.id, ".npz")),
             "scores": str(self._results.with_name("scores.sqlite3")),
+            "separated": str(self._results.with_name("separated")),
             "revision": self._store.revision(job.id),
             "session_gain_db": self._level(Options.from_json(job.options)),
             "max_duration_s": self._max_duration_s,

@@ -30,6 +30,7 @@ import filelock
 
 from stemlens import __version__
 from stemlens.audio import MAX_DURATION_S
+from stemlens.separation import demucs_models
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.places import Places, default_folders
 from stemlens.service.replies import Replies
@@ -239,6 +240,8 @@ class Server:
                 "trial_impossible",
                 f"The job {options.same_level_as!r} (same_level_as) has no result to compare with.",
             )
+        if demucs_models.is_folder(options.separator):
+            self._places.check(options.separator)
         self._replies.named(peer, message.reply_port)  # all that can be wrong is said before
         job = self._store.job(message.job)
         told = (message.daw, message.project, message.options)
@@ -280,7 +283,7 @@ class Server:
                 f"{arrived[0]} of {message.stems} stems and {arrived[1]} of {message.mix} mixes "
                 "have arrived; send them again, then submit.",
             )
-        if arrived != (message.stems, message.mix) or not files or message.stems < 1:
+        if arrived != (message.stems, message.mix) or not files:
             if job.state != "open":
                 raise _exists(message.job)
             raise StemlensError(

@@ -156,6 +156,8 @@ class Worker:
             kept=kept,
             before=self._shelf.every(),
             session_gain_db=spec["session_gain_db"],
+            device=self._device,
+            separated=Path(spec["separated"]),
         )
 
     def _scores(self, path: str) -> ScoreCache:

@@ -56,7 +56,7 @@ def load(name: str, device: str = "auto") -> Tagger:
     known = names()
     if name not in known:
         raise unknown(name, known)
-    return _factories[name](_device(device))
+    return _factories[name](compute_device(device))
 
 
 def unknown(name: str, known: Iterable[str]) -> StemlensError:
@@ -70,7 +70,8 @@ def unknown(name: str, known: Iterable[str]) -> StemlensError:
     )
 
 
-def _device(wanted: str) -> str:
+def compute_device(wanted: str) -> str:
+    """cpu, cuda or mps; `auto` is the fastest that is there. Raises `device_unavailable`."""
     import torch
 
     there = ["cpu"]
