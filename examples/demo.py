@@ -1,7 +1,8 @@
-"""The demo from end to end: a server, the bridge, the demo session, a table and a JSON file.
+"""The demo from end to end: a server, the bridge, the demo session, a table, and a suggestion.
 
 Starts a server of its own on a free port, has the bridge submit `examples/demo` to it over OSC as a
-DAW script would, and stops the server again. Run by `make demo`.
+DAW script would, asks for one change that brings the mix nearer to a goal, and stops the server
+again. Run by `make demo`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stemlens_bridge.client import new_job_id
+
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build" / "demo"
 TAGGER = "mtt-musicnn"  # knows instruments and voices, which the demo session is about
+GOAL = "+rock -techno"
+BUDGET = 400  # taggings, so that it takes some ten seconds
 
 
 def main() -> int:
@@ -39,11 +44,18 @@ def main() -> int:
             print(f"The server did not start; {WORK / 'server.log'} says why.", file=sys.stderr)
             return 1
         print(f"$ stemlens serve\n{ready}")
-        result = WORK / "result.json"
-        print(f"$ stemlens-bridge submit examples/demo --tagger {TAGGER} --json result.json")
-        where = ["--server", f"127.0.0.1:{port[1]}", "--tagger", TAGGER, "--json", str(result)]
+        where = ["--server", f"127.0.0.1:{port[1]}"]
         bridge = [sys.executable, "-m", "stemlens_bridge.cli"]
-        return subprocess.run([*bridge, "submit", str(HERE / "demo"), *where]).returncode
+        job = new_job_id("demo")
+        result, tried = WORK / "result.json", WORK / "tried.json"
+        print(f"$ stemlens-bridge submit examples/demo --tagger {TAGGER} --json result.json")
+        asked = ["--job", job, "--tagger", TAGGER, "--json", str(result)]
+        done = subprocess.run([*bridge, "submit", str(HERE / "demo"), *where, *asked])
+        if done.returncode:
+            return done.returncode
+        print(f"\n$ stemlens-bridge suggest {job} --goal '{GOAL}' --most 1", flush=True)
+        asked = ["--goal", GOAL, "--most", "1", "--budget", str(BUDGET), "--json", str(tried)]
+        return subprocess.run([*bridge, "suggest", job, *where, *asked]).returncode
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import textwrap
 
-from stemlens_bridge.annotations import points, signed
+from stemlens_bridge.annotations import points
 from stemlens_bridge.protocol import TrialTag, Verified
 from stemlens_bridge.table import columns, fit, one_line, pad
 from stemlens_bridge.trials import Tried, TriedTrial
 
+SHARES_OF, SHARES = 3, 4  # of so many tags the shares that change most are told
 TAGS = 6  # how many tags of a trial are shown; all are in its JSON
 NO_INTERVAL = (-1.0, 1.0)  # what the server says where the session is too short for one
 LEGEND = (
@@ -28,7 +29,6 @@ def trial_table(tried: Tried, *, width: int = 80, tags: int = TAGS) -> str:
     if tried.suggestion is not None:
         found = tried.suggestion
         lines += _wrapped(f"{one_line(found.goal)}: {one_line(found.sentence)}", width, "")
-        lines += _wrapped(f"{found.tried} edits were tried, {found.taggings} taggings.", width, "")
         if not tried.trials:
             advice = "Nothing tried helps. Give it more --budget, more stems, or another goal."
             return "\n".join([*lines, "", *_wrapped(advice, width, "")])
@@ -43,9 +43,8 @@ def _trial(one: TriedTrial, width: int, tags: int) -> list[str]:
     head = f"{trial.rank}. " if trial.rank else ""
     indent = " " * len(head)
     lines = _wrapped(head + one_line(trial.words), width, indent)
-    lines += _wrapped(indent + one_line(trial.sentence), width, indent)
     if trial.gain or trial.low or trial.high:
-        nearer = f"Nearer to the goal by {signed(trial.gain)}{_interval(trial.low, trial.high)}."
+        nearer = f"Nearer to the goal by {_signed(trial.gain)}{_interval(trial.low, trial.high)}."
         lines += _wrapped(indent + nearer, width, indent)
     audible = (
         f"The mix: {_db(trial.loudness_db)} in loudness, its spectrum moves by "
@@ -53,13 +52,13 @@ def _trial(one: TriedTrial, width: int, tags: int) -> list[str]:
     )
     lines += _wrapped(indent + audible, width, indent)
     lines += _tags(one.tags[:tags], indent + "  ", width)
+    lines += _shares(one, indent, width)
     if not trial.heard:
-        told = "The tagger cannot hear this by its nature: judge it by your own ears."
+        told = f"{one_line(trial.sentence)} Judge it by your own ears."
         lines += _wrapped(indent + told, width, indent)
     if trial.verify:
         reasons = "; ".join(dict.fromkeys(edit.verify for edit in one.edits if edit.verify))
-        told = f"Verify by a new bounce{': ' if reasons else '.'}{one_line(reasons)}"
-        lines += _wrapped(indent + told, width, indent)
+        lines += _wrapped(indent + one_line(reasons or "Verify by a new bounce."), width, indent)
     if trial.before_path and trial.after_path:
         lines.append(f"{indent}Listen, before: {one_line(trial.before_path)}")
         lines.append(f"{indent}        after:  {one_line(trial.after_path)}")
@@ -71,7 +70,7 @@ def _tags(tags: tuple[TrialTag, ...], indent: str, width: int) -> list[str]:
     widest = min(max(map(columns, names), default=1), width // 3)
     return [
         f"{indent}{pad(fit(name, widest), widest)} {points(tag.before):>4} → "
-        f"{points(tag.after):<3} {signed(tag.change):>4}{_interval(tag.low, tag.high)}"
+        f"{points(tag.after):<3} {_signed(tag.change):>5}{_interval(tag.low, tag.high)}"
         for name, tag in zip(names, tags, strict=True)
     ]
 
@@ -79,7 +78,29 @@ def _tags(tags: tuple[TrialTag, ...], indent: str, width: int) -> list[str]:
 def _interval(low: float, high: float) -> str:
     if (low, high) == NO_INTERVAL:
         return " (too short to say how sure)"
-    return f" ({signed(low)} to {signed(high)})"
+    return f" ({_signed(low)} to {_signed(high)})"
+
+
+def _signed(value: float) -> str:
+    """A change in points, to a tenth: "+0.7", "−12.4", "0"."""
+    text = f"{100 * value:+.1f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")
+
+
+def _shares(one: TriedTrial, indent: str, width: int) -> list[str]:
+    """How the shares of the tags that move most change, the largest changes first."""
+    lines: list[str] = []
+    shown = [tag.tag for tag in one.tags[:SHARES_OF]]
+    for name in shown:
+        shares = [share for part in one.shares if part.tag == name for share in part.shares]
+        shares.sort(key=lambda share: -abs(share.after - share.before))
+        told = ", ".join(
+            f"{one_line(share.track)} {100 * share.before:.1f} → {100 * share.after:.1f}"
+            for share in shares[:SHARES]
+        )
+        if told:
+            lines += _wrapped(f"{indent}Shares of {one_line(name)}: {told}.", width, indent + "  ")
+    return lines
 
 
 def _db(value: float) -> str:
@@ -92,9 +113,9 @@ def verified_table(verified: Verified, *, width: int = 80) -> str:
     names = [one_line(kept.tag) for kept in verified.tags]
     widest = min(max(map(columns, names), default=1), width // 3)
     for name, kept in zip(names, verified.tags, strict=True):
-        promised = f"promised {signed(kept.promised):>4}{_interval(kept.low, kept.high)}"
-        real = f"real {signed(kept.real):>4}  {'held' if kept.held else 'not held'}"
-        lines.append(f"  {pad(fit(name, widest), widest)}  {promised:<30} {real}")
+        promised = f"promised {_signed(kept.promised):>5}{_interval(kept.low, kept.high)}"
+        real = f"real {_signed(kept.real):>5}  {'held' if kept.held else 'not held'}"
+        lines.append(f"  {pad(fit(name, widest), widest)}  {promised:<34} {real}")
     return "\n".join([*lines, "", *_wrapped("Points of 100.", width, "")])
 
 
