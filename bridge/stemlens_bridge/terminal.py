@@ -22,13 +22,22 @@ def prepare() -> None:
 
 
 def show(result: Mapping[str, Any]) -> None:
-    """Prints the table of a result as wide as the terminal, in colour unless NO_COLOR is set.
+    """Prints the table of a result as wide as the terminal, in colour unless NO_COLOR is set."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    write(table(result, width=width(), colour=colour))
+
+
+def width() -> int:
+    """The columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def write(text: str) -> None:
+    """Prints what a command was run for.
 
     Raises `output_failed` where standard output takes nothing, but not where its reader has gone
     (`| head`): what else is to be done goes on.
     """
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = table(result, width=shutil.get_terminal_size().columns, colour=colour)
     try:
         print(text, flush=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -20,14 +21,17 @@ from support.ardour import (
 )
 from support.badnet import BadNet
 from support.server import ServerProcess
+from support.trialserver import EQ, LEVEL, numbered, trial
 
 from stemlens_bridge import luatext, marks, moves
+from stemlens_bridge.applying import moved
 from stemlens_bridge.ardour import annotate, closed, menu, osc, record, running, session_file
 from stemlens_bridge.ardour.follow import Follower
 from stemlens_bridge.ardour.wanted import COMMENTS, MARKERS, Wanted
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
 from stemlens_bridge.session import Session
+from stemlens_bridge.trials import Tried
 
 USERS = "the bass – the user's own words\nin two lines"
 NO_COLOR = frozenset({COMMENTS, MARKERS})
@@ -246,6 +250,79 @@ def test_a_file_that_an_ardour_has_open_is_not_edited(
         closed.write(session, wanted_for(session, "no"))
     assert raised.value.code == "daw_unreachable"
     assert open_demo.path.read_bytes() == before
+
+
+def faders(ardour: osc.Ardour) -> dict[str, float]:
+    """Where the faders stand, dB, by the names of the tracks."""
+    strips = {strip.name: f"/strip/{strip.ssid}/fader" for strip in ardour.strips()}
+    told = {name: ardour.ask(path)[path][0] for name, path in strips.items()}
+    return {name: osc.fader_db(float(position)) for name, position in told.items()}
+
+
+def kept_trial(path: Path, *edits: tuple[str, list[dict[str, object]]]) -> Path:
+    """A file with one trial of these edits, as 'stemlens-bridge try --json' writes it."""
+    messages = numbered(trial("job", "r1", 0, *edits), "job", "r1")
+    path.write_text(json.dumps(Tried.from_messages(messages[-1], messages).to_dict()))  # type: ignore[arg-type]
+    return path
+
+
+def test_a_tried_level_moves_a_fader_and_goes_back(
+    open_demo: RunningArdour, analysed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = open_demo.path.parent
+    ids = {route.name: route.id for route in session_file.read(open_demo.path).mixed}
+    before, texts = faders(open_demo.osc), comments(open_demo.osc)
+    file = kept_trial(tmp_path / "level.json", (ids["Bass"], LEVEL), (ids["Keys"], LEVEL))
+    assert bridge(folder, "--apply", file) == 0
+    down = moved("Bass", before["Bass"], before["Bass"] - 3.0)
+    assert f"{down}." in capfd.readouterr().out
+    now = faders(open_demo.osc)
+    for name, level_db in before.items():
+        lower = 3.0 if name in ("Bass", "Keys") else 0.0
+        assert now[name] == pytest.approx(level_db - lower, abs=0.01), name
+    assert bridge(folder, "--apply", file) == 0  # once more, from where it stands
+    assert faders(open_demo.osc)["Bass"] == pytest.approx(before["Bass"] - 6.0, abs=0.01)
+    keys = next(strip.ssid for strip in open_demo.osc.strips() if strip.name == "Keys")
+    open_demo.osc.send([("/strip/gain", (keys, -1.5))])  # the user's own since
+    assert bridge(folder, "--undo") == 0
+    out, err = capfd.readouterr()
+    up = moved("Bass", before["Bass"] - 6.0, before["Bass"])
+    assert f"{up}, as before." in out and "Keys: its fader was moved" in err
+    now = faders(open_demo.osc)
+    assert now["Bass"] == pytest.approx(before["Bass"], abs=0.01)
+    assert now["Keys"] == pytest.approx(-1.5, abs=0.01)
+    assert not record.read(session_file.read(open_demo.path)).faders
+    assert comments(open_demo.osc) == texts
+    open_demo.osc.send([("/strip/gain", (keys, before["Keys"]))])
+    assert faders(open_demo.osc) == pytest.approx(before, abs=0.01)
+
+
+def test_what_is_no_level_alone_is_written_and_moves_nothing(
+    open_demo: RunningArdour, analysed: Path, tmp_path: Path
+) -> None:
+    folder = open_demo.path.parent
+    ids = {route.name: route.id for route in session_file.read(open_demo.path).mixed}
+    before, texts = faders(open_demo.osc), comments(open_demo.osc)
+    file = kept_trial(tmp_path / "eq.json", (ids["Bass"], [*EQ, *LEVEL]), (ids["Pad"], LEVEL))
+    assert bridge(folder, "--apply", file) == 0
+    assert faders(open_demo.osc) == pytest.approx(before, abs=0.01)
+    there = comments(open_demo.osc)
+    block = marks.ours(there["Bass"])
+    assert block is not None and block.startswith("to try: ") and "2.5 kHz" in block
+    assert marks.without_suggestion(block) == marks.ours(texts["Bass"])
+    assert marks.taken_out(there["Bass"]) == USERS
+    assert "level −3 dB" in there["Pad"] and there["Keys"] == texts["Keys"]
+    too_high = kept_trial(tmp_path / "high.json", (ids["Keys"], [{"do": "level", "db": 50.0}]))
+    assert bridge(folder, "--apply", too_high) == 0  # the fader ends at +6 dB
+    assert faders(open_demo.osc) == pytest.approx(before, abs=0.01)
+    there = comments(open_demo.osc)
+    assert "to try" in there["Keys"] and "to try" not in there["Bass"] + there["Pad"]
+    assert bridge(folder, "--undo") == 0
+    assert comments(open_demo.osc) == texts
+    elsewhere = kept_trial(tmp_path / "elsewhere.json", ("99999", LEVEL))
+    with pytest.raises(StemlensError, match="has no track for") as raised:
+        bridge(folder, "--apply", elsewhere)
+    assert raised.value.code == "tracks_unmatched"
 
 
 def test_removing_gives_the_users_comments_back(open_demo: RunningArdour, analysed: Path) -> None:

@@ -52,6 +52,7 @@ class Track:
     group: Track | None = None
     output: str = "Main"
     broken_listeners: set[str] = field(default_factory=set)
+    held: bool = False  # the user, or a controller, has the fader in hand
 
     @property
     def is_foldable(self) -> bool:
@@ -217,6 +218,7 @@ class LiveStandIn:
             "/live/song/cue_point/set/name": self._cue_name,
             "/live/track/set/name": self._of_track(self._set_name),
             "/live/track/set/color_index": self._of_track(self._set_color),
+            "/live/track/set/volume": self._of_track(self._set_volume),
             "/live/track/get/output_routing_type": self._of_track(lambda t, p: (t.output,)),
         }
         for name in ("name", "color_index", "mute", "solo", "is_foldable", "volume", "panning"):
@@ -280,6 +282,13 @@ class LiveStandIn:
         if track.color_index != params[0]:
             track.color_index = params[0]
             self.undo.append("Track Color")
+
+    def _set_volume(self, track: Track, params: Params) -> None:
+        if not 0 <= params[0] <= 1:
+            raise RuntimeError("Invalid value. Check the parameters range with min/max")
+        if not track.held:
+            track.volume = params[0]
+            self._report("volume", track)
 
     def _set_song_time(self, params: Params) -> None:
         self.song_time = float(params[0])

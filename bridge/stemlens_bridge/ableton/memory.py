@@ -1,10 +1,10 @@
 """What Live sets held before Stemlens wrote on them, kept beside Live.
 
-A set has nowhere to note what a track was called or how it was coloured, so the bridge notes it in
-the user's state folder, one file a set, before each write. AbletonOSC does not tell which set is
-open, so the file goes by a name that the user may give (`--set`); therefore nothing is put back on
-the strength of this file alone: the track must be found by place and name, and still look as
-Stemlens left it.
+A set has nowhere to note what a track was called, how it was coloured or where its fader stood, so
+the bridge notes it in the user's state folder, one file a set, before each write. AbletonOSC does
+not tell which set is open, so the file goes by a name that the user may give (`--set`); therefore
+nothing is put back on the strength of this file alone: the track must be found by place and name,
+and still look as Stemlens left it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,20 @@ from stemlens_bridge.folders import state_folder
 from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.ableton-memory/1"
+SAME_VOLUME = 1e-4  # of 0 to 1: 0.004 dB
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A track before Stemlens: its place (from 1), its name, and its colour with what it became."""
+    """A track before Stemlens: its place (from 1), its name, and its colour and fader (0 to 1) with
+    what they became."""
 
     id: str
     name: str
     color: int | None = None
     color_ours: int | None = None
+    volume: float | None = None
+    volume_ours: float | None = None
 
 
 class Memory:
@@ -63,9 +67,30 @@ class Memory:
             self._tracks[key] = known
             self._write()
 
+    def remember_fader(self, before: Before, volume: float, ours: float) -> None:
+        """Notes where a track's fader stood and where it goes now. A fader that stands as we left
+        it goes back to where it stood before the first time."""
+        key = (before.id, before.name)
+        known = self._tracks.get(key, before)
+        again = known.volume_ours is not None and abs(known.volume_ours - volume) < SAME_VOLUME
+        first = known.volume if again else volume
+        self._tracks[key] = replace(known, volume=first, volume_ours=ours)
+        self._write()
+
     def forget(self, before: Before) -> None:
-        """Forgets a track that is as it was."""
-        if self._tracks.pop((before.id, before.name), None) is not None:
+        """Forgets a track that is as it was; a fader that was moved stays noted."""
+        key = (before.id, before.name)
+        known = self._tracks.pop(key, None)
+        if known is not None and known.volume_ours is not None:
+            self._tracks[key] = replace(known, color=None, color_ours=None)
+        if known is not None:
+            self._write()
+
+    def forget_fader(self, before: Before) -> None:
+        """Forgets where a fader stood."""
+        key = (before.id, before.name)
+        if key in self._tracks:
+            self._tracks[key] = replace(self._tracks[key], volume=None, volume_ours=None)
             self._write()
 
     def _read(self) -> None:
@@ -114,4 +139,7 @@ def _before(item: Any) -> Before:
         raise ValueError("a track has no id or name")
     if any(number is not None and not isinstance(number, int) for number in numbers):
         raise ValueError(f"the colour of {entry.name!r} is no number")
+    faders = (entry.volume, entry.volume_ours)
+    if any(fader is not None and not jsontext.is_number(fader) for fader in faders):
+        raise ValueError(f"the fader of {entry.name!r} is no number")
     return entry

@@ -19,7 +19,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -106,6 +106,29 @@ class Writer:
                 report.tracks += self._note(where, notes[own], wanted, report)
         if "name" in wanted:
             self._drop_others(noted, report)
+        return report
+
+    def suggest(self, words: Mapping[int, str]) -> Report:
+        """Writes what to try behind the names of tracks, by their places from 0, and takes it off
+        all others; labels that tell shares stay."""
+        report = Report()
+        self._reading()
+        for index, row in enumerate(list(self._rows)):
+            name = str(row[NAME])
+            place = _Place(index, marks.without_label(name))
+            if index in words:
+                self._memory.remember(Before(str(index + 1), place.name))
+                suggested = marks.with_suggestion_label(name, words[index])
+                report.tracks += self._write(place, NAME, suggested, report)
+                continue
+            rest = marks.without_suggestion_label(name)
+            if rest != name:
+                well = (
+                    self._write(place, NAME, rest, report)
+                    if _labelled(rest)
+                    else self._unlabel(place, report)
+                )
+                report.tracks += well and not words
         return report
 
     def remove(self) -> Report:

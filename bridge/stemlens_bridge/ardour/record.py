@@ -3,8 +3,8 @@
 Comments and markers tell by themselves what is ours; colours do not, nor do ids. So the folder
 `stemlens` of the session keeps, for each snapshot of it, the colours that were replaced
 (`colors.txt`, which the actions in Ardour's menu read and write too: snapshot, route, colour
-before, ours, separated by tabs) and, for a session file that was edited, what came new with it
-(`annotations.json`). Both go when everything of ours is gone.
+before, ours, separated by tabs) and, for a session file that was edited, what came new with it, and
+faders that were moved (`annotations.json`). Both go when everything of ours is gone.
 """
 
 from __future__ import annotations
@@ -32,14 +32,23 @@ class Color:
 
 
 @dataclass(frozen=True, slots=True)
+class Fader:
+    """A fader that was moved: where it was before the first time, and where we left it, dB."""
+
+    before_db: float
+    ours_db: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What to put back: colours by route id; comments that did not exist at all, by route id;
-    names of markers that were written; the counter of ids before and after."""
+    names of markers that were written; the counter of ids before and after; faders by route id."""
 
     colors: Mapping[str, Color] = field(default_factory=dict)
     new_comments: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     counter: tuple[str, str] | None = None
+    faders: Mapping[str, Fader] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -69,8 +78,12 @@ def read(session: SessionFile) -> Record:
             tuple(given["new_comments"]),
             tuple(given["marks"]),
             None if counter is None else (str(counter[0]), str(counter[1])),
+            {
+                own: Fader(float(fader["before_db"]), float(fader["ours_db"]))
+                for own, fader in given.get("faders", {}).items()
+            },
         )
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _damaged(path(session)) from error
 
 

@@ -85,7 +85,7 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
 
     Raises `tracks_unmatched`, `daw_unreachable`.
     """
-    strips = _all_strips(ardour)
+    strips = all_strips(ardour)
     same_tracks(strips, session)
     own_id = {route.name: route.id for route in session.mixed}
     mixed = [strip for strip in strips if strip.kind in TRACKS_AND_BUSES]
@@ -100,9 +100,12 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
             for route in session.mixed
             if route.id in wanted.comments and route.id not in texts
         ]
-        commented = _comments(
-            ardour, {strip: own_id[strip.name] for strip in mixed}, here, problems
-        )
+
+        def wished(own: str, comment: str) -> str:
+            return marks.put(comment, here[own]) if own in here else marks.taken_out(comment)
+
+        by_strip = {strip: own_id[strip.name] for strip in mixed}
+        commented = len(here) - len(comments(ardour, by_strip, wished, problems))
     if MARKERS in wanted.kinds:
         marking = _Marking(ardour, session, problems)
         marked, left = marking.write(wanted.marks), marking.left
@@ -114,7 +117,7 @@ def write(ardour: Ardour, session: SessionFile, wanted: Wanted) -> Written:
     return Written("in Ardour", commented, marked, 0, left, tuple(problems))
 
 
-def _all_strips(ardour: Ardour) -> list[Strip]:
+def all_strips(ardour: Ardour) -> list[Strip]:
     """The strips, with each name asked for by its place: lists come in pieces."""
     strips = ardour.strips()
     answers = ardour.exchange([Exchange((f"/strip/{s.ssid}/name",)) for s in strips])
@@ -124,36 +127,39 @@ def _all_strips(ardour: Ardour) -> list[Strip]:
     ]
 
 
-def _comments(
-    ardour: Ardour, strips: Mapping[Strip, str], texts: Mapping[str, str], problems: list[str]
-) -> int:
-    """Makes each strip's comment what it should be; returns how many show something of ours."""
+def comments(
+    ardour: Ardour,
+    strips: Mapping[Strip, str],
+    wished: Callable[[str, str], str],
+    problems: list[str],
+) -> list[Strip]:
+    """Makes each strip's comment what is wished of its route's id and the comment that is there;
+    returns the strips of which Ardour does not take it. Raises `tracks_unmatched`."""
     users: dict[Strip, str] = {}
     for _ in range(ROUNDS):
         there = _read(ardour, list(strips))
         moved = [strip for strip, (name, _) in there.items() if name != strip.name]
         if moved:
-            raise _changed(moved)
+            raise changed(moved)
         writes = {}
         for strip, (_, comment) in there.items():
             users.setdefault(strip, comment)
-            own = strips[strip]
-            text = marks.put(comment, texts[own]) if own in texts else marks.taken_out(comment)
+            text = wished(strips[strip], comment)
             if text != comment:
                 writes[strip] = text
         if not writes:
-            return len(texts)
+            return []
         exchanges = [_written(strip, text) for strip, text in writes.items()]
         for strip, answers in zip(writes, ardour.exchange(exchanges), strict=True):
             name = answers[_name(strip)][0]
             if name != strip.name:
                 ardour.exchange([_written(strip, users[strip])])
-                raise _changed([strip])
+                raise changed([strip])
     problems += [
         f"The comment of {strip.name!r} could not be written; Ardour keeps another."
         for strip in writes
     ]
-    return len(texts) - len(writes)
+    return list(writes)
 
 
 def _name(strip: Strip) -> str:
@@ -177,7 +183,7 @@ def _read(ardour: Ardour, strips: list[Strip]) -> dict[Strip, tuple[str, str]]:
     }
 
 
-def _changed(strips: list[Strip]) -> StemlensError:
+def changed(strips: list[Strip]) -> StemlensError:
     names = ", ".join(repr(strip.name) for strip in strips)
     return StemlensError(
         "tracks_unmatched",
@@ -335,7 +341,7 @@ class _Marking:
 def unsaved(ardour: Ardour, session: SessionFile) -> list[str]:
     """Sentences about faders and mutes in Ardour that are not those of the saved session, since
     what is bounced is what was saved."""
-    strips = [strip for strip in _all_strips(ardour) if strip.kind in TRACKS_AND_BUSES]
+    strips = [strip for strip in all_strips(ardour) if strip.kind in TRACKS_AND_BUSES]
     routes = {route.name: route for route in session.mixed}
     exchanges = [Exchange((f"/strip/{s.ssid}/fader", f"/strip/{s.ssid}/mute")) for s in strips]
     changed = [strip.name for strip in strips if strip.name not in routes]

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from stemlens_bridge.ableton import DEFAULT_SET
 from stemlens_bridge.ableton.addresses import PORT, REPLY_PORT
-from stemlens_bridge.commands.common import Commands, option_arguments, server_arguments
+from stemlens_bridge.commands.common import (
+    Commands,
+    apply_arguments,
+    option_arguments,
+    server_arguments,
+)
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.wording import counted
 
@@ -70,6 +75,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="then follow the faders and tell what moving them does to the tags",
     )
+    apply_arguments(parser)
     parser.add_argument("--once", action="store_true", help="end after one export")
     parser.add_argument(
         "--set", default=DEFAULT_SET, metavar="NAME", help="the set, for what is remembered of it"
@@ -107,6 +113,8 @@ def run(given: argparse.Namespace) -> int:
         memory = Memory(given.set)
         if given.remove:
             return _remove(link, memory)
+        if given.apply is not None or given.undo:
+            return _apply(given, link, memory)
         if given.result:
             tempo = float(link.ask(addresses.TEMPO)[0] or 0.0)
             _write(given, link, memory, Findings.read(given.result), tempo)
@@ -238,6 +246,20 @@ def _remove(link: LiveLink, memory: Memory) -> int:
     )
     _show(link, f"Stemlens: {counted(report.tracks, 'track')} as before")
     return 1 if report.problems else 0
+
+
+def _apply(given: argparse.Namespace, link: LiveLink, memory: Memory) -> int:
+    """Carries a trial out, or takes it back."""
+    from stemlens_bridge.ableton import applying
+    from stemlens_bridge.commands.common import applied_told, steps_to_apply, tracks_of
+
+    if given.undo:
+        applied = applying.undo(link, memory)
+    else:
+        job, steps = steps_to_apply(given)
+        applied = applying.apply(link, memory, tracks_of(job, given), steps)
+    applied_told(applied, given.undo)
+    return 0
 
 
 def _follow(link: LiveLink, live: LiveSet, planned: Planned, playing: Playing) -> None:

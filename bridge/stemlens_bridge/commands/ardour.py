@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemlens_bridge.commands.common import Commands, option_arguments, server_arguments
+from stemlens_bridge.commands.common import (
+    Commands,
+    apply_arguments,
+    option_arguments,
+    server_arguments,
+)
 
 if TYPE_CHECKING:
     from stemlens_bridge.ardour.osc import Ardour
@@ -56,6 +61,7 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="write what an earlier analysis found, without a new one",
     )
+    apply_arguments(ardour)
     ardour.add_argument(
         "--follow",
         action="store_true",
@@ -106,6 +112,8 @@ def _run(given: argparse.Namespace) -> int:
         return _for_menu(path, session, given)
     if given.remove:
         return _remove(path, session)
+    if given.apply is not None or given.undo:
+        return _apply(path, session, given)
     if given.result is not None:
         return _write_result(path, session, given)
     return _analyse(path, session, given)
@@ -155,6 +163,34 @@ def _remove(path: Path, session: SessionFile) -> int:
     from stemlens_bridge.ardour.wanted import Wanted
 
     print(annotate.write(path, [], Wanted(), annotate.opened(session)).told())
+    return 0
+
+
+def _apply(path: Path, session: SessionFile, given: argparse.Namespace) -> int:
+    """Carries a trial out in the Ardour that has the session open, or takes it back."""
+    from stemlens_bridge.ardour import annotate, applying, running, session_file
+    from stemlens_bridge.commands.common import applied_told, steps_to_apply
+    from stemlens_bridge.errors import StemlensError
+
+    steps = [] if given.undo else steps_to_apply(given)[1]
+    ardour = annotate.opened(session)
+    if ardour is None:
+        raise StemlensError(
+            "daw_unreachable",
+            f"No Ardour that has {session.snapshot} open answers over OSC; faders are moved in a "
+            "running one. Open the session, and turn on Preferences > Control Surfaces > Open "
+            "Sound Control.",
+        )
+    with ardour:
+        if given.save:
+            running.save(ardour, session)
+            session = session_file.read(path)
+        applied = (
+            applying.undo(ardour, session) if given.undo else applying.apply(ardour, session, steps)
+        )
+        if given.save:
+            running.save(ardour, session)
+    applied_told(applied, given.undo)
     return 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.annotations import points
@@ -18,6 +18,10 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import RESULT_SCHEMA, Findings
 from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, read_policy
 from stemlens_bridge.session import Session
+from stemlens_bridge.wording import counted
+
+if TYPE_CHECKING:
+    from stemlens_bridge.applying import Applied, Step
 
 # What argparse hands to `add` functions; its class is private.
 Commands = Any
@@ -54,6 +58,73 @@ def option_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy", type=Path, metavar="TOML", help="what is told of tracks, and how"
     )
+
+
+def apply_arguments(parser: argparse.ArgumentParser) -> None:
+    """--apply, --rank and --undo."""
+    parser.add_argument(
+        "--apply",
+        type=Path,
+        metavar="FILE",
+        help="carry out what 'try' or 'suggest' kept with --json: faders where levels are all of "
+        "it, else words on the tracks",
+    )
+    parser.add_argument("--rank", type=int, metavar="N", help="which trial of that file (the best)")
+    parser.add_argument("--undo", action="store_true", help="take back what --apply did")
+
+
+def steps_to_apply(given: argparse.Namespace) -> tuple[str, list[Step]]:
+    """The job and the steps of the trial that was chosen; raises `result_invalid`,
+    `trial_unknown`."""
+    from stemlens_bridge.applying import steps
+    from stemlens_bridge.trials import Tried
+
+    tried = Tried.read(given.apply)
+    best = tried.trials[0].rank if tried.trials else 1
+    return tried.job, steps(tried.of_rank(best if given.rank is None else given.rank))
+
+
+def tracks_of(job: str, given: argparse.Namespace) -> list[tuple[str, str]]:
+    """The tracks of an analysed job, each (id, name): from the result in `--result`, else from the
+    server's; raises `result_invalid`."""
+    if given.result is not None:
+        findings = Findings.read(given.result)
+    else:
+        with Client(given.server, given.transport) as client:
+            document = document_of(client.follow(job))
+        if document is None:
+            raise StemlensError(
+                "result_invalid",
+                f"The result of {job} cannot be read from here. Name its file with --result FILE.",
+            )
+        findings = Findings.from_document(document)
+    if findings.job != job:
+        raise StemlensError(
+            "result_invalid", f"It was tried on {job}, but the result is of {findings.job}."
+        )
+    return [(stem.id, stem.name) for stem in findings.tracks]
+
+
+def applied_told(applied: Applied, undone: bool = False) -> None:
+    """Says what was carried out on standard output, what was not on standard error."""
+    for problem in applied.problems:
+        print(problem, file=sys.stderr)
+    for sentence in applied.faders:
+        print(f"{sentence}{', as before' if undone else ''}.")
+    if undone:
+        if applied.notes:
+            print(f"What to try was taken off {counted(applied.notes, 'track')}.")
+        elif not applied.faders:
+            print("There was nothing to take back.")
+    elif applied.faders:
+        print("Take it back with --undo.")
+    else:
+        print(
+            "No fader was moved: this takes more than levels. What to do is written on "
+            f"{counted(applied.notes, 'track')}, and does nothing until you do it."
+            if not applied.problems
+            else f"What to do is written on {counted(applied.notes, 'track')}."
+        )
 
 
 def address(text: str) -> tuple[str, int]:

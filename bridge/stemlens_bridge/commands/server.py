@@ -17,6 +17,8 @@ from stemlens_bridge.commands.common import (
     results_of,
     server_arguments,
 )
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -30,9 +32,11 @@ def add(commands: Commands) -> None:
     submit = commands.add_parser("submit", help="analyse a session and show what each stem does")
     submit.set_defaults(run=_submit)
     submit.add_argument(
-        "session", type=Path, nargs="+", help="a folder of stems, a session.json, or audio files"
+        "session", type=Path, nargs="*", help="a folder of stems, a session.json, or audio files"
     )
-    submit.add_argument("--mix", type=Path, help="the bounce of the master")
+    submit.add_argument(
+        "--mix", type=Path, help="the bounce of the master; alone, it is separated into stems"
+    )
     submit.add_argument("--job", help="the job's id; the same again continues where it was")
     submit.add_argument("--json", type=Path, metavar="FILE", help="write the whole result here")
     option_arguments(submit)
@@ -48,10 +52,29 @@ def _ping(given: argparse.Namespace) -> int:
     return 0
 
 
+def _of_a_mix(options: Options) -> str:
+    """What becomes of a mix without stems."""
+    if options.separate == "off":
+        return "There is only a mix, and the option separate is off: the server will object."
+    return (
+        f"There is only a mix: the server makes stems of it first ({options.separator}), which "
+        "takes a while, and tells how far each is to be trusted."
+    )
+
+
 def _submit(given: argparse.Namespace) -> int:
     require_writable(given.json)
+    options = options_from(given)
+    if not given.session and given.mix is None:
+        raise StemlensError(
+            "session_invalid",
+            "There is nothing to analyse: name a folder of stems, a session.json or audio files, "
+            "or a lone mix with --mix.",
+        )
     session = Session.read(*given.session, mix=given.mix)
-    results = results_of(session, options_from(given), given, given.job)
+    if not session.stems:
+        print(_of_a_mix(options), file=sys.stderr)
+    results = results_of(session, options, given, given.job)
     document = document_of(results)
     if given.json:
         jsontext.write(given.json, document or results.to_dict())
