@@ -24,6 +24,10 @@ from stemlens_bridge.protocol import (
 from stemlens_bridge.reaper.inquiry import Inquiry, suggestions
 from stemlens_bridge.reaper.mailbox import Mailbox
 
+# What the scripts read of a trial and of its edits (suggestpage.lua, applying.lua, audition.lua).
+TRIAL = "rank words sentence audible heard verify gain low high before_path after_path edits"
+EDIT = "track preset words actions path"
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +74,7 @@ def test_suggestions_come_whole_with_what_the_daw_can_do(folder: Path) -> None:
     assert first["edits"][0]["actions"] == [*EQ, *LEVEL]
     assert first["edits"][1]["actions"] == TAKE and first["edits"][1]["track"] == "{5}"
     assert first["before_path"] == "/renders/1-before.wav"
+    assert set(TRIAL.split()) <= set(first) and set(EDIT.split()) <= set(first["edits"][0])
     asked_of = [message for message in server.heard if isinstance(message, Suggest)]
     assert {(it.job, it.request, it.goal) for it in asked_of} == {("a", "r1", "+metal =happy")}
     assert SuggestOptions.from_json(asked_of[0].options) == SuggestOptions()

@@ -108,11 +108,11 @@ end
 -- ----------------------------------------------------------------------------------- doing it
 
 -- A place for a rendered file that lasts as long as the project.
-local function kept_file(proj, edit, name, trial, request)
+local function kept_file(proj, edit, name, own)
   local folder = files.join(reaper.GetProjectPathEx(proj), TAKES)
   files.make(folder)
   local plain = name:gsub('[%c<>:"/\\|?*%.]', "_")
-  local path = files.join(folder, ("%s %s-%d.wav"):format(plain, request, trial.rank))
+  local path = files.join(folder, ("%s %s.wav"):format(plain, own))
   if files.size(path) ~= files.size(edit.path) then
     files.copy(edit.path, path)
   end
@@ -238,7 +238,8 @@ function applying.apply(proj, trial, request, start_s)
   local paths = {} -- copied first: a full disk must not stop it half way
   for index, step in ipairs(steps) do
     paths[index] = has_file(step.edit) and (not step.own or step.bells)
-      and kept_file(proj, step.edit, step.entry.name, trial, request) or nil
+      and kept_file(proj, step.edit, step.entry.name,
+        ("%s-%d-%d"):format(request, trial.rank, index)) or nil -- names may be alike
   end
   local report = { done = {}, problems = {} }
   project.in_one_step(proj, STEP, function()

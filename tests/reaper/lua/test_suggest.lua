@@ -430,6 +430,24 @@ tests["several edits are one step, taken back in one; what the user changed sinc
   t:equal(reaper:state(band.bass).values.D_VOL, 0.123)
 end
 
+tests["tracks of one name get a file each"] = function(t)
+  local reaper = t:reaper({ bridge = false })
+  local band = t:band()
+  reaper:state(band.guitar).name = "Bass"
+  local one = written(t.folder .. "/1.wav", "RIFF one")
+  local two = written(t.folder .. "/2.wav", "RIFF two")
+  t:module("applying").apply(band.proj, trial(t, 1, { band.bass, { TAKE }, one },
+    { band.guitar, { TAKE }, two }), "r", 0)
+  local heard = {}
+  for _, track in ipairs(reaper.data[band.proj].state.tracks) do
+    local state = reaper:state(track)
+    if state.name == "Bass (Stemlens)" then
+      heard[#heard + 1] = standin.read(state.items[1].takes[1].path)
+    end
+  end
+  t:equal(heard, { "RIFF one", "RIFF two" })
+end
+
 tests["what changed while listening is not built on"] = function(t)
   local reaper, band = ready(t, function(band)
     return { trial(t, 1, { band.bass, { LEVEL } }) }
