@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from stemlens.audio import MAX_DURATION_S
 from stemlens.game import Game
 from stemlens.material import Material, prepare
 from stemlens.scorecache import ScoreCache
+from stemlens.separation.trust import Trust
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -30,12 +31,14 @@ class OpenedSession:
     """A session ready to be analysed: its material, the game, and the mix's own scores.
 
     mix_scores: `[tags]`, or None without a mix.
+    trusts: by stem id, of separated stems; a stem that is not in it is real and has trust 1.
     """
 
     material: Material
     game: Game
     mix_scores: NDArray[np.float64] | None
     timings_s: dict[str, float] = field(default_factory=dict)
+    trusts: Mapping[str, Trust] = field(default_factory=dict)
 
 
 def open_game(
@@ -47,11 +50,13 @@ def open_game(
     max_duration_s: float = MAX_DURATION_S,
     kept: ScoreCache | None = None,
     before: Iterable[OpenedSession] = (),
+    trusts: Mapping[str, Trust] | None = None,
 ) -> OpenedSession:
     """Reads a session and opens it for a tagger; raises the errors of `audio.read`.
 
     `kept`: where scores are looked up and kept (see `Game`). `before`: sessions that are open
-    already; one with the same audio lends what was made of it, whatever its gains.
+    already; one with the same audio lends what was made of it, whatever its gains. `trusts`: of the
+    stems that were separated, by their ids.
     """
     started = time.perf_counter()
     material = prepare(
@@ -81,7 +86,7 @@ def open_game(
         on_progress("hearing the mix", 1.0)
         mix_scores = np.mean(np.asarray(alone, dtype=np.float64), axis=0)
     timings = {"read": read - started, "open": time.perf_counter() - read}
-    return OpenedSession(material, game, mix_scores, timings)
+    return OpenedSession(material, game, mix_scores, timings, trusts or {})
 
 
 def _same_audio(other: OpenedSession, material: Material, tagger: Tagger) -> bool:
