@@ -4,7 +4,8 @@ Takes stems that are known (the demo's and those of a song of LMMS, its drums as
 them worse in graded ways (`degrading`), and compares trust with the shares' errors: exact Shapley
 values of the worse stems less those of the true ones, for the tags shown. Then fits how far trust
 must widen intervals to hold 95 % of the true shares. Prints Markdown; some minutes
-on one core the first time, after which scores are kept in `build/bench`.
+on one core the first time, after which scores are kept in `build/bench`. Given a path, it draws
+the picture there as well.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks import trust_picture
 from benchmarks.degrading import KINDS, Sound, Stems
 from benchmarks.songs import CACHE, song
 from stemlens import audio, tagging
@@ -26,10 +29,10 @@ from stemlens.attribution import shapley
 from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.scorecache import ScoreCache
-from stemlens.separation.trust import LEAST, PART, assess
+from stemlens.separation.trust import LEAST, PART, assess, doubts
 from stemlens.tagging.tagger import Tagger
 
-SONGS = {"demo": 6.0, "CapDan-ReggaeTry": 24.0}  # and where the excerpt starts, s
+SONGS = {"demo": 14.0, "CapDan-ReggaeTry": 24.0}  # and where the excerpt starts, s
 EXCERPT_S = 12.2
 TAGS = 10
 CLASSES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of trust
@@ -39,9 +42,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One stem of a session made worse: its trust, and its shares and errors, scores `[tags]`.
+    """One stem of a session made worse: its trust, and its shares, scores `[tags]`.
 
-    harmed: the stem is the one that was made worse, or all were.
+    harmed: the stem is the one that was made worse, or all were. truth: shares of the true stem.
+    doubt: what its interval is widened by (see `widened`).
     """
 
     song: str
@@ -53,6 +57,7 @@ class Case:
     truth: Floats
     value: Floats
     snr_db: float
+    doubt: float
 
 
 def excerpt(key: str) -> tuple[Stems, int]:
@@ -98,13 +103,17 @@ def cases(key: str) -> Iterator[Case]:
             if kind == "noise in silence":
                 true[victim] = stems[victim].copy()
                 true[victim][len(mix) // 2 :] = 0
+            if not true[victim].any():
+                continue
             whole = np.sum(list(true.values()), axis=0)
             truth, score = shares(true, rate, tagger, kept)
             shown = np.argsort(-score)[:TAGS]
             for grade in grades:
                 worse = degrade(true, victim, other, grade, rate)
                 value, _ = shares(worse, rate, tagger, kept)
-                for i, trust in enumerate(assess(whole, worse, rate)):
+                found = assess(whole, worse, rate)
+                doubt = doubts(np.array([trust.value for trust in found]))
+                for i, trust in enumerate(found):
                     own = trust.stem
                     yield Case(
                         key,
@@ -116,6 +125,7 @@ def cases(key: str) -> Iterator[Case]:
                         truth[i, shown],
                         value[i, shown],
                         _snr_db(true[own], worse[own]),
+                        float(doubt[i]),
                     )
 
 
@@ -125,13 +135,16 @@ def _snr_db(true: Sound, worse: Sound) -> float:
 
 
 def falls(found: list[Case]) -> Iterator[str]:
-    """Trust by way and grade."""
-    yield "| made worse by | unit | trust of that stem, mildest to worst | ρ |"
+    """Trust and error of shares by way and grade."""
+    yield "| made worse by | unit | trust of that stem (error of its shares, points) | ρ |"
     yield "|---|---|---|---|"
     for kind, (_, unit, grades) in KINDS.items():
         own = [case for case in found if case.kind == kind and case.harmed]
-        middle = [np.median([c.trust for c in own if c.grade == grade]) for grade in grades]
-        cells = ", ".join(f"{g:g}: {m:.2f}" for g, m in zip(grades, middle, strict=True))
+        graded = [[c for c in own if c.grade == grade] for grade in grades]
+        cells = ", ".join(
+            f"{grade:g}: {np.median([c.trust for c in some]):.2f} ({_rms(some):.1f})"
+            for grade, some in zip(grades, graded, strict=True)
+        )
         each = defaultdict(list)
         for case in own:
             each[case.song, case.stem].append((grades.index(case.grade), case.trust))
@@ -146,18 +159,22 @@ def errors(found: list[Case]) -> Iterator[str]:
     for low, high in pairwise(CLASSES):
         own = [c for c in found if low <= c.trust < high or (high == 1 and c.trust == 1)]
         if own:
-            off = np.concatenate([abs(c.value - c.truth) for c in own])
-            rms, most = 100 * np.sqrt(np.mean(off**2)), 100 * np.quantile(off, 0.95)
+            most = 100 * np.quantile([abs(c.value - c.truth) for c in own], 0.95)
             yield (
-                f"| {low:g}–{high:g} | {len(own)} | {rms:.2f} | ±{most:.2f} | "
+                f"| {low:g}–{high:g} | {len(own)} | {_rms(own):.2f} | ±{most:.2f} | "
                 f"{held(own, 0, 0):.1f} % | {held(own, PART, LEAST):.1f} % |"
             )
+
+
+def _rms(found: list[Case]) -> float:
+    """The error of shares, points."""
+    return 100 * float(np.sqrt(np.mean([(c.value - c.truth) ** 2 for c in found])))
 
 
 def held(found: list[Case], part: float, least: float) -> float:
     """In how many % of the shares the true one lies within the widened interval (to 0.01 point)."""
     inside = [
-        np.abs(c.value - c.truth) <= 1e-4 + (1 - c.trust) * (part * abs(c.value) + least)
+        abs(c.value - c.truth) <= 1e-4 + np.sqrt(c.doubt) * (part * abs(c.value) + least)
         for c in found
     ]
     return 100 * float(np.mean(inside))
@@ -165,7 +182,7 @@ def held(found: list[Case], part: float, least: float) -> float:
 
 def fitted(found: list[Case]) -> tuple[float, float]:
     """The (part, least) that hold 95 % with the narrowest intervals on average."""
-    doubt = np.array([1 - c.trust for c in found])[:, None]
+    doubt = np.sqrt([c.doubt for c in found])[:, None]
     value = np.array([abs(c.value) for c in found])
     off = np.maximum(np.array([abs(c.value - c.truth) for c in found]) - 1e-4, 0)
     tried = []
@@ -175,7 +192,8 @@ def fitted(found: list[Case]) -> tuple[float, float]:
     return min(tried)[1:]
 
 
-def main() -> None:
+def main(*paths: str) -> None:
+    """Prints the page's tables, and draws the picture where a path is given."""
     found: list[Case] = []
     for key in SONGS:
         found += cases(key)
@@ -205,7 +223,16 @@ def main() -> None:
         f"\nWith the constants in use (part {PART:g}, least {100 * LEAST:g} points) intervals hold "
         f"{held(found, PART, LEAST):.1f} %, and {held(found, 0, 0):.1f} % before widening."
     )
+    for path in paths:
+        trust_picture.draw({kind: list(dots(harmed, kind)) for kind in KINDS}, Path(path))
+
+
+def dots(found: list[Case], kind: str) -> Iterator[tuple[float, float, float]]:
+    """For the picture: (true distortion in dB, error of shares in points, trust)."""
+    for case in found:
+        if case.kind == kind and case.harmed:
+            yield -case.snr_db, _rms([case]), case.trust
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

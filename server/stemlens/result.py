@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.shares import Shares
 from stemlens.opening import OpenedSession
-from stemlens.separation.trust import LOW_TRUST, widened
+from stemlens.separation.trust import LOW_TRUST, doubts, widened
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
 from stemlens_bridge.protocol import Options
@@ -189,8 +189,7 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
     scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
     value, mute, solo = (a.mean(axis=0) for a in (shares.attributions, shares.mute, shares.solo))
     off, total = shares.half_width, shares.total.mean(axis=0)
-    trust = np.array([_trust(analysis, own) for own in ids]).reshape(-1, 1)
-    low, high = widened(value - off, value + off, value, trust)
+    low, high = widened(value - off, value + off, value, _doubt(analysis))
     tags = []
     for k in np.argsort(-scores, kind="stable"):
         tag = analysis.opened.game.tagger.tags[k]
@@ -221,6 +220,14 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
 def _trust(analysis: Analysis, stem: str) -> float:
     trust = analysis.opened.trusts.get(stem)
     return 1.0 if trust is None else trust.value
+
+
+def _doubt(analysis: Analysis) -> NDArray[np.float64]:
+    """How far the shares of each stem are in doubt `[stems, 1]`; 0 for real stems."""
+    ids = [stem.id for stem in analysis.opened.material.session.stems]
+    separated = np.array([own in analysis.opened.trusts for own in ids], dtype=np.bool_)
+    doubt = doubts(np.array([_trust(analysis, own) for own in ids]))
+    return np.where(separated, doubt, 0.0)[:, None]
 
 
 def _interaction_values(analysis: Analysis) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from stemlens.separation.trust import (
     Measures,
     Trust,
     assess,
+    doubts,
     floor,
     islands,
     overall_null_db,
@@ -236,13 +237,19 @@ def test_widening_never_narrows() -> None:
     value = np.linspace(-0.5, 0.5, 11)
     low, high = value - 0.01, value + 0.02
     widths = []
-    for trust in (1.0, 0.8, 0.4, 0.0):
-        lower, higher = widened(low, high, value, np.full(11, trust))
+    for doubt in (0.0, 0.2, 0.6, 1.0):
+        lower, higher = widened(low, high, value, np.full(11, doubt))
         assert (lower <= low).all() and (higher >= high).all()
         widths.append(higher - lower)
     assert (np.diff(widths, axis=0) > 0).all()
-    lower, higher = widened(low, high, value, np.ones(11))
+    lower, higher = widened(low, high, value, np.zeros(11))
     assert lower.tobytes() == low.tobytes() and higher.tobytes() == high.tobytes()
+
+
+def test_a_share_is_in_doubt_for_the_others_too() -> None:
+    own = doubts(np.array([1.0, 0.4, 0.99]))
+    assert own[1] == pytest.approx(0.6) and 0.01 < own[2] == own[0] < 0.1
+    assert not doubts(np.ones(3)).any() and not len(doubts(np.ones(0)))
 
 
 def document(folder: Path, trusts: dict[str, Trust] | None) -> dict[str, Any]:

@@ -42,7 +42,8 @@ LOWEST_HZ = 40.0
 SURE = 2.0  # standard errors that independent music may reach
 HALF = 0.1  # distortion, relative to the stem, at which trust is 0.5
 LOW_TRUST = 0.5
-PART, LEAST = 0.5, 0.02  # of a share, and in scores: see `widened`
+OTHERS = 0.05  # of the others' lack of trust: see `doubts`
+PART, LEAST = 0.9, 0.04  # of a share, and in scores: see `widened`
 AUDIBLE_DB = -26.0  # traces below this are not worth a reason
 
 NEAR = (2, 3)  # frames and bins away: nearer than that the window itself spreads a cell
@@ -330,11 +331,22 @@ def _power(db: float) -> float:
     return float(10 ** (db / 10))
 
 
-def widened(low: Floats, high: Floats, value: Floats, trust: Floats) -> tuple[Floats, Floats]:
-    """An interval (low, high) around a share, in scores, as wide as the stem's trust demands.
+def doubts(trust: Floats) -> Floats:
+    """How far the shares of separated stems are in doubt, 0 to 1, from their trusts `[stems]`.
 
-    It grows by (1 − trust) · (`PART` · |value| + `LEAST`) on both sides, which holds 95 % of the
-    true shares (`python -m benchmarks.trust`); at a trust of 1 it comes back bit for bit.
+    A stem's share depends on what the others play as well, so that it is in doubt by its own lack
+    of trust or by `OTHERS` of the largest there is, whichever is more.
     """
-    more = (1 - trust) * (PART * np.abs(value) + LEAST)
+    lack = 1 - trust
+    return np.maximum(lack, OTHERS * lack.max(initial=0.0))
+
+
+def widened(low: Floats, high: Floats, value: Floats, doubt: Floats) -> tuple[Floats, Floats]:
+    """An interval (low, high) around a share, in scores, as wide as its doubt (0 to 1) demands.
+
+    It grows by √doubt · (`PART` · |value| + `LEAST`) on both sides, which holds 95 % of the true
+    shares (`python -m benchmarks.trust`); without doubt it comes back bit for bit. The root,
+    because shares follow the amplitude of what is wrong, and trust its energy.
+    """
+    more = np.sqrt(doubt) * (PART * np.abs(value) + LEAST)
     return low - more, high + more
