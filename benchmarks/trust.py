@@ -136,8 +136,8 @@ def _snr_db(true: Sound, worse: Sound) -> float:
 
 def falls(found: list[Case]) -> Iterator[str]:
     """Trust and error of shares by way and grade."""
-    yield "| made worse by | unit | trust of that stem (error of its shares, points) | ρ |"
-    yield "|---|---|---|---|"
+    yield "| made worse by | unit | trust of that stem (error of its shares, points) | ρ | held |"
+    yield "|---|---|---|---|---|"
     for kind, (_, unit, grades) in KINDS.items():
         own = [case for case in found if case.kind == kind and case.harmed]
         graded = [[c for c in own if c.grade == grade] for grade in grades]
@@ -149,7 +149,10 @@ def falls(found: list[Case]) -> Iterator[str]:
         for case in own:
             each[case.song, case.stem].append((grades.index(case.grade), case.trust))
         rho = [spearmanr(*zip(*pairs, strict=True)).statistic for pairs in each.values()]
-        yield f"| {kind} | {unit} | {cells} | {np.mean(rho):.2f} (worst stem {max(rho):.2f}) |"
+        yield (
+            f"| {kind} | {unit} | {cells} | {np.mean(rho):.2f} (worst stem {max(rho):.2f}) | "
+            f"{held([c for c in found if c.kind == kind], PART, LEAST):.1f} % |"
+        )
 
 
 def errors(found: list[Case]) -> Iterator[str]:
@@ -186,7 +189,7 @@ def fitted(found: list[Case]) -> tuple[float, float]:
     value = np.array([abs(c.value) for c in found])
     off = np.maximum(np.array([abs(c.value - c.truth) for c in found]) - 1e-4, 0)
     tried = []
-    for part in np.arange(0, 2.01, 0.1):
+    for part in np.arange(0, 3.01, 0.1):
         least = np.quantile(np.maximum(off / np.maximum(doubt, 1e-9) - part * value, 0), 0.95)
         tried.append((float(np.mean(doubt * (part * value + least))), float(part), float(least)))
     return min(tried)[1:]
@@ -219,6 +222,12 @@ def main(*paths: str) -> None:
         )
     part, least = fitted(found)
     print(f"| both | {part:.1f} | {100 * least:.2f} | {held(found, part, least):.1f} % | |")
+    masked = [case for case in found if case.kind == "masks"]
+    part, least = fitted(masked)
+    print(
+        f"| masks of both | {part:.1f} | {100 * least:.2f} | {held(masked, part, least):.1f} % | "
+        f"{held(found, part, least):.1f} % of all |"
+    )
     print(
         f"\nWith the constants in use (part {PART:g}, least {100 * LEAST:g} points) intervals hold "
         f"{held(found, PART, LEAST):.1f} %, and {held(found, 0, 0):.1f} % before widening."

@@ -43,7 +43,7 @@ SURE = 2.0  # standard errors that independent music may reach
 HALF = 0.1  # distortion, relative to the stem, at which trust is 0.5
 LOW_TRUST = 0.5
 OTHERS = 0.05  # of the others' lack of trust: see `doubts`
-PART, LEAST = 0.9, 0.04  # of a share, and in scores: see `widened`
+PART, LEAST = 2.1, 0.072  # of a share, and in scores: see `widened`
 AUDIBLE_DB = -26.0  # traces below this are not worth a reason
 
 NEAR = (2, 3)  # frames and bins away: nearer than that the window itself spreads a cell
@@ -345,7 +345,8 @@ def widened(low: Floats, high: Floats, value: Floats, doubt: Floats) -> tuple[Fl
     """An interval (low, high) around a share, in scores, as wide as its doubt (0 to 1) demands.
 
     It grows by √doubt · (`PART` · |value| + `LEAST`) on both sides, which holds 95 % of the true
-    shares (`python -m benchmarks.trust`); without doubt it comes back bit for bit. The root,
+    shares after the damage most like a separator's (masks) and 99 % of all (`python -m
+    benchmarks.trust`); without doubt it comes back bit for bit. The root,
     because shares follow the amplitude of what is wrong, and trust its energy.
     """
     more = np.sqrt(doubt) * (PART * np.abs(value) + LEAST)
