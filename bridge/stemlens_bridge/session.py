@@ -64,6 +64,7 @@ STEM_KEYS: dict[str, tuple[str, bool, str]] = {
     "inside": ("list of texts", False, "ids of the tracks that are part of this bus"),
     "separator": ("text", False, "the model that made this stem out of a mix"),
     "trust": ("number", False, "how far a separated stem may be believed, 0 to 1"),
+    "doubt": ("text", False, "why it may be believed no further"),
 }
 
 

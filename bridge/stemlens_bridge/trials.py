@@ -335,7 +335,7 @@ class _Answer:
     def whole(self) -> bool:
         if self.done is None:
             return self.verified is not None
-        return True
+        return all(seq in self.messages for seq in range(1, self.done.messages + 1))
 
     def take(self, message: Message) -> None:
         """Takes a message in; raises the error that it tells."""

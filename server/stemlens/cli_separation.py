@@ -19,6 +19,7 @@ from stemlens.cli_common import (
     progress_bars,
 )
 from stemlens.separation import demucs_models
+from stemlens.separation.trust import LOW_TRUST, assess
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.session import FILE_NAME
 
@@ -57,13 +58,16 @@ def separate(
         made = separating.separate(
             loaded, clip.samples, clip.sample_rate, lambda done: show("separating", done)
         )
+    trusts = assess(clip.samples, made, clip.sample_rate)
     session = separating.write(
-        output, made, clip.sample_rate, model, project=mix.stem, mix=mix.absolute()
+        output, made, clip.sample_rate, model, trusts, project=mix.stem, mix=mix.absolute()
     )
-    for stem, samples in zip(session.stems, made.values(), strict=True):
+    for stem, samples, trust in zip(session.stems, made.values(), trusts, strict=True):
         loudness = audio.loudness(audio.to_stereo(samples), clip.sample_rate)
         told = "quiet" if loudness is None else f"{loudness:.1f} LUFS"
-        print(f"{stem.name:<16} {told:>11}  {stem.path}")
+        print(f"{stem.name:<16} {told:>11}  trust {100 * trust.value:3.0f} %  {stem.path}")
+        if trust.value < LOW_TRUST:
+            print(f"{'':<16} {trust.reason}")
     silent = [name for name in loaded.stems if name not in made]
     if silent:
         print(f"Silent, and left out: {', '.join(silent)}.", file=sys.stderr)

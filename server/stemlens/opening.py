@@ -15,6 +15,7 @@ from stemlens.game import Game
 from stemlens.material import Material, prepare
 from stemlens.scorecache import ScoreCache
 from stemlens.separating import with_stems
+from stemlens.separation.trust import Trust
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -38,6 +39,15 @@ class OpenedSession:
     game: Game
     mix_scores: NDArray[np.float64] | None
     timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def trusts(self) -> dict[str, Trust]:
+        """Of separated stems, by their ids; a stem that is not in it is real and has trust 1."""
+        return {
+            stem.id: Trust(stem.name, stem.facts["trust"], stem.facts.get("doubt") or "")
+            for stem in self.material.session.stems
+            if stem.facts.get("trust") is not None
+        }
 
 
 def open_game(

@@ -3,8 +3,9 @@
 Shares are kept per segment; what is shown for the session is their mean, which for linear values is
 the share of the session's score. As plain data (`Analysis.to_dict`, schema `stemlens.analysis/1`,
 documented in `docs/result.md`) every tag is there, best score first, with every stem's share,
-interval, mute and solo effect, in scores (0 to 1); an exact share has low = high = value. What the
-annotation policy tells of tracks is in it too, so that whoever has it needs no arrays.
+interval, mute and solo effect, in scores (0 to 1); an exact share of a stem that may be believed
+(trust 1) has low = high = value. What the annotation policy tells of tracks is in it too, so that
+whoever has it needs no arrays.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.shares import Shares
 from stemlens.opening import OpenedSession
+from stemlens.separation.trust import LOW_TRUST, doubts, widened
 from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.annotations import annotate, marker, told
 from stemlens_bridge.protocol import Options
@@ -154,7 +156,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
             "loudness_lufs": None if facts.loudness_lufs is None else round(facts.loudness_lufs, 2),
             "active_fraction": round(float(active[i]), 4),
             "mono_loss_db": round(facts.mono_loss_db, 2),
-            "trust": stem.facts.get("trust", 1.0),
+            "trust": round(_trust(analysis, stem.id), 4),
         }
         for i, (stem, facts) in enumerate(zip(session.stems, material.stems, strict=True))
     ]
@@ -187,6 +189,7 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
     scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
     value, mute, solo = (a.mean(axis=0) for a in (shares.attributions, shares.mute, shares.solo))
     off, total = shares.half_width, shares.total.mean(axis=0)
+    low, high = widened(value - off, value + off, value, _doubt(analysis))
     tags = []
     for k in np.argsort(-scores, kind="stable"):
         tag = analysis.opened.game.tagger.tags[k]
@@ -202,8 +205,8 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
                     {
                         "stem": own,
                         "value": _digits(value[i, k]),
-                        "low": _digits(value[i, k] - off[i, k]),
-                        "high": _digits(value[i, k] + off[i, k]),
+                        "low": _digits(low[i, k]),
+                        "high": _digits(high[i, k]),
                         "mute": _known(mute[i, k]),
                         "solo": _known(solo[i, k]),
                     }
@@ -212,6 +215,19 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
             }
         )
     return tags
+
+
+def _trust(analysis: Analysis, stem: str) -> float:
+    trust = analysis.opened.trusts.get(stem)
+    return 1.0 if trust is None else trust.value
+
+
+def _doubt(analysis: Analysis) -> NDArray[np.float64]:
+    """How far the shares of each stem are in doubt `[stems, 1]`; 0 for real stems."""
+    ids = [stem.id for stem in analysis.opened.material.session.stems]
+    separated = np.array([own in analysis.opened.trusts for own in ids], dtype=np.bool_)
+    doubt = doubts(np.array([_trust(analysis, own) for own in ids]))
+    return np.where(separated, doubt, 0.0)[:, None]
 
 
 def _interaction_values(analysis: Analysis) -> NDArray[np.float64]:
@@ -334,6 +350,10 @@ def _warnings(analysis: Analysis) -> list[tuple[str, str]]:
                 f"{tagger.segment_s:.1f} s that the tagger listens to at a time.",
             )
         )
+    names = {stem.id: stem.name for stem in material.session.stems}
+    for own, trust in analysis.opened.trusts.items():
+        if own in names and trust.value < LOW_TRUST:
+            warnings.append(("low_trust", trust.warning(names[own])))
     return [*warnings, *tagger.notes, *_doubts(analysis)]
 
 

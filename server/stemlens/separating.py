@@ -18,7 +18,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from stemlens import audio, separation
 from stemlens import mix as mixes
 from stemlens.audio import MAX_DURATION_S, Samples
 from stemlens.separation import Separator
+from stemlens.separation.trust import Trust, assess
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.folders import cache_folder
 from stemlens_bridge.protocol import Options
@@ -40,7 +41,6 @@ SILENT_DB = -50.0
 """A stem is silent whose loudest 0.4 s lie that far under the mix's loudest 0.4 s: what a network
 leaves where there is nothing of its kind (an instrumental has no vocals) lies lower still."""
 LOUDEST_S = 0.4
-UNMEASURED_TRUST = 0.5  # of a separated stem, until something has looked at it
 RF64_BYTES = 4_000_000_000  # a WAV file's size has 32 bits
 _BEXT_BYTES, _BEXT_REFERENCE = 602, 338  # EBU Tech 3285, version 1
 
@@ -129,7 +129,9 @@ def stems_of(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as part:
-                write(Path(part) / "whole", made, rate, separator, time_reference_s)
+                on_progress("looking for traces", 0.0)
+                trusts = assess(samples, made, rate)
+                write(Path(part) / "whole", made, rate, separator, trusts, time_reference_s)
                 _move(Path(part) / "whole", place)
             _make_room(folder, place)
         except OSError as error:
@@ -162,13 +164,14 @@ def write(
     stems: Mapping[str, Samples],
     rate: int,
     separator: str,
+    trusts: Sequence[Trust],
     time_reference_s: float | None = None,
     *,
     project: str = "separated",
     mix: Path | None = None,
 ) -> Session:
     """Writes stems as 32-bit float WAV files and a `session.json`, which comes last; returns the
-    session."""
+    session. `trusts`: how far each may be believed, in their order."""
     session = Session(
         project=project,
         daw="files",
@@ -177,9 +180,9 @@ def write(
                 id=name,
                 name=name,
                 path=folder / f"{file_name(name)}.wav",
-                facts={"separator": separator, "trust": UNMEASURED_TRUST},
+                facts={"separator": separator, "trust": trust.value, "doubt": trust.reason},
             )
-            for name in stems
+            for name, trust in zip(stems, trusts, strict=True)
         ),
         mix=mix,
     )
