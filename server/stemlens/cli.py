@@ -94,7 +94,7 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield show
 
 
-cli_separation.add(app, _progress, DEVICES)
+cli_separation.add(app, _progress)
 
 
 def _tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:
