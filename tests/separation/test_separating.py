@@ -16,6 +16,7 @@ from support.sounds import RATE, sounds, stem_folder
 
 from stemlens import audio, separating
 from stemlens.audio import Samples
+from stemlens.separation.trust import Trust
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session, Stem
@@ -164,11 +165,13 @@ def test_the_folder_of_separated_stems_does_not_grow_for_ever(
 @pytest.mark.parametrize("name", ["the piano", "a/b", "../x", "🎸?", "..."])
 def test_any_name_makes_a_file_in_the_folder(tmp_path: Path, name: str) -> None:
     samples = np.zeros((10, 1), np.float32)
-    session = separating.write(tmp_path / "out", {name: samples}, RATE, "query")
+    trusts = [Trust(name, 0.4, "drums leak into it")]
+    session = separating.write(tmp_path / "out", {name: samples}, RATE, "query", trusts)
     assert session.stems[0].path.parent == tmp_path / "out" and session.stems[0].path.exists()
     moved = (tmp_path / "out").rename(tmp_path / "moved")
     (stem,) = Session.read(moved).stems
-    assert stem.name == name and stem.path.exists() and stem.facts["trust"] >= 0
+    assert stem.name == name and stem.path.exists() and stem.facts["trust"] == 0.4
+    assert stem.facts["doubt"] == "drums leak into it"
 
 
 def test_a_session_of_separated_stems_knows_that_it_is_one(tmp_path: Path) -> None:
