@@ -18,6 +18,9 @@ test: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks | tee docs/performance.md
+	$(BIN)/python -m benchmarks.edits | tee docs/edits-measured.md
+	$(BIN)/python -m benchmarks.separation  # its figure stands in docs/separation.md
+	$(BIN)/python -m benchmarks.trust docs/trust.svg  # its tables stand in docs/trust.md
 
 docs: demo
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md
