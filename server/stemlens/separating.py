@@ -166,9 +166,10 @@ def write(
     *,
     project: str = "separated",
     mix: Path | None = None,
+    trusts: Mapping[str, float] | None = None,
 ) -> Session:
     """Writes stems as 32-bit float WAV files and a `session.json`, which comes last; returns the
-    session."""
+    session. `trusts`: of each stem by name, `UNMEASURED_TRUST` without."""
     session = Session(
         project=project,
         daw="files",
@@ -177,7 +178,10 @@ def write(
                 id=name,
                 name=name,
                 path=folder / f"{file_name(name)}.wav",
-                facts={"separator": separator, "trust": UNMEASURED_TRUST},
+                facts={
+                    "separator": separator,
+                    "trust": (trusts or {}).get(name, UNMEASURED_TRUST),
+                },
             )
             for name in stems
         ),
