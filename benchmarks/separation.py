@@ -2,9 +2,10 @@
 
 The network has the dimensions of `htdemucs` and random weights: what it costs does not depend on
 what it knows. Both sides separate the same 10 s of noise at 48 kHz; Stemlens' side reads the file,
-converts rates, separates, drops silent stems, looks for traces (trust) and writes them. The overhead is the part of that run
-which is not spent inside `apply_model`, because other work on the machine moves two runs apart; the
-bare run is told beside it. `python -m benchmarks.separation` prints JSON.
+converts rates, separates, drops silent stems, looks for traces (trust) and writes them. The
+overhead is the part of that run which is not spent inside `apply_model`, because other work on the
+machine moves two runs apart; the bare run is told beside it. `python -m benchmarks.separation`
+prints JSON.
 """
 
 from __future__ import annotations
