@@ -804,7 +804,7 @@ class TrialFailed(Message):
 class Kept:
     """What was promised of a tag (its change, with interval) and what a new bounce really changed.
 
-    `held` is 1 where the real change lies in the interval, or within a point of it."""
+    `held` is 1 where the real change is within a point, or a quarter, of what was promised."""
 
     tag: str
     promised: float

@@ -6,11 +6,13 @@
 
 The way through, in the order of the imports: `tagging` (a tagger's linear half adds stems up, its
 network scores sums), `audio` and `material` (files made ready for a tagger, with `mix`, `master`
-and `correlation`: what the bus does, and which stems belong together), `scorecache` and `game`
-(the score of any coalition, asked for once), `attribution` (values of a game), `opening` (a session
+and `correlation`: what the bus does, and which stems belong together), `separation` and
+`separating` (stems out of a lone mix, and how far to trust them), `scorecache` and `game` (the
+score of any coalition, asked for once), `attribution` (values of a game), `opening` (a session
 ready to be analysed), `result` (an Analysis and its plain form), `analysis` (where the stages
-meet), `live` (moving faders), `service` (jobs over OSC), `cli`. Definitions that a DAW side shares
-(sessions, options, messages, errors) are in `stemlens_bridge`.
+meet), `edits` (changes of stems, tried and suggested), `live` (moving faders), `service` (jobs over
+OSC), `cli`. Definitions that a DAW side shares (sessions, options, messages, errors) are in
+`stemlens_bridge`.
 
 Importing this package does not import torch; the names below are loaded when they are used.
 """

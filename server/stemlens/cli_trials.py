@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from stemlens.edits.trials import TrialSession
 
 Places = Annotated[
-    list[Path], typer.Argument(help="Audio files, one folder of stems, or a session.json.")
+    list[Path] | None,
+    typer.Argument(help="Audio files, one folder of stems, or a session.json; none with --mix."),
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the whole result.")
@@ -74,7 +75,13 @@ def _opened(
         with ScoreCache(None if fresh else scorecache.default_path()) as kept:
             own = session.options(options)
             opened = open_game(
-                session, tagger, own, show, max_duration_s=60 * max_minutes, kept=kept
+                session,
+                tagger,
+                own,
+                show,
+                max_duration_s=60 * max_minutes,
+                kept=kept,
+                device=device,
             )
             with TrialSession(opened, own, kept=kept, on_progress=show) as trials:
                 yield trials, show
@@ -92,13 +99,13 @@ def _finish(document: dict[str, Any], json_file: Path | None) -> None:
 
 
 def try_edits(
-    places: Places,
+    places: Places = None,
     edits: Annotated[
         list[str],
         typer.Option(
             "--edit", metavar="STEM:PRESET[@AMOUNT]", help="Like guitar:less-distorted@0.6."
         ),
-    ],
+    ] = [],  # noqa: B006  # typer never changes it
     mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
     tagger: TaggerName = DEFAULTS.tagger,
     attributions: Annotated[
@@ -126,8 +133,10 @@ def try_edits(
     """
     choice(device, DEVICES, "--device")
     require_writable(json_file)
+    if not edits:
+        raise typer.BadParameter("what should be tried?", param_hint="--edit")
     asked = [Edit.from_text(text) for text in edits]
-    session = Session.read(*places, mix=mix)
+    session = Session.read(*(places or ()), mix=mix)
     wanted = TryOptions(render is not None, attributions, loudness_match)
     with _opened(session, Options(tagger=tagger), device, fresh, max_minutes) as (trials, show):
         from stemlens.edits import document
@@ -138,7 +147,7 @@ def try_edits(
 
 
 def suggest(
-    places: Places,
+    places: Places = None,
     goal: Annotated[
         str | None, typer.Option(help="Like '+metal =happy', or a name of 'stemlens goals'.")
     ] = None,
@@ -177,7 +186,7 @@ def suggest(
     options = SuggestOptions(
         tuple(stems or ()), tuple(presets or ()), budget, time_s, most, seed, render is not None
     )
-    session = Session.read(*places, mix=mix)
+    session = Session.read(*(places or ()), mix=mix)
     with _opened(session, Options(tagger=tagger), device, fresh, max_minutes) as (trials, show):
         from stemlens.edits import document
         from stemlens.edits import suggest as search
@@ -195,7 +204,7 @@ def suggest(
 
 def verify(
     trial: Annotated[Path, typer.Argument(metavar="TRIALS.json", help="Of try or suggest.")],
-    places: Places,
+    places: Places = None,
     rank: Annotated[
         int | None,
         typer.Option(min=0, help="Which suggestion was carried out.", show_default="the first"),
@@ -212,7 +221,7 @@ def verify(
     from stemlens.edits import promise
 
     promise.trial_of(document, chosen)
-    session = Session.read(*places)
+    session = Session.read(*(places or ()))
     with progress_bars() as show:
         tagger = loaded_tagger(document["tagger"], device, show)
         from stemlens.edits.trials import TrialSession
