@@ -21,7 +21,7 @@ from typing import Any
 from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
-from stemlens_bridge.protocol import MAX_JOB_ID, build_options, require_option
+from stemlens_bridge.protocol import MAX_JOB_ID, build_options, options_object, require_option
 
 MAX_AMOUNT = 2.0
 MAX_EDITS = 64
@@ -159,7 +159,7 @@ class TryOptions:
     @classmethod
     def from_json(cls, text: str) -> TryOptions:
         """Raises `bad_options`."""
-        options: TryOptions = build_options(cls, _object(text))
+        options: TryOptions = build_options(cls, options_object(text))
         return options
 
 
@@ -208,19 +208,9 @@ class SuggestOptions:
     @classmethod
     def from_json(cls, text: str) -> SuggestOptions:
         """Raises `bad_options`."""
-        given = _object(text)
+        given = options_object(text)
         for key in ("stems", "presets"):
             if isinstance(given.get(key), Sequence) and not isinstance(given[key], str):
                 given[key] = tuple(given[key])
         options: SuggestOptions = build_options(cls, given)
         return options
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        given = jsontext.read(text or "{}")
-    except ValueError as error:
-        raise StemlensError("bad_options", f"The options are not JSON: {error}.") from error
-    if not isinstance(given, dict):
-        raise StemlensError("bad_options", "The options must be a JSON object.")
-    return given

@@ -942,13 +942,7 @@ class Options:
     @classmethod
     def from_json(cls, text: str) -> Options:
         """Options from their JSON form; raises `bad_options`."""
-        try:
-            given = jsontext.read(text or "{}")
-        except ValueError as error:
-            raise StemlensError("bad_options", f"The options are not JSON: {error}.") from error
-        if not isinstance(given, dict):
-            raise StemlensError("bad_options", "The options must be a JSON object.")
-        return cls.from_dict(given)
+        return cls.from_dict(options_object(text))
 
     def to_dict(self) -> dict[str, Any]:
         """The options as JSON's dict, from which `from_dict` makes them again."""
@@ -997,6 +991,17 @@ def _at_least_0(value: float | None) -> bool:
 def _whole(value: int | None) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value is None or (whole and 0 <= value < 2**63)
+
+
+def options_object(text: str) -> dict[str, Any]:
+    """The object that options are, in JSON; raises `bad_options`."""
+    try:
+        given = jsontext.read(text or "{}")
+    except ValueError as error:
+        raise StemlensError("bad_options", f"The options are not JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise StemlensError("bad_options", "The options must be a JSON object.")
+    return given
 
 
 def build_options(cls: type[Any], given: Any, prefix: str = "") -> Any:

@@ -13,9 +13,11 @@ import sys
 from stemlens_bridge import __version__
 
 NEEDED = (
+    "demucs",
     "filelock",
     "mido",
     "numpy",
+    "pedalboard",
     "platformdirs",
     "pyloudnorm",
     "rich",
