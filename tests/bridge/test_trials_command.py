@@ -45,7 +45,7 @@ def test_an_edit_is_tried_and_told(tmp_path: Path, capsys: pytest.CaptureFixture
     ]  # fmt: skip
     assert '"render": false' in asked.options
     assert "Guitar bus: −3 dB at 2.5 kHz, Q 0.7, level −3 dB" in out
-    assert "20 → 28    +8 (+5 to +11)" in out
+    assert "20 → 28   +8.0 (+5.0 to +11.0)" in out
     assert "Listen, before: /renders/0-before.wav" in out and "/renders/0-after.wav" in out
     assert "trying" in err and "--request r1" in err
     assert Tried.read(kept).request == "r1"
@@ -64,7 +64,7 @@ def test_suggestions_are_told_best_first(capsys: pytest.CaptureFixture[str]) -> 
         stems=("Guitar bus", "3"), budget=500, time_s=9.5, most=2
     )
     assert out.index("1. 3: level −3 dB") < out.index("2. 3: level −3 dB")
-    assert "Nearer to the goal by +8 (+5 to +11)." in out
+    assert "Nearer to the goal by +8.0 (+5.0 to +11.0)." in out
 
 
 def test_nothing_that_helps_is_told_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,8 +89,8 @@ def test_promised_and_real_stand_side_by_side(capsys: pytest.CaptureFixture[str]
         code = run(server, "verify", "new", "--before", "job", "--request", "r1", "--rank", 2)
     assert code == 0 and Verify("new", "job", "r1", 2) in server.heard
     told = " ".join(capsys.readouterr().out.split())
-    assert "metal promised +8 (+5 to +11) real +7 held" in told
-    assert "happy promised 0 (−1 to +1) real −5 not held" in told
+    assert "metal promised +8.0 (+5.0 to +11.0) real +7.0 held" in told
+    assert "happy promised 0 (−1.0 to +1.0) real −5.0 not held" in told
 
 
 def test_ugly_words_keep_to_their_columns() -> None:
@@ -103,7 +103,7 @@ def test_ugly_words_keep_to_their_columns() -> None:
     lines = text.split("\n")
     assert max(map(len, lines)) <= 80 and "\x1b" not in text
     assert "too short to say how sure" in text
-    assert "cannot hear this" in text and "Verify by a new bounce." in text
+    assert "Judge it by your own ears" in text and "Verify by a new bounce." in text
     assert "Listen" not in text
 
 
