@@ -11,6 +11,7 @@ from support.meter import Meter
 
 from stemlens.edits import document
 from stemlens.edits.goals import Goal
+from stemlens.edits.presets import Presets, folders
 from stemlens.edits.sketch import Sketches, _merged, _spread
 from stemlens.edits.suggest import suggest
 from stemlens.edits.trials import TrialSession
@@ -136,6 +137,19 @@ def test_one_segment_is_too_short_to_tell(tmp_path: Path) -> None:
         assert not found.found
         told = document.of_suggestions(session, found)
         assert "too short" in told["suggestion"]["sentence"]
+
+
+def test_a_plug_in_that_fails_does_not_end_the_search(
+    session: TrialSession, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.toml").write_text(
+        'title = "B"\nsays = "S"\n[[chain]]\nplugin = "VST3"\npath = "none.vst3"\n'
+    )
+    session.presets = Presets([*folders(), tmp_path])
+    found = suggest(session, goal("+loud"), SuggestOptions(presets=("broken", "louder")))
+    assert found.found and len(found.failed) == 1
+    codes = {one["code"] for one in document.of_suggestions(session, found)["warnings"]}
+    assert "plugin_failed" in codes
 
 
 def test_a_sketch_is_near_the_trial(session: TrialSession) -> None:

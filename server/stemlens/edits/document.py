@@ -59,7 +59,10 @@ def of_suggestions(session: TrialSession, found: Suggestions, seed: int = 0) -> 
             _trial(session, one.trial, rank, seed, found.goal, one)
             for rank, one in enumerate(found.found, 1)
         ],
-        "warnings": _warnings([one.trial for one in found.found]),
+        "warnings": [
+            *_warnings([one.trial for one in found.found]),
+            *({"code": "plugin_failed", "message": why} for why in found.failed),
+        ],
     }
 
 

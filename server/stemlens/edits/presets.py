@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -33,6 +32,7 @@ import platformdirs
 
 from stemlens.edits.chains import Chain, Setting
 from stemlens.edits.plugins import LU, PLUGINS, REFUSED, Parameter
+from stemlens.edits.tomlfile import TomlFile
 from stemlens_bridge import resources
 from stemlens_bridge.edits import Edit
 from stemlens_bridge.errors import StemlensError
@@ -225,15 +225,8 @@ class Presets(Mapping[str, Preset]):
 
 def read(path: Path) -> Preset:
     """The preset in a TOML file; raises `preset_invalid`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise StemlensError("preset_invalid", f"{path} cannot be read: {error}.") from error
-    try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StemlensError("preset_invalid", f"{path} is not TOML: {error}.") from error
-    return _Reader(path, text).preset(given)
+    file = TomlFile.read(path, "preset_invalid")
+    return _Reader(path, file.text).preset(file.data)
 
 
 class _Reader:

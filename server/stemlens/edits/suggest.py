@@ -33,6 +33,7 @@ from stemlens.edits.sketch import Sketches
 from stemlens.edits.trials import Planned, Trial, TrialSession, find_stem
 from stemlens.opening import Progress, no_progress
 from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
+from stemlens_bridge.errors import StemlensError
 
 BUDGET = 2_500
 FIRST_SEGMENTS = 2
@@ -63,7 +64,8 @@ class Suggestions:
     """What a search found, best first; perhaps nothing.
 
     tried: how many edits were sketched or tried; taggings: what that cost. best_refused: the gain
-    of the best trial that does not certainly help, where nothing does.
+    of the best trial that does not certainly help, where nothing does. failed: why some presets
+    could not be rendered; the search went on without them.
     """
 
     goal: Goal
@@ -72,6 +74,7 @@ class Suggestions:
     taggings: int
     seconds: float
     best_refused: Suggestion | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class _Sketched:
     segments: list[int]
     change: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     gain: float = -math.inf
+    failed: bool = False
 
     @property
     def edits(self) -> frozenset[tuple[int, str, float]]:
@@ -121,6 +125,7 @@ class Search:
         self._tagged_before = session.hearing.tagged
         self._spent = 0
         self._known: list[_Sketched] = []
+        self._failed: set[str] = set()
         self._tried: set[frozenset[tuple[int, str, float]]] = set()
         self._budget = BUDGET if self._options.budget is None else self._options.budget
         self._steering = steering
@@ -141,7 +146,7 @@ class Search:
         count = FIRST_SEGMENTS
         for number in itertools.count(1):
             self._hear(arms, count, f"round {number}: {len(arms)} edits")
-            arms = self._known = self._sorted(arms)
+            arms = self._known = self._sorted([arm for arm in arms if not arm.failed])
             if all(len(arm.segments) == len(self._where(arm.plans)) for arm in arms):
                 break
             arms = arms[: max(LEAST_LEFT, math.ceil(len(arms) / FEWER))]
@@ -253,8 +258,17 @@ class Search:
 
         def hear(place: int) -> None:
             arm, some = arms[place], new[place]
+            if arm.failed:
+                return
             if some:
-                change = self._sketches.change(arm.plans, some)
+                try:
+                    change = self._sketches.change(arm.plans, some)
+                except StemlensError as error:
+                    if error.code != "plugin_failed":
+                        raise
+                    arm.failed = True  # one plug-in that cannot be hosted must not end the search
+                    self._failed.add(error.message)
+                    return
                 known = arm.change.reshape(-1, change.shape[1])
                 arm.change = np.concatenate([known, change])
                 arm.segments = [*arm.segments, *some]
@@ -320,6 +334,7 @@ class Search:
             session.hearing.tagged - self._tagged_before,
             time.perf_counter() - self._started,
             refused[0] if refused and not kept else None,
+            tuple(sorted(self._failed)),
         )
 
     def _late(self) -> bool:

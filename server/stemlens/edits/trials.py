@@ -133,7 +133,9 @@ class TrialSession:
         self._kept = ScoreCache() if kept is None else kept
         self.hearing = Hearing(self.game.tagger, self._kept, overtakes)
         self.waveforms = opened.material.waveforms
-        self._sum = self.game.gains @ self.waveforms.astype(np.float64)
+        self._sum = np.zeros(self.waveforms.shape[1])
+        for gain, waveform in zip(self.game.gains, self.waveforms, strict=True):
+            self._sum += gain * waveform.astype(np.float64)
         self.mix: NDArray[np.float32] = self._sum.astype(np.float32)
         self.segments = len(self.game.sounding)
         self.before = self.hearing.scores(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from stemlens.edits import document
 from stemlens.edits.goals import Goal
+from stemlens.edits.presets import Presets
 from stemlens.edits.suggest import suggest
 from stemlens.edits.trials import TrialSession
 from stemlens.opening import Progress
@@ -93,6 +94,7 @@ class TrialLane:
 
         on_progress("opening the session", 0.0)
         session = self._session(asked, on_progress)
+        session.presets = Presets()  # the user may have changed one
         folder = Path(asked["folder"])
         if asked["kind"] == "try":
             wanted = TryOptions.from_json(asked["wanted"])
