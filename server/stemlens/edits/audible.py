@@ -41,20 +41,31 @@ class Audible:
 def bands(waveform: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     """Mean power in third-octave bands from 40 Hz up to the Nyquist frequency, `[bands]`."""
     size = min(4096, len(waveform))
-    frequencies, power = welch(waveform, rate, nperseg=size)
+    frequencies, power = welch(waveform, rate, nperseg=size, noverlap=0)
     count = int(math.log2(rate / 2 / LOWEST_HZ) * 3)
     edges = LOWEST_HZ * 2 ** (np.arange(count + 1) / 3)
     places = np.searchsorted(frequencies, edges)
     return np.array([power[a : max(a + 1, b)].sum() for a, b in itertools.pairwise(places)])
 
 
-def audible(
-    before: NDArray[np.float32], after: NDArray[np.float32], rate: int, before_lufs: float | None
-) -> Audible:
-    """What lies between two mixes `[samples]`; `before_lufs` is the loudness of the first."""
-    after_lufs = audio.loudness(after[:, None], rate)
-    louder = 0.0 if before_lufs is None or after_lufs is None else after_lufs - before_lufs
-    one, other = bands(before, rate), bands(after, rate)
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """What is compared of a mix: its loudness in LUFS (None: silent), and its power in bands."""
+
+    lufs: float | None
+    bands: NDArray[np.float64]
+
+
+def sound(mix: NDArray[np.float32], rate: int) -> Sound:
+    """The sound of a mix `[samples]`."""
+    return Sound(audio.loudness(mix[:, None], rate), bands(mix, rate))
+
+
+def audible(before: Sound, after: Sound) -> Audible:
+    """What lies between two mixes."""
+    known = before.lufs is not None and after.lufs is not None
+    louder = (after.lufs or 0.0) - (before.lufs or 0.0) if known else 0.0
+    one, other = before.bands, after.bands
     loudest = max(one.max(initial=0), other.max(initial=0))
     heard = np.maximum(one, other) > loudest * 10 ** (-HEARD_DB / 10)
     moved = 10 * np.log10((other[heard] + FLOOR) / (one[heard] + FLOOR))

@@ -99,6 +99,8 @@ def render(
 
 def loudness(samples: Samples, rate: int) -> float | None:
     """Integrated loudness of `[frames, channels]` as it plays, LUFS: mono is on both sides."""
+    if samples.shape[1] == 2 and np.array_equal(samples[:, 0], samples[:, 1]):
+        samples = samples[:, :1]  # half the work for the same figure
     found = audio.loudness(samples, rate)
     return found if found is None or samples.shape[1] > 1 else found + BOTH_SIDES_DB
 

@@ -12,7 +12,7 @@ Scores and changes are 0 to 1: `[segments, tags]` over time, `[tags]` for the se
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from stemlens.attribution import anytime
 from stemlens.attribution.shares import Shares
 from stemlens.audio import Clip, Samples
 from stemlens.edits import chains, terms
-from stemlens.edits.audible import Audible, audible
+from stemlens.edits.audible import Audible, audible, sound
 from stemlens.edits.chains import Chain, Setting
 from stemlens.edits.hearing import Hearing, changed
 from stemlens.edits.presets import Preset, Presets
@@ -143,7 +143,7 @@ class TrialSession:
             range(self.segments),
             lambda done: on_progress("hearing the mix", done / self.segments),
         )
-        self.mix_lufs = audio.loudness(self.mix[:, None], self.rate)
+        self._sound = sound(self.mix, self.rate)
         self._clips: dict[int, Clip] = {}
         self._before_files: dict[Path, Path] = {}
 
@@ -218,7 +218,7 @@ class TrialSession:
         change[where] = heard - self.before[where]
         files = (None, None) if folder is None else self._keep_mixes(rendered, folder, name)
         shares = self._shares(new, on_progress) if options.attributions else None
-        sounds = audible(self.mix, mix, self.rate, self.mix_lufs)
+        sounds = audible(self._sound, sound(mix, self.rate))
         return Trial(
             tuple(tried), self.before.mean(axis=0), change, sounds, len(where), shares, *files
         )
@@ -264,7 +264,7 @@ class TrialSession:
             out.match_db,
             was,
             becomes,
-            _energy_changed(source, out),
+            lambda: _energy_changed(source, out),
         )
         return told, becomes
 
@@ -277,7 +277,7 @@ class TrialSession:
         match_db: float,
         was: NDArray[np.float32],
         becomes: NDArray[np.float32],
-        of_file: float | None,
+        of_file: Callable[[], float] | None,
     ) -> Tried:
         unheard, heard = self._unheard(plan, was, becomes, of_file)
         verify = why_verify(self.stems, plan.stem)
@@ -288,7 +288,7 @@ class TrialSession:
         plan: Planned,
         was: NDArray[np.float32],
         becomes: NDArray[np.float32],
-        of_file: float | None,
+        of_file: Callable[[], float] | None,
     ) -> tuple[str, bool]:
         """Why the tagger hears nothing of an edit, or hardly anything, and whether it hears it.
 
@@ -306,7 +306,8 @@ class TrialSession:
             if not energy:
                 return "The stem is silent.", False
             return f"The tagger hears {hears}, and nothing of this edit is there.", False
-        if of_file is not None and part < HARDLY * of_file:
+        # A change has up to four times the stem's energy (polarity); no need to measure it then.
+        if of_file is not None and part < 4 * HARDLY and part < HARDLY * of_file():
             return f"The tagger hears {hears}, and hardly anything of this edit is there.", True
         return "", True
 
@@ -469,10 +470,15 @@ def _energy_changed(source: Samples, out: Rendered) -> float:
     """How much of a file's energy an edit changes, as a part of it."""
     if source.shape[1] > 2:
         source = audio.to_stereo(source)
-    was = float(np.square(source, dtype=np.float64).sum())
-    moved = out.samples.astype(np.float64)
+    was = _energy(source)
+    moved = out.samples.copy()
     moved[: len(source)] -= source
-    return float(np.square(moved).sum()) / was if was else 0.0
+    return _energy(moved) / was if was else 0.0
+
+
+def _energy(samples: Samples) -> float:
+    """Σ x², in float64 without a float64 copy."""
+    return float(np.einsum("fc,fc->", samples, samples, dtype=np.float64))
 
 
 def hosted(setting: Setting, samples: Samples, rate: int) -> Samples:
