@@ -349,7 +349,8 @@ class Search:
 
 def measured(trial: Trial, goal: Goal, weights: bootstrap.Draws) -> Suggestion:
     """How much nearer a trial comes to a goal, with its interval over the segments."""
-    drawn = goal.gain(bootstrap.means(trial.change, weights))
+    with np.errstate(invalid="ignore"):  # what one segment tells is infinitely unsure
+        drawn = goal.gain(bootstrap.means(trial.change, weights))
     low, high = bootstrap.interval(drawn)
     return Suggestion(trial, float(goal.gain(trial.mean)), float(low), float(high))
 
