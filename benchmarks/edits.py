@@ -190,8 +190,9 @@ def steering(song: Song, opened: Callable[[], TrialSession]) -> None:
     """The search beside random search with as many taggings."""
     print("## Steered by attributions, and at random\n")
     print(
-        "The best gain in points (tried in full at the end), with as many taggings for either: the "
-        "search as it is, and edits drawn at random, each heard in all segments of its stem. "
+        "The best gain in points, with as many taggings for either: the search as it is, and edits "
+        "drawn at random, each heard in all segments of its stem. What they end with is tried in "
+        "full on top of that: the search's best four, the best one of those at random. "
         f"Medians of {len(SEEDS)} seeds, worst in brackets.\n"
     )
     print("| goal | taggings | search | random |\n|---|---|---|---|")
