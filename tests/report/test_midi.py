@@ -329,7 +329,7 @@ def test_shares_over_time_that_are_damaged(tmp_path: Path, damage: bytes | str) 
 
 
 def test_midi_of_an_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_tagger", lambda *_: Meter())
+    monkeypatch.setattr(cli, "loaded_tagger", lambda *_: Meter())
     folder = stem_folder(tmp_path / "Song", seconds=4.0)
     out = tmp_path / "o.mid"
     command = ["analyze", str(folder), "--midi", str(out)]

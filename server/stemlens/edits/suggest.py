@@ -209,13 +209,15 @@ class Search:
         return effects
 
     def _refined(self, arms: list[_Sketched]) -> list[_Sketched]:
-        """The best at other amounts."""
-        more = [
-            _Sketched((self._session.plan(replace(plan.edit, amount=amount)),), [])
-            for arm in arms[:REFINED]
-            for plan in arm.plans
-            for amount in AMOUNTS
-        ]
+        """The best at other amounts, where those are another sound (a range may end before)."""
+        more = []
+        for arm in arms[:REFINED]:
+            for amount in AMOUNTS:
+                plans = tuple(
+                    self._session.plan(replace(plan.edit, amount=amount)) for plan in arm.plans
+                )
+                if [plan.chain for plan in plans] != [plan.chain for plan in arm.plans]:
+                    more.append(_Sketched(plans, []))
         self._hear(more, self._session.segments, f"other amounts of the best {REFINED}")
         return more
 
