@@ -34,11 +34,11 @@ from stemlens_bridge.ardour.wanted import COLOR, COMMENTS, MARKERS, Wanted, Writ
 from stemlens_bridge.errors import StemlensError
 
 ROUNDS = 5
-LOCATE_S = 5.0
-FIND_S = 1.6
+LOCATE_S = 10.0
+FIND_S = 2.5
 RESEND_S = 0.25
 ANSWER_S = 0.05
-REMOVE_S, TOLD_S = 2.5, 0.3
+REMOVE_S, TOLD_S = 8.0, 0.3
 SAVE_S = 20.0
 AWAY = 4_801  # samples: how far off the playhead is put before a marker is looked for
 
