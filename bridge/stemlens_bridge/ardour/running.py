@@ -40,6 +40,7 @@ RESEND_S = 0.25
 ANSWER_S = 0.05
 REMOVE_S, TOLD_S = 8.0, 0.3
 SAVE_S = 20.0
+STAYS = 8  # answers in a row that must agree
 AWAY = 4_801  # samples: how far off the playhead is put before a marker is looked for
 
 
@@ -258,8 +259,10 @@ class _Marking:
         missing = [name for name in places if name not in there]
         for _ in range(ROUNDS):
             for name in missing:
-                if self._locate(places[name]):
+                at = places[name]
+                if self._locate(at) and self._stays(at):
                     self.ardour.send([("/add_marker", (name,))])
+                    self._stays(at)
             missing = [name for name in missing if self._find(name, places[name]) != places[name]]
             if not missing:
                 break
@@ -288,6 +291,11 @@ class _Marking:
 
     def _locate(self, sample: int) -> bool:
         return self._moved(("/locate", (sample, 0)), lambda frame: frame == sample) == sample
+
+    def _stays(self, sample: int) -> bool:
+        """Whether the playhead stays where it is while what a network held up still arrives: an
+        old locate, or the same marker once more, which would land wherever the playhead is."""
+        return all(int(self._number("/transport_frame")) == sample for _ in range(STAYS))
 
     def _moved(
         self, message: Sent, arrived: Callable[[int], bool], limit_s: float = LOCATE_S
