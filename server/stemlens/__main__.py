@@ -16,9 +16,11 @@ NEEDED = (
     "demucs",
     "filelock",
     "mido",
+    "nicegui",
     "numpy",
     "pedalboard",
     "platformdirs",
+    "psutil",
     "pyloudnorm",
     "rich",
     "safetensors",
@@ -27,6 +29,7 @@ NEEDED = (
     "soxr",
     "torch",
     "typer",
+    "watchdog",
 )
 HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
 

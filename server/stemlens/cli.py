@@ -335,7 +335,8 @@ def serve(
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Take sessions over OSC and send back what each stem does. Ctrl-C stops."""
-    from stemlens.service.server import Server, Settings
+    from stemlens.service.server import Server
+    from stemlens.service.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = Settings(

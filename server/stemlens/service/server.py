@@ -22,19 +22,18 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from stemlens import __version__
-from stemlens.audio import MAX_DURATION_S
 from stemlens.separation import demucs_models
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.places import Places, default_folders
 from stemlens.service.replies import Replies
 from stemlens.service.runner import Runner
+from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
 from stemlens.service.transport import Peer, Transport
 from stemlens_bridge import jsontext, osc
@@ -43,7 +42,6 @@ from stemlens_bridge.protocol import (
     FINAL_STATES,
     MAX_JOB_ID,
     MAX_TEXT,
-    PORT,
     TO_CLIENT,
     VERSION,
     Error,
@@ -78,19 +76,6 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TICK_S = 0.25
 MAX_KINDS_LOGGED = 100
 MAX_STEMS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `stemlens serve` was asked for."""
-
-    data: Path
-    host: str = "127.0.0.1"
-    port: int = PORT
-    device: str = "auto"
-    allow: tuple[Path, ...] = ()
-    allow_remote: bool = False
-    max_duration_s: float = MAX_DURATION_S
 
 
 class Server:
