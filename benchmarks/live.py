@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import json
 import random
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
 
+from benchmarks.serving import serving
 from benchmarks.songs import song
 from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.link import UdpLink
@@ -39,25 +37,6 @@ from stemlens_bridge.session import Session
 MOVES = 25
 LIMIT_S = 60.0
 TAGS = 50
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """A server on a free port that may read a folder, for as long as it is needed."""
-    with tempfile.TemporaryDirectory() as data:
-        where = ["--port", "0", "--data", data, "--allow", str(folder.resolve())]
-        command = [sys.executable, "-m", "stemlens", "serve", *where]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        try:
-            assert process.stdout is not None
-            found = re.search(r":(\d+)", process.stdout.readline())
-            assert found is not None, "the server does not start"
-            yield "127.0.0.1", int(found[1])
-        finally:
-            process.terminate()
-            process.wait()
 
 
 class Faders:
@@ -132,11 +111,16 @@ def measure(key: str) -> dict[str, object]:
     chosen = song(key)
     session = Session.read(chosen.folder)
     options = Options(tagger=chosen.tagger)
-    with serving(chosen.folder) as server, Client(server) as client:
+    allow = ("--allow", str(chosen.folder.resolve()))
+    with (
+        tempfile.TemporaryDirectory() as data,
+        serving(Path(data), *allow) as server,
+        Client(server.address) as client,
+    ):
         job = new_job_id("live")
         client.submit(session, replace(options, budget=0), job)
         client.follow(job)
-        faders = Faders(server, job, [stem.id for stem in session.stems])
+        faders = Faders(server.address, job, [stem.id for stem in session.stems])
         opened = faders.open()
         idle = moved(faders)
         busy = new_job_id("busy")  # at another loudness, of which no scores are kept

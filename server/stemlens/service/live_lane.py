@@ -47,7 +47,11 @@ class Outdated(Exception):
 
 
 class Shelf:
-    """Sessions that jobs have opened, by job: the latest, and so many that they fit the memory."""
+    """Sessions that jobs have opened, by job: the latest, and so many that they fit the memory.
+
+    All but the latest rest: what they had opened of their segments, up to half a GB each, is given
+    back.
+    """
 
     def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -61,6 +65,9 @@ class Shelf:
             self._kept.move_to_end(job)
             while sum(map(_bytes, self._kept.values())) > self._most_bytes:
                 self._kept.popitem(last=False)
+            for other in self._kept.values():
+                if other.game.stems is not opened.game.stems:
+                    other.game.stems.rest()
 
     def find(self, job: str) -> OpenedSession | None:
         """The session that was opened for a job, if it is kept still."""

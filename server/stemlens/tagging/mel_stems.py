@@ -76,6 +76,10 @@ class MelStems(OpenStems):
             self._keep(index, opened)
         return _Some(opened, [opened.stems.index(stem) for stem in wanted])
 
+    def rest(self) -> None:
+        with self._lock:
+            self._opened.clear()
+
     def _find(self, index: int, wanted: tuple[int, ...]) -> MelSegment | None:
         """What has been opened for all of these stems and perhaps more."""
         with self._lock:

@@ -48,6 +48,9 @@ class OpenStems(ABC):
     def segment(self, index: int, stems: Sequence[int]) -> OpenSegment:
         """Segment `index`, with only the given stems (in that order) able to sound."""
 
+    def rest(self) -> None:  # noqa: B027  # most taggers keep nothing
+        """Gives memory back that can be filled again from the audio; for a session that waits."""
+
 
 class Tagger(ABC):
     """A trained network with its two halves.
