@@ -1,4 +1,5 @@
-"""Audio on its way in: files become float32 arrays, and arrays are resampled, aligned, measured.
+"""Audio on its way in: files become float32 arrays, and arrays are resampled, aligned, measured,
+and written.
 
 Conventions: samples are float32 `[frames, channels]`, ±1 full scale (floats may exceed it; nothing
 clips); rates are in Hz; levels are in dB, loudness is in LUFS. `read` either returns every sample
@@ -10,9 +11,11 @@ BS.1770-4).
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +40,8 @@ MONO_LOSS_WARN_DB = 3.1
 """Unrelated sides, and a stem on one side only, lose 3.01 dB in mono: beyond that, sides cancel."""
 FLOOR_DB = -200.0
 """What stands for minus infinity, which JSON does not know."""
+
+RF64_BYTES = 4_000_000_000  # a WAV file's size has 32 bits
 
 _LENGTH_UNKNOWN = 2**40  # libsndfile counts frames up to 2⁶³ where a header tells no length
 _BLOCK = 1 << 18  # frames handled at once where an array of the whole file would be too much
@@ -508,3 +513,18 @@ def _inner(a: Samples, b: Samples) -> float:
 
 def _decibels(power_ratio: float) -> float:
     return max(10.0 * math.log10(power_ratio), FLOOR_DB) if power_ratio else FLOOR_DB
+
+
+def write_float(path: Path, samples: Samples, rate: int) -> None:
+    """Writes `[frames, channels]` as a 32-bit float WAV file, or RF64 where that is too small.
+
+    Raises OSError; libsndfile does not tell a full disk from other failures, so that what is free
+    is looked at.
+    """
+    form = "RF64" if samples.nbytes > RF64_BYTES else "WAV"
+    try:
+        soundfile.write(path, samples, rate, subtype="FLOAT", format=form)
+    except soundfile.LibsndfileError as error:
+        full = shutil.disk_usage(path.parent).free < samples.nbytes
+        code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, str(error)) from error

@@ -26,6 +26,7 @@ from stemlens.cli_common import (
     DEVICES,
     Device,
     MaxMinutes,
+    SeparatorName,
     TaggerName,
     choice,
     loaded_tagger,
@@ -81,9 +82,7 @@ def analyze(
     mix: Annotated[
         Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
     ] = None,
-    separator: Annotated[
-        str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
-    ] = DEFAULTS.separator,
+    separator: SeparatorName = DEFAULTS.separator,
     separate: Annotated[
         str, typer.Option(help=f"What is separated: {', '.join(SEPARATIONS)}.")
     ] = DEFAULTS.separate,

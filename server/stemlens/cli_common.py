@@ -19,6 +19,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DEFAULTS = Options()
 
 TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
+SeparatorName = Annotated[
+    str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
+]
 Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
 MaxMinutes = Annotated[
     float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)

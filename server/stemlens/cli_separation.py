@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from stemlens.separation import demucs_models
 from stemlens.separation.trust import LOW_TRUST, assess
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.session import FILE_NAME
+from stemlens_bridge.writing import failed, require_writable
 
 
 def add(app: typer.Typer) -> None:
@@ -45,20 +48,17 @@ def separate(
 ) -> None:
     """Make stems out of a mix: one float WAV each, and a session.json beside them."""
     choice(device, DEVICES, "--device")
-    if (output / FILE_NAME).exists() and not force:
-        raise StemlensError(
-            "output_failed",
-            f"{output} holds a session already. Choose another folder, or --force.",
-        )
     clip = audio.read(mix, max_duration_s=60 * max_minutes)
     with progress_bars() as show:
         show("loading the separator", 0.0)
         loaded = separation.load(model, device)
         show("loading the separator", 1.0)
+        _require_room(output, mix, loaded.stems, force)
         made = separating.separate(
             loaded, clip.samples, clip.sample_rate, lambda done: show("separating", done)
         )
-    trusts = assess(clip.samples, made, clip.sample_rate)
+        looking = partial(show, "looking for traces")
+        trusts = assess(clip.samples, made, clip.sample_rate, looking)
     session = separating.write(
         output, made, clip.sample_rate, model, trusts, project=mix.stem, mix=mix.absolute()
     )
@@ -71,6 +71,27 @@ def separate(
     silent = [name for name in loaded.stems if name not in made]
     if silent:
         print(f"Silent, and left out: {', '.join(silent)}.", file=sys.stderr)
+
+
+def _require_room(output: Path, mix: Path, stems: Iterable[str], force: bool) -> None:
+    """Raises `output_failed` where the stems would take the mix's own place, or, without `force`,
+    that of anything else; and for a folder that cannot be written to."""
+    places = [output / FILE_NAME, *(output / f"{separating.file_name(name)}.wav" for name in stems)]
+    for place in places:
+        if place.exists() and place.samefile(mix):
+            raise StemlensError(
+                "output_failed",
+                f"A stem would be written over the mix, {mix}. Choose another folder with -o.",
+            )
+        if place.exists() and not force:
+            raise StemlensError(
+                "output_failed", f"{place} exists already. Choose another folder, or --force."
+            )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failed(output, error) from error
+    require_writable(*places)
 
 
 def listed() -> list[str]:

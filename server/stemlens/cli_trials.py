@@ -21,6 +21,7 @@ from stemlens.cli_common import (
     DEVICES,
     Device,
     MaxMinutes,
+    SeparatorName,
     TaggerName,
     choice,
     loaded_tagger,
@@ -106,7 +107,10 @@ def try_edits(
             "--edit", metavar="STEM:PRESET[@AMOUNT]", help="Like guitar:less-distorted@0.6."
         ),
     ] = [],  # noqa: B006  # typer never changes it
-    mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
+    ] = None,
+    separator: SeparatorName = DEFAULTS.separator,
     tagger: TaggerName = DEFAULTS.tagger,
     attributions: Annotated[
         bool, typer.Option("--attributions", help="How every stem's share changes, too.")
@@ -138,7 +142,9 @@ def try_edits(
     asked = [Edit.from_text(text) for text in edits]
     session = Session.read(*(places or ()), mix=mix)
     wanted = TryOptions(render is not None, attributions, loudness_match)
-    with _opened(session, Options(tagger=tagger), device, fresh, max_minutes) as (trials, show):
+    with _opened(
+        session, Options(tagger=tagger, separator=separator), device, fresh, max_minutes
+    ) as (trials, show):
         from stemlens.edits import document
 
         trial = trials.trial(asked, wanted, folder=render, on_progress=show)
@@ -154,7 +160,10 @@ def suggest(
     goal_file: Annotated[
         Path | None, typer.Option("--goal-file", metavar="TOML", help="A goal of your own.")
     ] = None,
-    mix: Annotated[Path | None, typer.Option(help="The bounce of the master.")] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
+    ] = None,
+    separator: SeparatorName = DEFAULTS.separator,
     tagger: TaggerName = DEFAULTS.tagger,
     stems: Annotated[
         list[str] | None, typer.Option(metavar="STEM", help="Only these may be edited.")
@@ -187,7 +196,9 @@ def suggest(
         tuple(stems or ()), tuple(presets or ()), budget, time_s, most, seed, render is not None
     )
     session = Session.read(*(places or ()), mix=mix)
-    with _opened(session, Options(tagger=tagger), device, fresh, max_minutes) as (trials, show):
+    with _opened(
+        session, Options(tagger=tagger, separator=separator), device, fresh, max_minutes
+    ) as (trials, show):
         from stemlens.edits import document
         from stemlens.edits import suggest as search
         from stemlens.edits.goals import Goal

@@ -20,10 +20,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from stemlens import audio, separation
 from stemlens import mix as mixes
@@ -41,7 +41,6 @@ SILENT_DB = -50.0
 """A stem is silent whose loudest 0.4 s lie that far under the mix's loudest 0.4 s: what a network
 leaves where there is nothing of its kind (an instrumental has no vocals) lies lower still."""
 LOUDEST_S = 0.4
-RF64_BYTES = 4_000_000_000  # a WAV file's size has 32 bits
 _BEXT_BYTES, _BEXT_REFERENCE = 602, 338  # EBU Tech 3285, version 1
 
 Progress = Callable[[str, float], None]
@@ -129,8 +128,8 @@ def stems_of(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as part:
-                on_progress("looking for traces", 0.0)
-                trusts = assess(samples, made, rate)
+                looking = partial(on_progress, "looking for traces")
+                trusts = assess(samples, made, rate, looking)
                 write(Path(part) / "whole", made, rate, separator, trusts, time_reference_s)
                 _move(Path(part) / "whole", place)
             _make_room(folder, place)
@@ -171,7 +170,8 @@ def write(
     mix: Path | None = None,
 ) -> Session:
     """Writes stems as 32-bit float WAV files and a `session.json`, which comes last; returns the
-    session. `trusts`: how far each may be believed, in their order."""
+    session. `trusts`: how far each may be believed, in their order. Raises `disk_full`,
+    `output_failed`."""
     session = Session(
         project=project,
         daw="files",
@@ -186,9 +186,12 @@ def write(
         ),
         mix=mix,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    for stem, samples in zip(session.stems, stems.values(), strict=True):
-        write_wav(stem.path, samples, rate, time_reference_s)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stem, samples in zip(session.stems, stems.values(), strict=True):
+            write_wav(stem.path, samples, rate, time_reference_s)
+    except OSError as error:
+        raise failed(folder, error) from error
     session.write(folder / FILE_NAME, beside=True)
     return session
 
@@ -203,8 +206,8 @@ def write_wav(
 ) -> None:
     """Writes `[frames, channels]` as a 32-bit float WAV file (RF64 where that is too small), the
     time reference in a Broadcast-WAV chunk."""
-    large = samples.nbytes > RF64_BYTES
-    soundfile.write(path, samples, rate, subtype="FLOAT", format="RF64" if large else "WAV")
+    large = samples.nbytes > audio.RF64_BYTES
+    audio.write_float(path, samples, rate)
     if time_reference_s is None or large:
         return
     content = bytearray(_BEXT_BYTES)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import soundfile
 from support.models import package, save_th, tiny
 from support.sounds import RATE, sounds, stem_folder
 
-from stemlens import audio, separating
+from stemlens import audio, cli_separation, separating
 from stemlens.audio import Samples
 from stemlens.separation.trust import Trust
 from stemlens_bridge.errors import StemlensError
@@ -244,3 +246,28 @@ def test_separators_are_listed_with_state_size_and_terms(
     for part in ("htdemucs_6s    to fetch, about 55 MB", "guitar, piano", "query:WORDS",
                  "only for scientific purposes", "MIT"):  # fmt: skip
         assert part in told
+
+
+def test_no_stem_takes_the_place_of_the_mix_or_of_another_file(tmp_path: Path) -> None:
+    mix, other = tmp_path / "drums.wav", tmp_path / "bass.wav"
+    for path in (mix, other):
+        path.write_bytes(b"a sound")
+    for force in (False, True):
+        with pytest.raises(StemlensError, match="over the mix"):
+            cli_separation._require_room(tmp_path, mix, ("drums", "bass"), force)
+    with pytest.raises(StemlensError, match=r"bass\.wav exists already"):
+        cli_separation._require_room(tmp_path, mix, ("bass",), force=False)
+    cli_separation._require_room(tmp_path, mix, ("bass",), force=True)
+    assert other.read_bytes() == mix.read_bytes() == b"a sound"
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise soundfile.LibsndfileError(2, "Error : ")
+
+    monkeypatch.setattr(soundfile, "write", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
+    sound = np.zeros((1000, 2), np.float32)
+    with pytest.raises(StemlensError) as caught:
+        separating.write(tmp_path, {"drums": sound}, 8000, "m", [Trust("drums", 1.0, "")])
+    assert caught.value.code == "disk_full"

@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from stemlens import audio
@@ -499,4 +498,4 @@ def _write(path: Path, samples: Samples, rate: int) -> None:
     """Writes a 32-bit float WAV, whole or not at all; raises `output_failed` or `disk_full`."""
     with written(path) as part:
         os.makedirs(part.parent, exist_ok=True)
-        soundfile.write(part, samples, rate, subtype="FLOAT", format="WAV")
+        audio.write_float(part, samples, rate)

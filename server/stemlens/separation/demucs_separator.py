@@ -49,8 +49,8 @@ class DemucsSeparator:
         self.name = name
         self.stems: tuple[str, ...] = tuple(model.sources)
         self.rate = int(model.samplerate)
-        members: list[Any] = list(model.models)
-        lengths = [float(member.segment) for member in members]
+        self._members: list[Any] = list(model.models)
+        lengths = [float(member.segment) for member in self._members]
         self._segment_s = min([SEGMENT_S, *lengths])
         # A segment of its own is asked for only where the model's is too long: asked for or not,
         # an HTDemucs pads to the length that it was trained on.
@@ -76,14 +76,24 @@ class DemucsSeparator:
         heard = np.pad(heard, [(0, max(shortest - len(heard), 0)), (0, 0)])
         wanted = 1 if samples.shape[1] == 1 else 2
 
+        fraction = 0.0
+
         def on_segment(told: dict[str, Any]) -> None:
+            nonlocal fraction
             done = told["segment_offset"]
             if told["state"] == "end":
                 done += (1 - OVERLAP) * self._segment_s * self.rate
             part = min(done / told["audio_length"], 1.0)
-            on_progress((told["model_idx_in_bag"] + part) / told["models"])
+            fraction = (told["model_idx_in_bag"] + part) / told["models"]
+            on_progress(fraction)
 
         self._separator.update_parameter(callback=on_segment)
+        # A segment takes seconds; whoever cancels is heard before each layer.
+        hooks = [
+            module.register_forward_pre_hook(lambda *_: on_progress(fraction))
+            for member in self._members
+            for module in member.modules()
+        ]
         try:
             # a copy only where the mix is in memory in another order
             wav = torch.from_numpy(np.ascontiguousarray(heard.T))
@@ -94,6 +104,9 @@ class DemucsSeparator:
                 f"The memory of the device was not enough for {self.name}. Choose another device "
                 "(--device cpu).",
             ) from error
+        finally:
+            for hook in hooks:
+                hook.remove()
         stems = {}
         for name in self.stems:
             stem = _as_it_came(made.pop(name).numpy().T, self.rate, rate, len(samples), wanted)

@@ -20,7 +20,7 @@ stem, −200 to 0 or more. Real stems are never assessed: their trust is 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,11 +99,17 @@ class Trust:
         )
 
 
-def assess(mix: Samples, stems: Mapping[str, Samples], rate: float) -> tuple[Trust, ...]:
+def assess(
+    mix: Samples,
+    stems: Mapping[str, Samples],
+    rate: float,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> tuple[Trust, ...]:
     """Trust of each stem, in their order, from the mix and what was made of it.
 
     mix and each stem: `[frames]` or `[frames, channels]`, aligned and of one length, at `rate` Hz.
-    Raises ValueError where they are not.
+    Raises ValueError where they are not. `on_progress` is told the fraction that is done; what it
+    raises ends the work.
     """
     if any(len(stem) != len(mix) for stem in stems.values()):
         raise ValueError("the mix and its stems differ in length")
@@ -113,7 +119,8 @@ def assess(mix: Samples, stems: Mapping[str, Samples], rate: float) -> tuple[Tru
     sounds = [_heard(samples, rate) for samples in (mix, *stems.values())]
     heard_rate = min(rate, RATE)
     sums = _Sums(len(names), heard_rate)
-    for spectra in _blocks(sounds, sums.size):
+    for done, spectra in _blocks(sounds, sums.size):
+        on_progress(done)
         sums.add(spectra)
     power = sums.power()
     floors = [floor(sound, heard_rate) for sound in sounds[1:]]
@@ -307,8 +314,8 @@ def _heard(samples: Samples, rate: float) -> Samples:
     return resample(mono, rate, RATE) if rate > RATE else mono
 
 
-def _blocks(sounds: Sequence[Samples], size: int) -> Iterator[Spectra]:
-    """Spectra `[sounds, frames, bins]` of all sounds, block by block."""
+def _blocks(sounds: Sequence[Samples], size: int) -> Iterator[tuple[float, Spectra]]:
+    """Spectra `[sounds, frames, bins]` of all sounds, block by block, after the fraction done."""
     hop = size // 4
     window = signal.get_window("hann", size).astype(np.float32)
     frames = 1 + -(-len(sounds[0]) // hop)
@@ -320,7 +327,7 @@ def _blocks(sounds: Sequence[Samples], size: int) -> Iterator[Spectra]:
             part = sound[start * hop : (stop - 1) * hop + size]
             cut = np.lib.stride_tricks.sliding_window_view(part, size)[::hop]
             spectra.append(fft.rfft(cut * window, axis=1))
-        yield np.stack(spectra)
+        yield start / frames, np.stack(spectra)
 
 
 def _db(ratio: float) -> float:
