@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "path_not_allowed": "the file lies outside the folders that the server may read",
     "files_changed": "a stem's file has changed since it was submitted",
     "cancelled": "the job was cancelled",
+    "replaced": "a newer version of the same session took the job's place in the queue",
     "live_impossible": "the job was not submitted or did not succeed, so it cannot be played live",
     "live_not_open": "a fader move came for a live mix that is not open, or is another client's",
     "track_unknown": "no stem of the job has that track id or name",
@@ -49,6 +50,8 @@ CODES: dict[str, str] = {
     "separator_unknown": "no separator has that name",
     "separation_failed": "a mix could not be separated",
     "worker_died": "the process that does the analysis died",
+    "worker_hung": "the process that does the analysis stood still and was ended",
+    "out_of_memory": "the memory was not enough for the session",
     "internal": "something that should not happen did; the log says more",
     # DAWs, their projects and exports
     "daw_unreachable": "the DAW, or the part of it that must listen, does not answer",

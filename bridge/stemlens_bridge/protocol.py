@@ -187,6 +187,14 @@ class Ping(Message):
     reply_port: int = 0
 
 
+@_to_server("/stemlens/health")
+@dataclass(frozen=True, slots=True)
+class Health(Message):
+    """How is the server? Answered by `/stemlens/healthy`."""
+
+    reply_port: int = 0
+
+
 @_to_server("/stemlens/job/open")
 @dataclass(frozen=True, slots=True)
 class JobOpen(Message):
@@ -251,6 +259,18 @@ class JobStatus(Message):
 @dataclass(frozen=True, slots=True)
 class JobCancel(Message):
     """Stops a job, whether it waits or runs."""
+
+    job: str
+
+
+@_to_server("/stemlens/job/first")
+@dataclass(frozen=True, slots=True)
+class JobFirst(Message):
+    """Puts a job that waits before all others, because someone looks at it. Answered by its state.
+
+    Jobs that were submitted are done before those of watched folders, which wait longer but not
+    for each other. What runs already is not interrupted.
+    """
 
     job: str
 
@@ -424,6 +444,16 @@ class Pong(Message):
     protocol: int
 
 
+@_to_client("/stemlens/healthy")
+@dataclass(frozen=True, slots=True)
+class Healthy(Message):
+    """How the server is, as a JSON object: `version`, `uptime_s`, `worker` ("starting", "ready",
+    "busy"), `running` (null, or the job with its `stage`, `fraction`, `since_s` and `left_s`),
+    `jobs` (how many are in each state), `free_gb` (of the disk with its data) and `data`."""
+
+    report: str
+
+
 @_to_client("/stemlens/job/state")
 @dataclass(frozen=True, slots=True)
 class JobState(Message):
@@ -440,11 +470,15 @@ class JobState(Message):
 @_to_client("/stemlens/job/progress")
 @dataclass(frozen=True, slots=True)
 class JobProgress(Message):
-    """At least once a second while a job runs."""
+    """At least once a second while a job runs.
+
+    `left_s` is how long the stage will still take, as far as its pace tells; −1: not known.
+    """
 
     job: str
     stage: str
     fraction: float
+    left_s: float = -1.0
 
 
 @_to_client("/stemlens/tag")

@@ -332,6 +332,20 @@ def serve(
     ] = False,
     device: Device = "auto",
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(min=0.5, help="The memory for analyses.", show_default="all there is"),
+    ] = None,
+    hang_s: Annotated[
+        float, typer.Option(min=1, help="A job that stands still for so many seconds fails.")
+    ] = 120.0,
+    spare_gb: Annotated[float, typer.Option(min=0, help="Free disk space that stays free.")] = 1.0,
+    keep_jobs: Annotated[
+        int, typer.Option(min=1, help="How many ended jobs are remembered.")
+    ] = 1000,
+    keep_days: Annotated[
+        float, typer.Option(min=0, help="For how many days they are remembered.")
+    ] = 90.0,
 ) -> None:
     """Take sessions over OSC and send back what each stem does. Ctrl-C stops."""
     from stemlens.service.server import Server
@@ -346,6 +360,11 @@ def serve(
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
         max_duration_s=60 * max_minutes,
+        memory_gb=memory_gb,
+        hang_s=hang_s,
+        spare_gb=spare_gb,
+        keep_jobs=keep_jobs,
+        keep_days=keep_days,
     )
     server = Server(settings)
     if allow_remote:

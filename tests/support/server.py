@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -17,7 +19,9 @@ READY = re.compile(r"listens on \S+:(\d+)")
 class ServerProcess:
     """`stemlens serve` on 127.0.0.1 with its own data folder; its log is in that folder."""
 
-    def __init__(self, data: Path, *options: str, port: int = 0) -> None:
+    def __init__(
+        self, data: Path, *options: str, port: int = 0, env: Mapping[str, str] | None = None
+    ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "log.txt"
         where = ["--port", str(port), "--data", str(data), "--device", "cpu"]
@@ -27,6 +31,7 @@ class ServerProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env={**os.environ, **(env or {})},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()  # comes when it listens, or ends when it cannot

@@ -26,21 +26,23 @@ RESTART_PAUSE_S = 0.5
 class WorkerLink:
     """One worker process, replaced whenever it dies, until `stop`.
 
-    `on_event` is told what the worker says; `on_death` its exit code, and how many workers in a row
-    have died before they were ready.
+    `memory_gb` is what it may take (None: all there is). `on_event` is told what the worker says;
+    `on_death` its exit code, and how many workers in a row have died before they were ready.
     """
 
     def __init__(
         self,
         device: str,
+        memory_gb: float | None,
         on_event: Callable[[dict[str, Any]], None],
         on_death: Callable[[int, int], None],
     ) -> None:
-        self._command = [sys.executable, "-m", "stemlens.service.worker_process", device]
+        limit = [] if memory_gb is None else [str(memory_gb)]
+        self._command = [sys.executable, "-m", "stemlens.service.worker_process", device, *limit]
         self._on_event, self._on_death = on_event, on_death
         self._process: asyncio.subprocess.Process | None = None
         self._failed_starts = 0
-        self._stopping = False
+        self._stopping = self._started = False
         self.ready = False
         """Whether there is a process that has started and can be given work."""
 
@@ -64,12 +66,12 @@ class WorkerLink:
                 self._hear(line)
             code = await process.wait()
             self._process = None
-            self._failed_starts = 0 if self.ready else self._failed_starts + 1
-            self.ready = False
+            self._failed_starts = 0 if self._started else self._failed_starts + 1
+            self.ready = self._started = False
             if not self._stopping:
                 log.warning("worker %d ended with code %s", process.pid, code)
                 self._on_death(code, self._failed_starts)
-                await asyncio.sleep(RESTART_PAUSE_S * (1 + self._failed_starts))
+                await asyncio.sleep(RESTART_PAUSE_S * self._failed_starts)
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -77,13 +79,20 @@ class WorkerLink:
         except ValueError:  # cut off, because the worker died while it wrote
             log.warning("the worker said something that cannot be understood: %r", line[:80])
             return
-        self.ready = True
+        if event["event"] == "ready":
+            self.ready = self._started = True
         self._on_event(event)
 
     def send(self, command: dict[str, Any]) -> None:
         """Tells the worker something; lost where there is none."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    def replace(self) -> None:
+        """Ends the worker, whatever it does; another one starts."""
+        self.ready = False
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """Ends the worker, whatever it does; `run` returns then."""

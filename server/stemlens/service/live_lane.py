@@ -32,6 +32,7 @@ from stemlens.live import (
     scores_over_time,
 )
 from stemlens.opening import OpenedSession, Progress
+from stemlens.service.memory import lacks_memory
 from stemlens.tagging.lanes import urgent
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -156,10 +157,11 @@ class LiveLane:
                 pass
             except StemlensError as error:
                 self._fail(command, error.code, error.message)
-            except MemoryError:
-                why = "The memory was not enough to open the live mix. Analyse fewer stems."
-                self._fail(command, "worker_died", why)
             except Exception as error:
+                if lacks_memory(error):
+                    why = "The memory was not enough to open the live mix. Analyse fewer stems."
+                    self._fail(command, "out_of_memory", why)
+                    continue
                 log.exception("the live mix failed")
                 self._fail(command, "internal", f"{type(error).__name__}: {error}")
 

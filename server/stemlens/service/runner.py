@@ -1,8 +1,10 @@
 """Jobs on their way through the worker: queued → running → done, failed or cancelled.
 
 The worker has one job at a time. Its result is kept before anyone is told; a worker that dies over
-a job is replaced and the job tried again, but not forever. Whatever goes wrong ends that job and
-nothing else; only a database that is full or locked is waited for, since nothing may be lost.
+a job is replaced and the job tried again, but not forever. One that does not let go of a cancelled
+job, that stands still, or that has met the end of its memory is ended and replaced. Whatever goes
+wrong ends that job and nothing else; only a database that is full or locked is waited for, since
+nothing may be lost. Ended jobs are forgotten after a while, a few at a time.
 """
 
 from __future__ import annotations
@@ -11,16 +13,22 @@ import asyncio
 import hashlib
 import logging
 import re
+import shutil
+import signal
 import sqlite3
 import time
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stemlens.service import diskspace
 from stemlens.service.delivery import result_messages, with_trials
 from stemlens.service.link import WorkerLink
 from stemlens.service.live_desk import LiveDesk
+from stemlens.service.pace import Pace
 from stemlens.service.replies import Replies
+from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
 from stemlens.service.trial_desk import TrialDesk
 from stemlens_bridge import jsontext
@@ -31,6 +39,8 @@ log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.7  # so that at least one a second is heard
 RETRY_STORE_S = 1.0
+LET_GO_S = 0.8  # within a second a cancelled job is off the worker, which may be deep in a network
+TIDY_EVERY_S, TIDY_JOBS = 60.0, 20
 MAX_CRASHES = 3
 MAX_FAILED_STARTS = 3
 
@@ -40,27 +50,22 @@ class Running:
     """The job that the worker has, and what was last said of it."""
 
     job: str
-    stage: str = "starting"
-    fraction: float = 0.0
-    told: float = field(default_factory=time.monotonic)
+    pace: Pace
+    told: float
 
 
 class Runner:
-    """Gives the worker its jobs and ends them by what it says; results go to the folder `results`.
+    """Gives the worker its jobs and ends them by what it says; results go to a folder."""
 
-    `device` and `max_duration_s` are the worker's (see `analysis.analyze`).
-    """
-
-    def __init__(
-        self, store: Store, replies: Replies, results: Path, device: str, max_duration_s: float
-    ) -> None:
+    def __init__(self, store: Store, replies: Replies, results: Path, settings: Settings) -> None:
         self._store = store
         self._replies = replies
         self._results = results
-        self._max_duration_s = max_duration_s
-        self._link = WorkerLink(device, self._on_event, self._on_death)
+        self._settings = settings
+        self._link = WorkerLink(settings.device, settings.memory_gb, self._on_event, self._on_death)
         self._running: Running | None = None
         self._stopped = False
+        self._tidied = 0.0
         self.live = LiveDesk(store, replies, self._link.send, self._spec)
         self.trials = TrialDesk(
             store, replies, self._link.send, self._spec, results, self._keep_trials
@@ -92,12 +97,19 @@ class Runner:
     def _start_next(self) -> None:
         if self._running is not None or not self._link.ready or self._stopped:
             return
-        job = self._store.next_queued()
-        if job is None:
+        while (job := self._store.next_queued()) is not None:
+            try:
+                files = self._store.files(job.id)
+                diskspace.require_room(self._results, files, self._settings.spare_gb)
+                break
+            except StemlensError as error:
+                self._fail(job.id, error.code, error.message)
+        else:
             return
         spec = self._spec(job.id)
         self._store.set_state(job.id, "running")
-        self._running = Running(job.id)
+        now = time.monotonic()
+        self._running = Running(job.id, Pace.at(now), now)
         self._link.send({"run": spec})
         self._replies.tell_state(job.id, subscribers=True)
 
@@ -115,7 +127,7 @@ class Runner:
             "separated": str(self._results.with_name("separated")),
             "revision": self._store.revision(job.id),
             "session_gain_db": self._level(Options.from_json(job.options)),
-            "max_duration_s": self._max_duration_s,
+            "max_duration_s": self._settings.max_duration_s,
         }
 
     def _level(self, options: Options) -> float | None:
@@ -126,21 +138,89 @@ class Runner:
         return None if found is None else float(found[0]["session"]["session_gain_db"])
 
     def cancel(self, job: str) -> None:
-        """Makes the worker give the job up, if it has it."""
-        if self._running is not None and self._running.job == job:
+        """Makes the worker give the job up, if it has it: at its next word, or by its end."""
+        running = self._running
+        if running is not None and running.job == job:
             self._link.send({"cancel": job})
+            asyncio.get_running_loop().call_later(LET_GO_S, self._take_away, running)
+
+    def _take_away(self, running: Running) -> None:
+        if self._running is running:
+            log.warning("the worker does not let go of job %s and is replaced", running.job)
+            self._link.replace()
 
     def tick(self) -> None:
-        """Repeats the progress when nothing was said for a while."""
+        """Repeats the progress when nothing was said for a while, ends a worker that stands still,
+        and forgets what is old."""
         self.live.tick()
         self.trials.tick()
+        now = time.monotonic()
         running = self._running
-        if running is not None and time.monotonic() - running.told >= PROGRESS_EVERY_S:
+        if running is not None and now - running.pace.moved > self._settings.hang_s:
+            self._end_hung(running)
+        elif running is not None and now - running.told >= PROGRESS_EVERY_S:
             self._tell_progress(running)
+        if now - self._tidied >= TIDY_EVERY_S:
+            self._tidied = now
+            with suppress(sqlite3.OperationalError):  # the next time will do
+                self._tidy()
+
+    def _end_hung(self, running: Running) -> None:
+        try:
+            if self._store.known(running.job).state == "running":
+                self._fail(
+                    running.job,
+                    "worker_hung",
+                    f"The analysis stood still at {running.pace.stage!r} for "
+                    f"{self._settings.hang_s:g} s and was given up. Submit the session again; if "
+                    "it stands still there again, analyse fewer stems or a shorter passage.",
+                )
+        except sqlite3.OperationalError as error:  # the next tick tries again
+            log.error("the database cannot be written: %s", error)
+            return
+        self._link.replace()
+
+    def _tidy(self) -> None:
+        """Forgets a few of the jobs that need not be remembered, with their results' files."""
+        settings = self._settings
+        for job in self._store.beyond(settings.keep_jobs, settings.keep_days, TIDY_JOBS):
+            folders = [self.trials.folder(job, request) for request in self._store.forget(job)]
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            for ending in (".json", ".npz"):
+                with suppress(OSError):
+                    self._path(job, ending).unlink(missing_ok=True)
+            log.info("job %s is forgotten", job)
+
+    def health(self) -> dict[str, Any]:
+        """What `/stemlens/healthy` says of worker and jobs."""
+        running, now = self._running, time.monotonic()
+        told = None
+        if running is not None:
+            pace = running.pace
+            told = {
+                "job": running.job,
+                "stage": pace.stage,
+                "fraction": pace.fraction,
+                "since_s": now - pace.began,
+                "left_s": pace.left_s(now),
+            }
+        idle = "ready" if self._link.ready else "starting"
+        return {
+            "worker": idle if running is None else "busy",
+            "running": told,
+            "jobs": self._store.counts(),
+        }
 
     def _tell_progress(self, running: Running) -> None:
-        running.told = time.monotonic()
-        progress = JobProgress(running.job, running.stage, running.fraction)
+        now = running.told = time.monotonic()
+        left_s = running.pace.left_s(now)
+        progress = JobProgress(
+            running.job,
+            running.pace.stage,
+            running.pace.fraction,
+            -1.0 if left_s is None else left_s,
+        )
         self._replies.tell(running.job, progress, subscribers=True)
 
     def _on_event(self, event: dict[str, Any]) -> None:
@@ -154,7 +234,10 @@ class Runner:
             self._hear_trial(event)
         elif self._running is not None and self._running.job == job:
             if kind == "progress":
-                self._running.stage, self._running.fraction = event["stage"], event["fraction"]
+                now = time.monotonic()
+                self._running.pace = self._running.pace.heard(
+                    event["stage"], event["fraction"], now
+                )
                 self._tell_progress(self._running)
             elif kind == "revision":
                 self._revise(job, event["result"])
@@ -196,6 +279,8 @@ class Runner:
                 self._settle(job, {"event": "failed", "code": "internal", "message": why})
                 return
         self._running = None
+        if event.get("code") == "out_of_memory":
+            self._link.replace()
         self.start_next()
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
@@ -246,7 +331,10 @@ class Runner:
             self._running = None
             if failed_starts >= MAX_FAILED_STARTS:
                 while (job := self._store.next_queued()) is not None:
-                    why = f"The process that analyses cannot start (code {code}). The log says why."
+                    why = (
+                        f"The process that analyses cannot start ({ended_by(code)}). The log says "
+                        "why."
+                    )
                     self._fail(job.id, "worker_died", why)
         except sqlite3.OperationalError as error:
             self._later(error, self._end_running, code, failed_starts)
@@ -261,8 +349,8 @@ class Runner:
             self._fail(
                 job,
                 "worker_died",
-                f"The process that analyses died {crashes} times over this session (code {code}), "
-                "most likely for want of memory. Analyse fewer stems or a shorter passage.",
+                f"The process that analyses died {crashes} times over this session "
+                f"({ended_by(code)}). Analyse fewer stems or a shorter passage.",
             )
 
     def _later(self, error: sqlite3.Error, function: Any, *arguments: Any) -> None:
@@ -275,3 +363,15 @@ class Runner:
         plain = re.sub(r"[^A-Za-z0-9]+", "-", job).strip("-")[:40]
         digest = hashlib.sha256(job.encode()).hexdigest()[:12]
         return self._results / f"{plain or 'job'}-{digest}{ending}"
+
+
+def ended_by(code: int) -> str:
+    """In words, how a process ended."""
+    if code >= 0:
+        return f"code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+    why = {"SIGKILL": ", most likely for want of memory", "SIGSEGV": ", a crash in native code"}
+    return name + why.get(name, "")

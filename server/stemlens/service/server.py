@@ -20,6 +20,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ import filelock
 
 from stemlens import __version__
 from stemlens.separation import demucs_models
+from stemlens.service import diskspace
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.places import Places, default_folders
 from stemlens.service.replies import Replies
@@ -45,7 +47,10 @@ from stemlens_bridge.protocol import (
     TO_CLIENT,
     VERSION,
     Error,
+    Health,
+    Healthy,
     JobCancel,
+    JobFirst,
     JobMix,
     JobOpen,
     JobResults,
@@ -109,21 +114,22 @@ class Server:
         self._store = Store(settings.data / "jobs.sqlite3")
         self._transport = Transport(self._receive, self._refuse)
         self._replies = Replies(self._store, self._transport)
-        self._runner = Runner(
-            self._store, self._replies, results, settings.device, settings.max_duration_s
-        )
+        self._runner = Runner(self._store, self._replies, results, settings)
+        self._started = time.monotonic()
         self._freezing: dict[str, threading.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._misunderstood: Counter[str] = Counter()
         self._stop = asyncio.Event()
         self._answers: dict[type[Message], Callable[[Any, Peer], None]] = {
             Ping: self._ping,
+            Health: self._health,
             JobOpen: self._open,
             JobStem: self._stem,
             JobMix: self._mix,
             JobSubmit: self._submit,
             JobStatus: self._status,
             JobCancel: self._cancel,
+            JobFirst: self._first,
             JobResults: self._results,
             Subscribe: self._subscribe,
             LiveOpen: self._runner.live.open,
@@ -213,6 +219,16 @@ class Server:
 
     def _ping(self, message: Ping, peer: Peer) -> None:
         self._replies.named(peer, message.reply_port).send(Pong(__version__, VERSION).encode())
+
+    def _health(self, message: Health, peer: Peer) -> None:
+        report = {
+            "version": __version__,
+            "uptime_s": time.monotonic() - self._started,
+            "data": str(self._settings.data),
+            "free_gb": diskspace.free_gb(self._settings.data),
+            **self._runner.health(),
+        }
+        self._replies.named(peer, message.reply_port).send(Healthy(json.dumps(report)).encode())
 
     def _open(self, message: JobOpen, peer: Peer) -> None:
         if not 1 <= len(message.job) <= MAX_JOB_ID:
@@ -311,7 +327,10 @@ class Server:
             self._places.check(file.path)
         frozen = await asyncio.to_thread(lambda: [freeze(file, stop) for file in files])
         if self._store.known(job).state == "open" and not self._stop.is_set():
-            self._store.queue(job, frozen)
+            for older in self._store.queue(job, frozen):
+                log.info("job %s takes the place of %s", job, older)
+                self._replies.tell_state(older, subscribers=True)
+                self._tell_error(older)
             self._replies.tell_state(job, subscribers=True)
 
     async def _compare(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
@@ -324,8 +343,18 @@ class Server:
         job = self._store.known(message.job)
         self._replies.turn_to(job.id, peer)
         self._replies.tell_state(job.id)
+        self._tell_error(job.id)
+
+    def _tell_error(self, job_id: str) -> None:
+        job = self._store.known(job_id)
         if job.error_code is not None:
             self._replies.tell(job.id, Error(job.id, job.error_code, job.error or ""))
+
+    def _first(self, message: JobFirst, peer: Peer) -> None:
+        job = self._store.known(message.job)
+        if job.state not in FINAL_STATES:
+            self._store.put_first(job.id)
+        self._replies.acknowledge(job.id, peer)
 
     def _cancel(self, message: JobCancel, peer: Peer) -> None:
         job = self._store.known(message.job)

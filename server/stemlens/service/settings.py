@@ -13,8 +13,6 @@ from typing import Any
 from stemlens.audio import MAX_DURATION_S
 from stemlens_bridge.protocol import PORT
 
-PANEL_PORT = PORT + 1
-
 
 def setting(default: Any, doc: str) -> Any:
     """A field of `Settings` with the sentence that documents it."""
@@ -31,21 +29,9 @@ class Settings:
     device: str = setting("auto", "where to compute: auto, cpu or cuda")
     allow: tuple[Path, ...] = setting((), "further folders whose files may be read")
     allow_remote: bool = setting(False, "let other machines use this server; needs a key")
-    key_file: Path | None = setting(None, "the file with the key that remote clients share")
     max_duration_s: float = setting(MAX_DURATION_S, "the longest file that is analysed")
-    panel: bool = setting(True, "show the panel in the browser")
-    panel_port: int = setting(PANEL_PORT, "the port of the panel and of uploads; 0: any")
-    watch: tuple[Path, ...] = setting((), "folders that are watched for sessions")
-    watch_output: Path | None = setting(
-        None, "where results of watched folders go; unset: beside the audio"
-    )
-    watch_polling: bool = setting(
-        False, "look at watched folders instead of being told; for network drives"
-    )
-    settle_s: float = setting(2.0, "how long files must be quiet before they are taken")
     hang_s: float = setting(120.0, "without progress for so long, a job is given up")
     memory_gb: float | None = setting(None, "how much memory the analysing process may take")
     spare_gb: float = setting(1.0, "free disk space below which no job is begun")
     keep_jobs: int = setting(1000, "how many ended jobs are remembered")
     keep_days: float = setting(90.0, "for how many days ended jobs are remembered")
-    upload_gb: float = setting(20.0, "how much uploaded audio is kept")

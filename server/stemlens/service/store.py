@@ -5,7 +5,8 @@ method returns (`synchronous = FULL`), so that neither `kill -9` nor a power cut
 was acknowledged. Used from one thread.
 
 States of a job are those of the protocol: open (stems arrive), queued, running, done, failed,
-cancelled. A job that was running when the server died is queued again.
+cancelled. A job that was running when the server died is queued again. Times are seconds since
+1970.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import FINAL_STATES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE jobs (
     id          TEXT PRIMARY KEY,
@@ -69,8 +71,20 @@ CREATE TABLE trials (
     PRIMARY KEY (job, request)
 );
 """
-STEPS = (SCHEMA, TRIALS)
+QUEUE = """
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN started REAL;
+ALTER TABLE jobs ADD COLUMN finished REAL;
+UPDATE jobs SET finished = coalesce(submitted, created)
+    WHERE state IN ('done', 'failed', 'cancelled');
+"""
+STEPS = (SCHEMA, TRIALS, QUEUE)
 """What makes each version of the schema of the one before it."""
+
+
+ASKED, WATCHED = 0, 1
+"""Priorities: what someone asked for goes before what a watched folder brought. Those that someone
+wants first have less than 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,23 @@ class JobFile:
     size: int | None = None
     mtime_ns: int | None = None
     sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A job as history shows it; times are None where it has not come to that."""
+
+    id: str
+    daw: str
+    project: str
+    state: str
+    stems: int
+    created: float
+    submitted: float | None
+    started: float | None
+    finished: float | None
+    error_code: str | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +252,12 @@ class Store:
         ).fetchone()
         return int(count)
 
-    def queue(self, job: str, files: list[JobFile]) -> None:
-        """Fixes the job's files as they are now and puts it at the end of the queue."""
+    def queue(self, job: str, files: list[JobFile], priority: int = ASKED) -> list[str]:
+        """Fixes the job's files as they are now and puts it at the end of the queue.
+
+        Returns the jobs whose place it takes: those that still wait with an older version of the
+        same session (program, project, tracks and options the same, the audio another).
+        """
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
             for file in files:
@@ -231,15 +266,53 @@ class Store:
                     "WHERE job = ? AND is_mix = ? AND track = ?",
                     (file.size, file.mtime_ns, file.sha256, job, file.is_mix, file.track),
                 )
+            replaced = self._older_versions(job, files)
+            for older in replaced:
+                self._end(
+                    older, "cancelled", "replaced", f"A newer version is analysed as job {job}."
+                )
             self._db.execute(
-                "UPDATE jobs SET state = 'queued', submitted = ? WHERE id = ?", (time.time(), job)
+                "UPDATE jobs SET state = 'queued', submitted = ?, priority = ? WHERE id = ?",
+                (time.time(), priority, job),
             )
+        return replaced
+
+    def _older_versions(self, job: str, files: list[JobFile]) -> list[str]:
+        rows = self._db.execute(
+            "SELECT older.id FROM jobs AS older JOIN jobs AS new USING (daw, project, options) "
+            "WHERE new.id = ? AND older.id != new.id AND older.state = 'queued' "
+            "AND project != ''",
+            (job,),
+        ).fetchall()
+        content = {(file.is_mix, file.track): file.sha256 for file in files}
+        found = []
+        for row in rows:
+            before = {(file.is_mix, file.track): file.sha256 for file in self.files(row["id"])}
+            if before.keys() == content.keys() and before != content:
+                found.append(row["id"])
+        return found
 
     def set_state(self, job: str, state: str, error: tuple[str, str] | None = None) -> None:
-        code, message = error or (None, None)
+        if state in FINAL_STATES:
+            self._end(job, state, *(error or (None, None)))
+            return
         self._db.execute(
-            "UPDATE jobs SET state = ?, error_code = ?, error = ? WHERE id = ?",
-            (state, code, message, job),
+            "UPDATE jobs SET state = ?, error_code = NULL, error = NULL, "
+            "started = iif(? = 'running', ?, started) WHERE id = ?",
+            (state, state, time.time(), job),
+        )
+
+    def _end(self, job: str, state: str, code: str | None, message: str | None) -> None:
+        self._db.execute(
+            "UPDATE jobs SET state = ?, error_code = ?, error = ?, finished = ? WHERE id = ?",
+            (state, code, message, time.time(), job),
+        )
+
+    def put_first(self, job: str) -> None:
+        """Puts a job before all that wait."""
+        self._db.execute(
+            "UPDATE jobs SET priority = (SELECT min(0, min(priority)) FROM jobs) - 1 WHERE id = ?",
+            (job,),
         )
 
     def count_crash(self, job: str) -> int:
@@ -251,7 +324,7 @@ class Store:
 
     def next_queued(self) -> Job | None:
         row = self._db.execute(
-            "SELECT * FROM jobs WHERE state = 'queued' ORDER BY submitted LIMIT 1"
+            "SELECT * FROM jobs WHERE state = 'queued' ORDER BY priority, submitted LIMIT 1"
         ).fetchone()
         return None if row is None else _job(row)
 
@@ -285,7 +358,48 @@ class Store:
                 "INSERT INTO results VALUES (?, ?, ?, ?)",
                 (job, document["revision"], path, json.dumps(document)),
             )
-            self._db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
+            self._db.execute(
+                "UPDATE jobs SET state = ?, finished = iif(? = 'done', coalesce(finished, ?), NULL)"
+                " WHERE id = ?",
+                (state, state, time.time(), job),
+            )
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        rows = self._db.execute("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
+        return {row["state"]: row["jobs"] for row in rows}
+
+    def history(self, limit: int, project: str | None = None) -> list[Past]:
+        """The latest jobs, newest first; of one project only where one is named."""
+        rows = self._db.execute(
+            "SELECT jobs.*, (SELECT count(*) FROM files WHERE job = jobs.id AND NOT is_mix) "
+            "AS stems FROM jobs WHERE ? IS NULL OR project = ? ORDER BY created DESC LIMIT ?",
+            (project, project, limit),
+        ).fetchall()
+        return [Past(*(row[name] for name in Past.__slots__)) for row in rows]
+
+    def beyond(self, keep_jobs: int, keep_days: float, limit: int) -> list[str]:
+        """Ended jobs that need not be remembered any more, the oldest first: beyond the latest so
+        many, or older than so many days."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE finished IS NOT NULL AND state IN "
+            "('done', 'failed', 'cancelled') AND (finished < ? OR id NOT IN "
+            "(SELECT id FROM jobs WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT ?)) "
+            "ORDER BY finished LIMIT ?",
+            (time.time() - 86_400 * keep_days, keep_jobs, limit),
+        ).fetchall()
+        return [row["id"] for row in rows]
+
+    def forget(self, job: str) -> list[str]:
+        """Forgets an ended job whole; returns the requests that were tried on it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            tried = self._db.execute("DELETE FROM trials WHERE job = ? RETURNING request", (job,))
+            requests = [row["request"] for row in tried.fetchall()]
+            for table in ("results", "files"):
+                self._db.execute(f"DELETE FROM {table} WHERE job = ?", (job,))
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job,))
+        return requests
 
     def keep_trial(
         self, job: str, request: str, asked: str, document: dict[str, Any], path: str, tags: int

@@ -151,7 +151,7 @@ class TrialDesk:
                 "number": self._number,
                 "request": message.request,
                 "wanted": message.options,
-                "folder": str(self._folder(key)),
+                "folder": str(self.folder(*key)),
                 **own,
             }
             request = self._requests[key] = _Request(self._number, answers, asked, command, tags)
@@ -257,7 +257,7 @@ class TrialDesk:
         self._send({"trial": {"ask": {**self._spec(key[0]), **request.command}}})
 
     def _finish(self, key: Key, request: _Request, document: dict[str, Any]) -> None:
-        folder = self._folder(key)
+        folder = self.folder(*key)
         path = folder / "trials.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -294,7 +294,7 @@ class TrialDesk:
         progress = TrialProgress(*key, request.stage, request.fraction)
         request.peer.send(progress.encode())
 
-    def _folder(self, key: Key) -> Path:
+    def folder(self, *key: str) -> Path:
         """A folder for a request's files; ids are clients' text and may be no file names."""
         plain = re.sub(r"[^A-Za-z0-9]+", "-", key[1]).strip("-")[:30] or "request"
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]

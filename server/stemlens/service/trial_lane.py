@@ -29,6 +29,7 @@ from stemlens.edits.trials import TrialSession
 from stemlens.opening import Progress
 from stemlens.scorecache import ScoreCache
 from stemlens.service.live_lane import OpenSession, Shelf, Tell
+from stemlens.service.memory import lacks_memory
 from stemlens.tagging.lanes import urgent
 from stemlens_bridge.edits import SuggestOptions, TryOptions, edits_from_json
 from stemlens_bridge.errors import StemlensError
@@ -73,10 +74,11 @@ class TrialLane:
                 self._fail(asked, "cancelled", "The request was cancelled.")
             except StemlensError as error:
                 self._fail(asked, error.code, error.message)
-            except MemoryError:
-                why = "The memory was not enough for this trial. Bounce fewer stems."
-                self._fail(asked, "worker_died", why)
             except Exception as error:
+                if lacks_memory(error):
+                    why = "The memory was not enough for this trial. Bounce fewer stems."
+                    self._fail(asked, "out_of_memory", why)
+                    continue
                 log.exception("the request %s failed", asked["request"])
                 self._fail(asked, "internal", f"{type(error).__name__}: {error}")
             self._cancelled.discard(asked["number"])

@@ -29,6 +29,7 @@ from stemlens.opening import OpenedSession, Progress, open_game
 from stemlens.scorecache import ScoreCache
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
+from stemlens.service.memory import lacks_memory
 from stemlens.service.store import JobFile
 from stemlens.service.trial_lane import TrialLane
 from stemlens.tagging import Tagger, weights
@@ -40,6 +41,12 @@ log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.1
 REVISION_EVERY_S = 1.0
+
+
+OUT_OF_MEMORY = (
+    "The memory was not enough for this session. Analyse fewer stems or a shorter passage, or "
+    "allow more with --memory-gb."
+)
 
 
 class Cancelled(Exception):
@@ -88,19 +95,13 @@ class Worker:
                 self._tell("cancelled", job)
             except StemlensError as error:
                 self._tell("failed", job, code=error.code, message=error.message)
-            except MemoryError:
-                self._tell(
-                    "failed",
-                    job,
-                    code="worker_died",
-                    message="The memory was not enough for this session. Analyse fewer stems or a "
-                    "shorter passage.",
-                )
-            except Exception as error:  # anything else is a bug, and must not take the worker along
-                log.exception("job %s failed", job)
-                self._tell(
-                    "failed", job, code="internal", message=f"{type(error).__name__}: {error}"
-                )
+            except Exception as error:  # none may take the worker along
+                if lacks_memory(error):
+                    self._tell("failed", job, code="out_of_memory", message=OUT_OF_MEMORY)
+                else:  # a bug
+                    log.exception("job %s failed", job)
+                    why = f"{type(error).__name__}: {error}"
+                    self._tell("failed", job, code="internal", message=why)
             self._cancelled.discard(job)
 
     def _do(self, spec: dict[str, Any]) -> dict[str, Any]:
