@@ -19,22 +19,28 @@ class Serving:
     pid: int
 
 
-@contextmanager
-def serving(data: Path, *options: str) -> Iterator[Serving]:
-    """A server on its own data folder until the block ends; its log is in that folder."""
+def start(data: Path, *options: str, port: int = 0) -> tuple[subprocess.Popen[str], Serving]:
+    """Starts a server on its own data folder, in which its log is; returns when it listens."""
     data.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "stemlens", "serve", "--port", "0", "--data", str(data)]
+    command = [sys.executable, "-m", "stemlens", "serve", "--port", str(port), "--data", str(data)]
     with (data / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--device", "cpu", *options], stdout=subprocess.PIPE, stderr=log, text=True
         )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    found = re.search(r":(\d+) ", said)
+    if found is None:
+        raise RuntimeError(f"the server did not start: {said} {(data / 'log.txt').read_text()}")
+    return process, Serving(("127.0.0.1", int(found[1])), process.pid)
+
+
+@contextmanager
+def serving(data: Path, *options: str) -> Iterator[Serving]:
+    """A server until the block ends."""
+    process, running = start(data, *options)
     try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        found = re.search(r":(\d+) ", said)
-        if found is None:
-            raise RuntimeError(f"the server did not start: {said} {(data / 'log.txt').read_text()}")
-        yield Serving(("127.0.0.1", int(found[1])), process.pid)
+        yield running
     finally:
         process.terminate()
         process.wait()

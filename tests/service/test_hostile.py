@@ -214,7 +214,7 @@ def test_results_asked_for_a_hundred_times(server: ServerProcess, stems: Path) -
 def test_a_worker_that_dies_while_it_speaks() -> None:
     """Half a line is no event, and no reason to end."""
     heard: list[dict[str, Any]] = []
-    half = WorkerLink("cpu", heard.append, lambda code, failed_starts: None)
+    half = WorkerLink("cpu", None, heard.append, lambda code, failed_starts: None)
     half._hear(b'{"event": "done", "job": "a", "resu')
     assert not heard and not half.ready
     half._hear(b'{"event": "ready", "job": ""}\n')

@@ -22,6 +22,7 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 
 SCHEMA_VERSION = 3
+PATIENCE_S = 1.0  # with another program's lock: so long nobody else is answered
 SCHEMA = """
 CREATE TABLE jobs (
     id          TEXT PRIMARY KEY,
@@ -163,7 +164,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")

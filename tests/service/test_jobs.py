@@ -1,0 +1,85 @@
+"""Jobs in a real server: who goes first, what is told of them, and when they are not begun."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.server import ServerProcess
+from support.sounds import stem_folder
+
+from stemlens.service import diskspace
+from stemlens.service.store import JobFile, Store
+from stemlens_bridge.client import Client, new_job_id
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.link import UdpLink
+from stemlens_bridge.protocol import Health, Healthy, JobFirst, JobState, Options
+from stemlens_bridge.session import Session
+
+
+def test_health_tells_what_runs_and_the_first_wish_is_heeded(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    long = Session.read(stem_folder(tmp_path / "long", seconds=30, stems=4))
+    short = Session.read(stem_folder(tmp_path / "short"))
+    link = UdpLink(server.address)
+    with Client(server.address) as client:
+        jobs = [new_job_id(name) for name in ("runs", "waits", "first")]
+        for job, session in zip(jobs, (long, short, short), strict=True):
+            client.submit(session, Options(), job)
+        link.send(JobFirst(jobs[2]))
+        (answer,) = link.receive(10)
+        assert isinstance(answer, JobState) and answer.job == jobs[2]
+
+        reports = []
+
+        def look(stage: str, fraction: float) -> None:
+            if stage == "tagging" and not reports:
+                link.send(Health())
+                (healthy,) = link.receive(10)
+                assert isinstance(healthy, Healthy)
+                reports.append(json.loads(healthy.report))
+
+        client.follow(jobs[0], look)
+        client.follow(jobs[1])
+        client.follow(jobs[2])
+    link.close()
+    (report,) = reports
+    assert report["worker"] == "busy" and report["running"]["job"] == jobs[0]
+    assert report["jobs"]["queued"] == 2 and report["free_gb"] > 0
+    store = Store(server.log.with_name("jobs.sqlite3"))
+    started = {past.id: past.started for past in store.history(10)}
+    store.close()
+    assert sorted(jobs, key=lambda job: started[job] or 0.0) == [jobs[0], jobs[2], jobs[1]]
+    done = json.loads(_healthy(server).report)
+    assert done["running"] is None and done["worker"] == "ready"
+
+
+def _healthy(server: ServerProcess) -> Healthy:
+    link = UdpLink(server.address)
+    link.send(Health())
+    (answer,) = link.receive(10)
+    link.close()
+    assert isinstance(answer, Healthy)
+    return answer
+
+
+def test_a_job_is_not_begun_where_the_disk_has_no_room_for_it(
+    tmp_path: Path, real_weights: None, stems: Path
+) -> None:
+    with (
+        ServerProcess(tmp_path / "data", "--spare-gb", "1000000") as server,
+        Client(server.address) as client,
+    ):
+        job = new_job_id("full")
+        client.submit(Session.read(stems), Options(), job)
+        with pytest.raises(StemlensError, match="Make room") as caught:
+            client.follow(job)
+        assert caught.value.code == "disk_full"
+
+
+def test_a_lone_mix_needs_room_for_its_stems() -> None:
+    mix = JobFile("", "mix", "/mix.wav", 0.0, "{}", is_mix=True, size=100_000_000)
+    stem = JobFile("a", "a", "/a.wav", 0.0, "{}", size=100_000_000)
+    assert diskspace.wanted([mix]) > 8 * diskspace.wanted([stem, mix])
