@@ -26,6 +26,8 @@ from stemlens_bridge.protocol import (
     Annotation,
     Attributions,
     Error,
+    Health,
+    Healthy,
     JobCancel,
     JobDone,
     JobMix,
@@ -112,11 +114,19 @@ class Client:
 
     def ping(self, patience_s: float = 3.0) -> Pong:
         """The server's versions; raises `server_unreachable` after `patience_s`."""
+        return self._asked(Ping(), Pong, patience_s)
+
+    def health(self, patience_s: float = 3.0) -> dict[str, Any]:
+        """How the server is, as `/stemlens/healthy` tells; raises `server_unreachable`."""
+        report: dict[str, Any] = json.loads(self._asked(Health(), Healthy, patience_s).report)
+        return report
+
+    def _asked(self, question: Message, answer: type[Kind], patience_s: float) -> Kind:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            self._link.send(Ping())
+            self._link.send(question)
             for message in self._link.receive(FIRST_RETRY_S):
-                if isinstance(message, Pong):
+                if isinstance(message, answer):
                     return message
         raise unreachable(self._server)
 

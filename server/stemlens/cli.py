@@ -1,5 +1,5 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
-`cli_trials`, separate in `cli_separation`.
+`cli_trials`, separate in `cli_separation`, status and doctor in `cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -19,7 +19,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from stemlens import audio, cli_separation, cli_trials, scorecache
+from stemlens import audio, cli_separation, cli_service, cli_trials, scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -51,6 +51,7 @@ models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
 cli_separation.add(app)
+cli_service.add(app)
 
 STOPPED = 130
 

@@ -159,12 +159,15 @@ def test_another_program_locks_the_database(tmp_path: Path, real_weights: None) 
         other = sqlite3.connect(data / "jobs.sqlite3", isolation_level=None)
 
         def lock(stage: str, fraction: float) -> None:
-            if stage == "tagging" and fraction == 1 and not other.in_transaction:
+            if stage == "tagging" and fraction == 1 and not locked:
                 other.execute("BEGIN IMMEDIATE")
+                locked.append(stage)
             elif other.in_transaction:
                 other.execute("ROLLBACK")
 
+        locked: list[str] = []
         client.follow(job, lock)
+        assert locked
         other.close()
 
 

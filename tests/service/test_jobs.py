@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from stemlens.service.store import JobFile, Store
 from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.link import UdpLink
-from stemlens_bridge.protocol import Health, Healthy, JobFirst, JobState, Options
+from stemlens_bridge.protocol import JobFirst, JobState, Options
 from stemlens_bridge.session import Session
 
 
@@ -36,10 +35,8 @@ def test_health_tells_what_runs_and_the_first_wish_is_heeded(
 
         def look(stage: str, fraction: float) -> None:
             if stage == "tagging" and not reports:
-                link.send(Health())
-                (healthy,) = link.receive(10)
-                assert isinstance(healthy, Healthy)
-                reports.append(json.loads(healthy.report))
+                with Client(server.address) as other:
+                    reports.append(other.health())
 
         client.follow(jobs[0], look)
         client.follow(jobs[1])
@@ -52,17 +49,9 @@ def test_health_tells_what_runs_and_the_first_wish_is_heeded(
     started = {past.id: past.started for past in store.history(10)}
     store.close()
     assert sorted(jobs, key=lambda job: started[job] or 0.0) == [jobs[0], jobs[2], jobs[1]]
-    done = json.loads(_healthy(server).report)
+    with Client(server.address) as client:
+        done = client.health()
     assert done["running"] is None and done["worker"] == "ready"
-
-
-def _healthy(server: ServerProcess) -> Healthy:
-    link = UdpLink(server.address)
-    link.send(Health())
-    (answer,) = link.receive(10)
-    link.close()
-    assert isinstance(answer, Healthy)
-    return answer
 
 
 def test_a_job_is_not_begun_where_the_disk_has_no_room_for_it(

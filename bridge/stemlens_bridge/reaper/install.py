@@ -131,7 +131,7 @@ def install(resource: Path, reaper_runs: Callable[[], bool] = actions.reaper_run
     old = _Record.read(resource)
     told = _versions(old.version)
     new = _contents(resource)
-    elsewhere = _by_reapack(resource)
+    elsewhere = by_reapack(resource)
     if elsewhere:
         new = {BRIDGE.as_posix(): new[BRIDGE.as_posix()]}
         told.append(f"The actions are there already by ReaPack ({elsewhere}); they are left alone.")
@@ -219,7 +219,7 @@ def _action(place: str) -> bool:
     return own and path.name != REGISTER
 
 
-def _by_reapack(resource: Path) -> Path | None:
+def by_reapack(resource: Path) -> Path | None:
     """The folder into which ReaPack installed the same scripts, if it did."""
     if not (resource / "ReaPack").is_dir():
         return None

@@ -18,7 +18,7 @@ import signal
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +270,7 @@ class Runner:
                 elif event["event"] == "failed":
                     self._fail(job, event["code"], event["message"])
         except sqlite3.OperationalError as error:
+            self._running.pace = replace(self._running.pace, moved=time.monotonic())
             self._later(error, self._settle, job, event)
             return
         except Exception as error:

@@ -267,7 +267,7 @@ class Store:
                     "WHERE job = ? AND is_mix = ? AND track = ?",
                     (file.size, file.mtime_ns, file.sha256, job, file.is_mix, file.track),
                 )
-            replaced = self._older_versions(job, files)
+            replaced = self._older_versions(job, files, same_place=priority == WATCHED)
             for older in replaced:
                 self._end(
                     older, "cancelled", "replaced", f"A newer version is analysed as job {job}."
@@ -278,7 +278,8 @@ class Store:
             )
         return replaced
 
-    def _older_versions(self, job: str, files: list[JobFile]) -> list[str]:
+    def _older_versions(self, job: str, files: list[JobFile], same_place: bool) -> list[str]:
+        # Folders of one name may lie in several places, and their tracks are often named alike.
         rows = self._db.execute(
             "SELECT older.id FROM jobs AS older JOIN jobs AS new USING (daw, project, options) "
             "WHERE new.id = ? AND older.id != new.id AND older.state = 'queued' "
@@ -288,8 +289,11 @@ class Store:
         content = {(file.is_mix, file.track): file.sha256 for file in files}
         found = []
         for row in rows:
-            before = {(file.is_mix, file.track): file.sha256 for file in self.files(row["id"])}
-            if before.keys() == content.keys() and before != content:
+            there = self.files(row["id"])
+            before = {(file.is_mix, file.track): file.sha256 for file in there}
+            moved = {file.path for file in there} != {file.path for file in files}
+            same = before.keys() == content.keys() and not (same_place and moved)
+            if same and before != content:
                 found.append(row["id"])
         return found
 

@@ -1,0 +1,103 @@
+"""The commands `stemlens status` and `stemlens doctor`: how the server is, and the installation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+import typer
+
+from stemlens_bridge import terminal
+from stemlens_bridge.client import Client
+from stemlens_bridge.commands import common
+from stemlens_bridge.protocol import FINAL_STATES, PORT
+
+Server = Annotated[str, typer.Option("--server", metavar="HOST:PORT", help="Where it listens.")]
+HERE = f"127.0.0.1:{PORT}"
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+SIGNS = {"ok": "ok", "note": "–", "problem": "!!"}
+
+
+def add(app: typer.Typer) -> None:
+    """Defines the commands."""
+    app.command()(status)
+    app.command()(doctor)
+
+
+def status(server: Server = HERE, as_json: AsJson = False) -> None:
+    """Show what a running server does: the job at work, what waits, what is done."""
+    with Client(_address(server)) as client:
+        report = client.health()
+    print(json.dumps(report, indent=1) if as_json else "\n".join(status_lines(report)))
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return common.address(text)
+    except argparse.ArgumentTypeError as error:
+        raise typer.BadParameter(str(error), param_hint="--server") from error
+
+
+def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """A report of `/stemlens/healthy` for people."""
+    yield f"Stemlens {report['version']}, up for {duration(report['uptime_s'])}"
+    running = report["running"]
+    if running is None:
+        yield {
+            "starting": "The analysing process starts.",
+            "ready": "Nothing is being analysed.",
+        }.get(report["worker"], report["worker"])
+    else:
+        left = running["left_s"]
+        told = "" if left is None else f", {duration(left)} left in this stage"
+        yield f"At work: {running['job']}"
+        since = duration(running["since_s"])
+        yield f"  {running['stage']} {100 * running['fraction']:.0f} % after {since}{told}"
+    jobs = report["jobs"]
+    waiting = jobs.get("queued", 0)
+    ended = ", ".join(f"{jobs[state]:,} {state}" for state in FINAL_STATES if jobs.get(state))
+    yield f"Waiting: {waiting:,}. Ended: {ended or 'none yet'}."
+    yield f"{report['free_gb']:.1f} GB free for {report['data']}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that people use."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    return f"{whole / 3600:.1f} h" if whole < 172_800 else f"{whole // 86_400} days"
+
+
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="The server's folder.", metavar="DIR")] = None,
+    server: Server = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Look over this installation, and say how to mend what is not right."""
+    from stemlens.doctor import findings
+
+    place = (data or Path(platformdirs.user_data_dir("stemlens"))).absolute()
+    found = []
+    for finding in findings(place, *_address(server)):
+        found.append(finding)
+        if as_json:
+            continue
+        line = f"{SIGNS[finding.state]:>2} {finding.about:<15} {finding.told}"
+        print(textwrap.fill(line, terminal.width(), subsequent_indent=" " * 19))
+        if finding.mend:
+            indent = " " * 21
+            print(textwrap.fill(f"→ {finding.mend}", terminal.width(), initial_indent=" " * 19,
+                                subsequent_indent=indent))  # fmt: skip
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=1))
+    if any(finding.state == "problem" for finding in found):
+        sys.exit(1)
