@@ -19,7 +19,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from stemlens import audio, cli_separation, cli_trials, scorecache
+from stemlens import audio, cli_separation, cli_trials, cli_watch, scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -50,6 +50,7 @@ models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
 cli_separation.add(app)
+cli_watch.add(app)
 
 STOPPED = 130
 

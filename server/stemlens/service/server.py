@@ -168,6 +168,7 @@ class Server:
         finally:
             ticks.cancel()
             self._runner.stop()
+            self._stop.set()
             if self.watch:
                 self.watch.stop()
             for stop_freezing in self._freezing.values():
