@@ -128,3 +128,21 @@ def test_what_is_dropped_is_analysed_once_and_told_beside_the_audio(tmp_path: Pa
     assert (root / "broken" / "stemlens-error.txt").exists()
     shutil.move(song, root / "renamed")
     assert watch() == [], "nothing has changed but a name and no content"
+
+
+@pytest.mark.usefixtures("real_weights")
+def test_new_audio_and_a_folder_that_is_made_anew_are_taken(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    command = [sys.executable, "-m", "stemlens", "watch", str(root), "--port", "0"]
+    command += ["--data", str(tmp_path / "data"), "--device", "cpu"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            for seconds in (3.2, 3.4):
+                shutil.rmtree(root)  # the watched folder itself
+                stem_folder(root / "song", seconds=seconds, stems=2)
+                for what in ("found", "started", "done"):
+                    assert server.stdout.readline().split()[:2] == [what, "song"]
+        finally:
+            server.terminate()

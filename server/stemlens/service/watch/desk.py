@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 DAW = "watch"
 LOOK_EVERY_S = 0.1  # at most so often, however many changes come
 RETRY_S = 1.0
+MOVING = ("audio_missing", "cancelled")  # files went while they were read; the next look tells
 
 News = Callable[[str, str, str], None]
 """Told what happened (found, started, done, failed) to which session, and more about it."""
@@ -109,7 +110,7 @@ class WatchDesk:
             except sqlite3.OperationalError:
                 raise
             except StemlensError as error:
-                if error.code != "cancelled":
+                if error.code not in MOVING:
                     await self._refuse(candidate, error)
             except Exception as error:  # whatever it is, the others are not to wait
                 log.exception("%s could not be taken", candidate.place)

@@ -63,7 +63,7 @@ class Folders:
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, tell: Callable[[], None]) -> None:
+    def __init__(self, tell: Callable[[], object]) -> None:
         self._tell = tell
 
     def on_any_event(self, event: FileSystemEvent) -> None:

@@ -32,8 +32,9 @@ class Readiness:
 
     def look(self, found: Iterable[Candidate], now_s: float) -> list[Candidate]:
         """Those that are complete now and were not taken as they are; `now_s` rises steadily."""
-        quiet, settled = {}, []
-        taken = {}
+        quiet: dict[tuple[Path, str, str], tuple[object, float]] = {}
+        taken: dict[tuple[Path, str, str], object] = {}
+        settled = []
         self.waiting = {}
         for candidate in found:
             if self._taken.get(candidate.key) == candidate.stamps:
