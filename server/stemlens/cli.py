@@ -19,7 +19,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from stemlens import audio, cli_separation, cli_service, cli_trials, scorecache
+from stemlens import audio, cli_separation, cli_service, cli_trials, cli_watch, scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -52,6 +52,7 @@ app.add_typer(models, name="models")
 cli_trials.add(app)
 cli_separation.add(app)
 cli_service.add(app)
+cli_watch.add(app)
 
 STOPPED = 130
 
@@ -333,6 +334,17 @@ def serve(
     ] = False,
     device: Device = "auto",
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Analyse what is dropped there (docs/watch.md)."),
+    ] = None,
+    watch_out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where those results go; beside the audio without it."),
+    ] = None,
+    watch_poll: Annotated[
+        bool, typer.Option("--watch-poll", help="Look each second; for network drives.")
+    ] = False,
     memory_gb: Annotated[
         float | None,
         typer.Option(min=0.5, help="The memory for analyses.", show_default="all there is"),
@@ -361,6 +373,9 @@ def serve(
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
         max_duration_s=60 * max_minutes,
+        watch=tuple(folder.absolute() for folder in watch or ()),
+        watch_output=watch_out,
+        watch_polling=watch_poll,
         memory_gb=memory_gb,
         hang_s=hang_s,
         spare_gb=spare_gb,

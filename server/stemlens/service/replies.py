@@ -9,6 +9,7 @@ send each message from a new socket. Over TCP everything uses the connection.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from stemlens.service.delivery import result_messages, warning_messages
@@ -28,6 +29,7 @@ class Replies:
         self._transport = transport
         self._connections: dict[str, TcpPeer] = {}
         self._subscribers: dict[Peer, float] = {}
+        self.listeners: list[Callable[[str, Message], None]] = []
 
     def named(self, peer: Peer, reply_port: int) -> Peer:
         """The sender, or another port on the sender's host; raises `bad_message`."""
@@ -86,6 +88,8 @@ class Replies:
         others = [peer for peer in self._subscribers if peer != client] if subscribers else []
         for peer in [*([client] if client else []), *others]:
             peer.send(message.encode())
+        for listener in self.listeners if subscribers else []:
+            listener(job, message)
 
     def tell_state(self, job: str, *, subscribers: bool = False) -> None:
         """Sends the job's state."""

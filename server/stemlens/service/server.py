@@ -38,6 +38,7 @@ from stemlens.service.runner import Runner
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
 from stemlens.service.transport import Peer, Transport
+from stemlens.service.watch.desk import WatchDesk
 from stemlens_bridge import jsontext, osc
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
@@ -94,7 +95,9 @@ class Server:
                 "that, add --allow-remote.",
             )
         self._settings = settings
-        self._places = Places([*default_folders(), *settings.allow])
+        self._places = Places(
+            [*default_folders(), *settings.allow, *settings.watch, settings.data / "unpacked"]
+        )
         results = settings.data / "results"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -116,6 +119,10 @@ class Server:
         self._replies = Replies(self._store, self._transport)
         self._runner = Runner(self._store, self._replies, results, settings)
         self._started = time.monotonic()
+        self.watch: WatchDesk | None = None
+        if settings.watch:
+            self.watch = WatchDesk(settings, self._store, self._places, self._runner.start_next)
+            self._replies.listeners.append(self.watch.hear)
         self._freezing: dict[str, threading.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._misunderstood: Counter[str] = Counter()
@@ -155,21 +162,31 @@ class Server:
         _on_stop_signals(self._stop.set)
         work = asyncio.create_task(self._runner.run())
         ticks = asyncio.create_task(self._tick())
+        watching = asyncio.create_task(self.watch.run() if self.watch else self._stop.wait())
         on_ready(port)
         try:
             stop = asyncio.create_task(self._stop.wait())
-            done, _ = await asyncio.wait({stop, work, ticks}, return_when="FIRST_COMPLETED")
+            done, _ = await asyncio.wait(
+                {stop, work, ticks, watching}, return_when="FIRST_COMPLETED"
+            )
             for task in done:
                 task.result()
         finally:
             ticks.cancel()
             self._runner.stop()
+            self._stop.set()
+            if self.watch:
+                self.watch.stop()
             for stop_freezing in self._freezing.values():
                 stop_freezing.set()
             await self._transport.close()
-            await asyncio.gather(work, *self._tasks, return_exceptions=True)
+            await asyncio.gather(work, watching, *self._tasks, return_exceptions=True)
             self._store.close()
             self._lock.release()
+
+    def stop(self) -> None:
+        """Ends `run`, as SIGTERM does."""
+        self._stop.set()
 
     async def _tick(self) -> None:
         while True:

@@ -30,6 +30,14 @@ class Settings:
     allow: tuple[Path, ...] = setting((), "further folders whose files may be read")
     allow_remote: bool = setting(False, "let other machines use this server; needs a key")
     max_duration_s: float = setting(MAX_DURATION_S, "the longest file that is analysed")
+    watch: tuple[Path, ...] = setting((), "folders that are watched for sessions")
+    watch_output: Path | None = setting(
+        None, "where results of watched folders go; unset: beside the audio"
+    )
+    watch_polling: bool = setting(
+        False, "look at watched folders instead of being told; for network drives"
+    )
+    settle_s: float = setting(2.0, "how long files must be quiet before they are taken")
     hang_s: float = setting(120.0, "without progress for so long, a job is given up")
     memory_gb: float | None = setting(None, "how much memory the analysing process may take")
     spare_gb: float = setting(1.0, "free disk space below which no job is begun")

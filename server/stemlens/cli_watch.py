@@ -1,0 +1,95 @@
+"""The command `stemlens watch`: a server that watches folders and says what becomes of each
+session."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from stemlens.cli_common import DEVICES, Device, choice
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import PORT
+
+PATIENCE_S = 10.0  # with --once, for files that are quiet and not complete
+ASK_EVERY_S = 0.2
+
+
+def add(app: typer.Typer) -> None:
+    """Defines the command."""
+    app.command()(watch)
+
+
+def watch(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="What is watched.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write results there, not beside the audio.")
+    ] = None,
+    poll: Annotated[
+        bool, typer.Option("--poll", help="Look each second; for network drives.")
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all that lies there is done.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Where jobs and results are kept.", metavar="DIR")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")] = PORT,
+    device: Device = "auto",
+) -> None:
+    """Analyse each session that is dropped into a folder. Ctrl-C stops."""
+    from stemlens.service.server import Server
+    from stemlens.service.settings import Settings
+
+    settings = Settings(
+        data=(data or Path(platformdirs.user_data_dir("stemlens"))).absolute(),
+        port=port,
+        device=choice(device, DEVICES, "--device"),
+        watch=tuple(folder.absolute() for folder in folders),
+        watch_output=out,
+        watch_polling=poll,
+    )
+    for folder in settings.watch:
+        if not folder.is_dir():
+            raise StemlensError("audio_missing", f"There is no folder {folder}.")
+    try:
+        server = Server(settings)
+    except StemlensError as error:
+        if error.code != "data_in_use":
+            raise
+        raise StemlensError(
+            error.code,
+            "A server runs already; stop it and start it again with "
+            f"'stemlens serve --watch {settings.watch[0]}', or give --data another folder.",
+        ) from error
+    desk = server.watch
+    assert desk is not None
+    failures = 0
+
+    def tell(what: str, name: str, more: str) -> None:
+        nonlocal failures
+        failures += what == "failed"
+        print(f"{what:<8} {name}  {more}".rstrip(), flush=True)
+
+    async def end_when_done() -> None:
+        patience_s = settings.settle_s + PATIENCE_S
+        while desk.looks == 0 or desk.busy or any(s < patience_s for s in desk.waiting.values()):
+            await asyncio.sleep(ASK_EVERY_S)
+        for name in desk.waiting:
+            print(f"{name} is not complete, or still open in another program.", file=sys.stderr)
+        server.stop()
+
+    async def serve() -> None:
+        ending = asyncio.create_task(end_when_done()) if once else None
+        await server.run()
+        if ending is not None:
+            ending.cancel()
+
+    desk.news = tell
+    asyncio.run(serve())
+    if once and failures:
+        raise typer.Exit(1)

@@ -1,0 +1,103 @@
+"""What is written of a session beside its audio: `stemlens.json`, `stemlens.txt`, `stemlens.mid`,
+or `stemlens-error.txt`.
+
+Each file has a mark by which it is known as ours. A file of that name without the mark is the
+user's: it is left alone, and what should have been written is told in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stemlens_bridge import jsontext
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.table import table
+from stemlens_bridge.writing import failed, written
+
+TEXT_MARK = b"Written by Stemlens"
+JSON_MARK = b'"watched": {'
+MIDI_MARK = b": Stemlens"  # in the first track's name
+LONGEST = 200  # bytes of a prefix; file systems take 255 for the whole name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the results of one session go: a folder, and what the files' names begin with."""
+
+    folder: Path
+    prefix: str = ""
+
+    def path(self, name: str) -> Path:
+        prefix = self.prefix
+        if len(prefix.encode()) > LONGEST:
+            digest = hashlib.sha256(prefix.encode()).hexdigest()[:8]
+            prefix = prefix.encode()[:LONGEST].decode(errors="ignore") + digest
+        return self.folder / (f"{prefix} {name}" if prefix else name)
+
+    @property
+    def error(self) -> Path:
+        return self.path("stemlens-error.txt")
+
+
+def content_of(target: Target) -> str | None:
+    """The digest of the content whose results lie there already."""
+    path = target.path("stemlens.json")
+    try:
+        if not path.is_file() or JSON_MARK not in path.read_bytes():
+            return None
+        found = jsontext.read(path.read_text(encoding="utf-8"))["watched"]["content"]
+        return found if isinstance(found, str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(target: Target, document: Mapping[str, Any], saved: Path, job: str, content: str) -> None:
+    """Writes a result; `saved` is the server's own file of it. The JSON file comes last, so that
+    where it is all is. Raises `output_failed` or `disk_full`."""
+    from stemlens.report import midi
+    from stemlens.report.over_time import saved as read_saved
+
+    _prepare(target)
+    text = target.path("stemlens.txt")
+    _require_ours(text, TEXT_MARK)
+    with written(text) as part:
+        told = table(document, width=80)
+        part.write_bytes(f"{told}\n\n".encode() + TEXT_MARK + f" as job {job}.\n".encode())
+    notes = target.path("stemlens.mid")
+    _require_ours(notes, MIDI_MARK)
+    midi.write(notes, *read_saved(saved))
+    whole = target.path("stemlens.json")
+    _require_ours(whole, JSON_MARK)
+    jsontext.write(whole, {**document, "watched": {"content": content, "job": job}})
+    if target.error.is_file() and TEXT_MARK in target.error.read_bytes():
+        target.error.unlink()
+
+
+def write_error(target: Target, error: StemlensError) -> None:
+    """Says beside the audio why there is no result."""
+    _prepare(target)
+    _require_ours(target.error, TEXT_MARK)
+    with written(target.error) as part:
+        told = f"{error.message} [{error.code}]\n\nDelete this file to have it tried again.\n"
+        part.write_bytes(told.encode() + TEXT_MARK + b".\n")
+
+
+def _prepare(target: Target) -> None:
+    try:
+        target.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failed(target.folder, error) from error
+
+
+def _require_ours(path: Path, mark: bytes) -> None:
+    try:
+        if path.is_symlink() or (path.exists() and mark not in path.read_bytes()):
+            raise StemlensError(
+                "output_failed", f"{path} is not from Stemlens and is left alone; rename it."
+            )
+    except OSError as error:
+        raise failed(path, error) from error
