@@ -6,6 +6,7 @@ missed meanwhile is in the database, so pages only look whether `version` has mo
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from queue import Empty, SimpleQueue
@@ -73,10 +74,8 @@ class Feed:
             if now >= ping:
                 link.send(Ping())
                 ping = now + PING_S
-            try:
+            with contextlib.suppress(Empty):
                 link.send(self._out.get_nowait())
-            except Empty:
-                pass
             came = link.receive(0.1)
             if came:
                 heard = time.monotonic()
