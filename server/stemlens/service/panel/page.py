@@ -46,6 +46,7 @@ class Page:
         self._feed = feed
         self._chosen: str | None = None
         self._seen = -1
+        self._looks: object = None
 
     def build(self) -> None:
         ui.add_css(STYLE.read_text())
@@ -70,7 +71,7 @@ class Page:
         self._seen = self._feed.version
         entries = self._library.entries()
         running = next((one for one in entries if one.state == "running"), None)
-        for place in (self._banner, self._jobs, self._main):
+        for place in (self._banner, self._jobs):
             place.clear()
         if not self._feed.connected:
             with self._banner:
@@ -90,8 +91,17 @@ class Page:
                     text("h2", title)
                 for one in listed:
                     self._entry(one)
-        with self._main:
-            self._result(entries, running)
+        chosen = next(
+            (one for one in entries if one.job == self._chosen),
+            running or (entries[0] if entries else None),
+        )
+        shown = self._library.shown(chosen.job) if chosen else None
+        looks = (chosen, shown and (shown.document["revision"], len(shown.trials)))
+        if looks != self._looks:  # what plays and what is typed there outlives mere progress
+            self._looks = looks
+            self._main.clear()
+            with self._main:
+                self._result(entries, chosen, shown)
 
     def _button(self, words: str, action: events.Handler[events.GenericEventArguments]) -> ui.html:
         button = text("button", words)
@@ -131,8 +141,8 @@ class Page:
             if one.state == "running":
                 self._feed.cancel(one.job)
 
-    def _result(self, entries: list[Entry], running: Entry | None) -> None:
-        if not entries:
+    def _result(self, entries: list[Entry], chosen: Entry | None, shown: Shown | None) -> None:
+        if chosen is None:
             text("h2", "No session yet")
             text(
                 "p",
@@ -140,11 +150,9 @@ class Page:
                 "drop a folder of stems on a watched folder ('stemlens serve --watch FOLDER').",
             )
             return
-        chosen = next((one for one in entries if one.job == self._chosen), running or entries[0])
         text("h2", chosen.project or chosen.job)
         if chosen.error:
             text("p", chosen.error)
-        shown = self._library.shown(chosen.job)
         if shown is None:
             if chosen.state not in HISTORY:
                 text("p", "The first results come in a moment.", "sl-muted")
