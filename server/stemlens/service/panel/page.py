@@ -1,0 +1,209 @@
+"""The page: what the server does now and did before on the left, the result of one job beside it.
+
+The page follows the running job until the user chooses another. It is built anew from the database
+whenever the feed tells of a change, so that a page opened late, or one that lost its server for a
+while, shows the same as any other.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from pathlib import Path
+
+from nicegui import events, ui
+
+from stemlens.service.panel.context import PanelContext
+from stemlens.service.panel.feed import Feed
+from stemlens.service.panel.library import Entry, Library, compare
+from stemlens.service.panel.shown import Shown
+
+STYLE = Path(__file__).parent / "static" / "panel.css"
+LOOK_S = 0.5
+SHOWN_TAGS = 10
+KEYS = "j and k, or the arrows: the next and the previous job. c: cancel. ?: these keys."
+
+
+def build(context: PanelContext) -> None:
+    """Registers the page; its feed begins at once."""
+    library, feed = Library(context), Feed(context.osc)
+
+    @ui.page("/", title="Stemlens")
+    def page() -> None:
+        Page(library, feed).build()
+
+
+def text(tag: str, words: str, classes: str = "") -> ui.html:
+    """An element with plain text in it; whatever users wrote stays text."""
+    return ui.html(html.escape(words), sanitize=False, tag=tag).classes(classes)
+
+
+class Page:
+    """What one browser shows."""
+
+    def __init__(self, library: Library, feed: Feed) -> None:
+        self._library = library
+        self._feed = feed
+        self._chosen: str | None = None
+        self._seen = -1
+        self._looks: object = None
+
+    def build(self) -> None:
+        ui.add_css(STYLE.read_text())
+        self._dark = ui.dark_mode(None)
+        with ui.dialog() as self._help, ui.card():
+            text("h2", "Keys")
+            text("p", KEYS)
+        with ui.dialog() as self._sure, ui.card():
+            text("p", "Cancel the job that runs? What it has found so far stays.")
+            ui.button("Cancel the job", on_click=self._cancel)
+            ui.button("Let it run", on_click=self._sure.close)
+        with ui.element("div").classes("sl-page"):
+            self._banner = ui.element("div").props("role=status").style("display: contents")
+            self._jobs = ui.element("nav").props('aria-label="Jobs"')
+            self._main = ui.element("main")
+        ui.keyboard(on_key=self._key)
+        ui.timer(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        if self._feed.version == self._seen:
+            return
+        self._seen = self._feed.version
+        entries = self._library.entries()
+        running = next((one for one in entries if one.state == "running"), None)
+        for place in (self._banner, self._jobs):
+            place.clear()
+        if not self._feed.connected:
+            with self._banner:
+                text(
+                    "p",
+                    "The server does not answer. The panel tries again by itself; nothing is "
+                    "lost. If it was stopped, start it with 'stemlens serve'.",
+                    "sl-banner",
+                )
+        with self._jobs:
+            text("h1", "Stemlens")
+            self._button("Dark or light", self._dark.toggle)
+            self._now(running)
+            for title, states in (("Queue", ("open", "queued")), ("History", HISTORY)):
+                listed = [one for one in entries if one.state in states]
+                if listed:
+                    text("h2", title)
+                for one in listed:
+                    self._entry(one)
+        chosen = next(
+            (one for one in entries if one.job == self._chosen),
+            running or (entries[0] if entries else None),
+        )
+        shown = self._library.shown(chosen.job) if chosen else None
+        looks = (chosen, shown and (shown.document["revision"], len(shown.trials)))
+        if looks != self._looks:  # what plays and what is typed there outlives mere progress
+            self._looks = looks
+            self._main.clear()
+            with self._main:
+                self._result(entries, chosen, shown)
+
+    def _button(self, words: str, action: events.Handler[events.GenericEventArguments]) -> ui.html:
+        button = text("button", words)
+        button.on("click", action)
+        return button
+
+    def _now(self, running: Entry | None) -> None:
+        text("h2", "Now")
+        if running is None:
+            text("p", "No job runs.", "sl-muted")
+            return
+        self._entry(running)
+        stage, fraction, began = self._feed.progress.get(running.job, ("begins", 0.0, 0.0))
+        words = f"{stage}, {fraction * 100:.0f} %"
+        if fraction > 0.05:
+            words += f", {(time.monotonic() - began) * (1 / fraction - 1):.0f} s left"
+        with ui.element("div").props("aria-live=polite"):
+            text("p", words)
+        ui.element("progress").props(f'max=1 value={fraction:.3f} aria-label="Progress"')
+        self._button("Cancel", self._sure.open)
+
+    def _entry(self, one: Entry) -> None:
+        button = self._button(
+            f"{one.project or one.job} · {one.state}", lambda: self._choose(one.job)
+        )
+        pressed = "true" if one.job == self._chosen else "false"
+        button.classes("sl-job").props(f"aria-pressed={pressed}")
+
+    def _choose(self, job: str) -> None:
+        self._chosen = job
+        self._seen = -1
+        self._look()
+
+    def _cancel(self) -> None:
+        self._sure.close()
+        for one in self._library.entries():
+            if one.state == "running":
+                self._feed.cancel(one.job)
+
+    def _result(self, entries: list[Entry], chosen: Entry | None, shown: Shown | None) -> None:
+        if chosen is None:
+            text("h2", "No session yet")
+            text(
+                "p",
+                "Bounce stems from REAPER, Ableton Live or Ardour with the Stemlens script, or "
+                "drop a folder of stems on a watched folder ('stemlens serve --watch FOLDER').",
+            )
+            return
+        text("h2", chosen.project or chosen.job)
+        if chosen.error:
+            text("p", chosen.error)
+        if shown is None:
+            if chosen.state not in HISTORY:
+                text("p", "The first results come in a moment.", "sl-muted")
+            return
+        before = next(
+            (
+                one
+                for one in entries
+                if one.project == chosen.project
+                and one.state == "done"
+                and one.since < chosen.since
+            ),
+            None,
+        )
+        earlier = before and self._library.shown(before.job)
+        if before and earlier:
+            when = time.strftime("%d %b %H:%M", time.localtime(before.since))
+            changes = "; ".join(compare(earlier.document, shown.document)) or "no change"
+            text("p", f"Since {when}: {changes}.")
+        plain_result(shown)
+
+    def _key(self, event: events.KeyEventArguments) -> None:
+        if not event.action.keydown:
+            return
+        if event.key == "?":
+            self._help.open()
+        elif event.key == "c":
+            if any(one.state == "running" for one in self._library.entries()):
+                self._sure.open()
+        elif event.key in ("j", "k", "ArrowDown", "ArrowUp"):
+            jobs = [one.job for one in self._library.entries()]
+            step = 1 if event.key in ("j", "ArrowDown") else -1
+            if jobs:
+                at = jobs.index(self._chosen) if self._chosen in jobs else 0
+                self._choose(jobs[max(0, min(len(jobs) - 1, at + step))])
+
+
+HISTORY = ("done", "failed", "cancelled")
+
+
+def plain_result(shown: Shown) -> None:
+    """The best tags and every stem's share of them, in points."""
+    stems = [(stem["id"], stem["name"]) for stem in shown.document["session"]["stems"]]
+    with ui.element("table"):
+        with ui.element("tr"):
+            for title in ("Tag", "Score", *(name for _, name in stems)):
+                text("th", title).props("scope=col")
+        for tag in shown.document["tags"][:SHOWN_TAGS]:
+            shares = {share["stem"]: share["value"] for share in tag["attributions"]}
+            with ui.element("tr"):
+                text("th", tag["tag"]).props("scope=row")
+                text("td", f"{tag['score'] * 100:.0f}")
+                for stem, _ in stems:
+                    text("td", f"{shares.get(stem, 0.0) * 100:+.0f}")
