@@ -125,3 +125,11 @@ def test_a_database_of_the_version_before_keeps_its_jobs(tmp_path: Path) -> None
     assert order(store) == ["waits"]
     store.close()
     assert Store(path).counts() == {"done": 1, "running": 1}
+
+
+def test_watched_folders_of_one_name_in_two_places_are_two_sessions(store: Store) -> None:
+    for job, place in (("one", "/a"), ("two", "/b")):
+        store.open(job, "watch", "stems", "{}")
+        file = JobFile("t", "t", f"{place}/t.wav", 0.0, "{}", size=1, mtime_ns=1, sha256=job)
+        store.put_file(job, file)
+        assert store.queue(job, [file], WATCHED) == []
