@@ -22,7 +22,8 @@ class Serving:
 def start(data: Path, *options: str, port: int = 0) -> tuple[subprocess.Popen[str], Serving]:
     """Starts a server on its own data folder, in which its log is; returns when it listens."""
     data.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "stemlens", "serve", "--port", str(port), "--data", str(data)]
+    where = ["--port", str(port), "--panel-port", "0", "--data", str(data)]
+    command = [sys.executable, "-m", "stemlens", "serve", *where]
     with (data / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--device", "cpu", *options], stdout=subprocess.PIPE, stderr=log, text=True

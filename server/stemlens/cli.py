@@ -334,6 +334,12 @@ def serve(
     ] = False,
     device: Device = "auto",
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+    panel: Annotated[
+        bool, typer.Option("--panel/--no-panel", help="A page in the browser that shows it all.")
+    ] = True,
+    panel_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where that page is; 0: any port.")
+    ] = PORT + 1,
     watch: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Analyse what is dropped there (docs/watch.md)."),
@@ -373,6 +379,8 @@ def serve(
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
         max_duration_s=60 * max_minutes,
+        panel=panel,
+        panel_port=panel_port,
         watch=tuple(folder.absolute() for folder in watch or ()),
         watch_output=watch_out,
         watch_polling=watch_poll,

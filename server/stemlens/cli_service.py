@@ -64,6 +64,8 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     waiting = jobs.get("queued", 0)
     ended = ", ".join(f"{jobs[state]:,} {state}" for state in FINAL_STATES if jobs.get(state))
     yield f"Waiting: {waiting:,}. Ended: {ended or 'none yet'}."
+    if report["panel"]:
+        yield f"Panel: {report['panel']}"
     yield f"{report['free_gb']:.1f} GB free for {report['data']}"
 
 

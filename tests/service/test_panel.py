@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
+from stemlens.service.panel.guard import Guard, allowed
 from stemlens.service.panel.library import compare
 from stemlens_bridge.client import Client
 from stemlens_bridge.protocol import Options
@@ -59,37 +58,79 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
     wrong: list[str] = []
     browser_page.on("request", lambda request: asked.append(request.url))
     browser_page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    with ServerProcess(running / "data") as server:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        panel = subprocess.Popen(
-            [sys.executable, "-m", "support.panel", str(server.port), running / "data", str(port)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        try:
-            until = time.monotonic() + 30
-            while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
-                time.sleep(0.1)
-            browser_page.goto(url)
-            expect(browser_page.get_by_text("No session yet")).to_be_visible(timeout=WAIT_MS)
-            session = Session.read(stem_folder(running / "<b>song"))
-            with Client(server.address) as client:
-                client.submit(session, Options(), "first")
-                client.follow("first")
-            done = browser_page.get_by_role("button", name="<b>song · done")
+    data, port = running / "data", free_port()
+    with ServerProcess(data, "--panel-port", str(port)) as server:
+        url = panel_url(server)
+        assert url == f"http://127.0.0.1:{port}"
+        browser_page.goto(url)
+        expect(browser_page.get_by_text("No session yet")).to_be_visible(timeout=WAIT_MS)
+        session = Session.read(stem_folder(running / "<b>song"))
+        with Client(server.address) as client:
+            client.submit(session, Options(), "first")
+            client.follow("first")
+        done = browser_page.get_by_role("button", name="<b>song · done")
+        expect(done).to_be_visible(timeout=WAIT_MS)
+        expect(browser_page.get_by_role("columnheader", name="kick")).to_be_visible()
+        browser_page.keyboard.press("?")
+        expect(browser_page.get_by_text("these keys")).to_be_visible(timeout=WAIT_MS)
+        assert not wrong and all("//127.0.0.1" in one for one in asked if one[:4] == "http")
+        server.kill()
+        expect(browser_page.get_by_text("Connection lost")).to_be_visible(timeout=WAIT_MS)
+        with ServerProcess(data, "--panel-port", str(port), port=server.port):
             expect(done).to_be_visible(timeout=WAIT_MS)
-            expect(browser_page.get_by_role("columnheader", name="kick")).to_be_visible()
-            browser_page.keyboard.press("?")
-            expect(browser_page.get_by_text("these keys")).to_be_visible(timeout=WAIT_MS)
-            assert not wrong and all("//127.0.0.1" in one for one in asked if one[:4] == "http")
-            server.kill()
-            expect(browser_page.get_by_text("does not answer")).to_be_visible(timeout=WAIT_MS)
-            with ServerProcess(running / "data", port=server.port):
-                gone = browser_page.get_by_text("does not answer")
-                expect(gone).to_have_count(0, timeout=WAIT_MS)
-        finally:
-            panel.kill()
-            panel.wait()
+            expect(browser_page.get_by_text("Connection lost")).to_be_hidden(timeout=WAIT_MS)
+
+
+def panel_url(server: ServerProcess) -> str:
+    """Where the panel is, once it is there."""
+    until = time.monotonic() + 60
+    with Client(server.address) as client:
+        while time.monotonic() < until:
+            url = client.health()["panel"]
+            if url is not None:
+                return str(url)
+            time.sleep(0.1)  # there is no event to wait for from outside
+    raise AssertionError(f"no panel came: {server.log.read_text()}")
+
+
+def test_only_pages_of_its_own_get_an_answer() -> None:
+    names = ("127.0.0.1:9421", "localhost:9421")
+
+    def answers(**headers: str) -> bool:
+        return allowed([(name.encode(), value.encode()) for name, value in headers.items()], names)
+
+    assert answers(host="127.0.0.1:9421")
+    assert answers(host="LOCALHOST:9421", origin="http://localhost:9421")
+    assert not answers()  # a Host is needed
+    assert not answers(host="evil.example:9421")  # a name that was bound anew to this machine
+    assert not answers(host="127.0.0.1:9421", origin="http://evil.example")
+    assert not answers(host="127.0.0.1:9421", origin="null")
+    assert not answers(host="127.0.0.1:9421", origin="https://127.0.0.1:9421")
+    assert not allowed([(b"host", b"127.0.0.1:9421")] * 2, names)
+
+
+def test_a_foreign_page_is_refused_over_http_and_websockets() -> None:
+    def ask(kind: str, headers: list[tuple[bytes, bytes]]) -> list[dict[str, object]]:
+        sent: list[dict[str, object]] = []
+
+        async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def keep(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        scope = {"type": kind, "headers": headers}
+        asking = Guard(app, ("127.0.0.1:1",))(scope, None, keep)  # type: ignore[arg-type]
+        with suppress(StopIteration):  # nothing in it waits; Playwright has this thread's loop
+            asking.send(None)
+        return sent
+
+    foreign, own = [(b"host", b"evil:1")], [(b"host", b"127.0.0.1:1")]
+    assert ask("http", foreign)[0]["status"] == 403
+    assert ask("websocket", foreign) == [{"type": "websocket.close", "code": 1008}]
+    (answer,) = ask("http", own)
+    headers = dict(answer["headers"])  # type: ignore[call-overload]
+    assert answer["status"] == 200 and b"default-src 'self'" in headers[b"content-security-policy"]
 
 
 def test_two_versions_are_compared_by_what_made_the_change() -> None:

@@ -43,7 +43,12 @@ def test_status_where_no_server_is() -> None:
 def test_what_runs_is_told_with_what_is_left() -> None:
     running = {"job": "song", "stage": "tagging", "fraction": 0.25, "since_s": 61, "left_s": 183}
     report = {"version": "1", "uptime_s": 90_000, "worker": "busy", "running": running}
-    report |= {"jobs": {"queued": 2, "done": 1234}, "free_gb": 5.25, "data": "/data"}
+    report |= {
+        "jobs": {"queued": 2, "done": 1234},
+        "panel": "http://127.0.0.1:9421",
+        "free_gb": 5.25,
+        "data": "/data",
+    }
     told = "\n".join(status_lines(report))
     assert "up for 25.0 h" in told and "At work: song" in told
     assert "tagging 25 % after 61 s, 3 min left in this stage" in told

@@ -25,6 +25,8 @@ class ServerProcess:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "log.txt"
         where = ["--port", str(port), "--data", str(data), "--device", "cpu"]
+        if "--panel-port" not in options:
+            where.append("--no-panel")
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stemlens", "serve", *where, *options],

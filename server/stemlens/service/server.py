@@ -32,6 +32,7 @@ from stemlens import __version__
 from stemlens.separation import demucs_models
 from stemlens.service import diskspace
 from stemlens.service.freezing import freeze, is_unchanged
+from stemlens.service.panel_link import PanelLink
 from stemlens.service.places import Places, default_folders
 from stemlens.service.replies import Replies
 from stemlens.service.runner import Runner
@@ -119,6 +120,7 @@ class Server:
         self._replies = Replies(self._store, self._transport)
         self._runner = Runner(self._store, self._replies, results, settings)
         self._started = time.monotonic()
+        self._panel = PanelLink(settings.data, settings.panel_port) if settings.panel else None
         self.watch: WatchDesk | None = None
         if settings.watch:
             self.watch = WatchDesk(settings, self._store, self._places, self._runner.start_next)
@@ -163,6 +165,7 @@ class Server:
         work = asyncio.create_task(self._runner.run())
         ticks = asyncio.create_task(self._tick())
         watching = asyncio.create_task(self.watch.run() if self.watch else self._stop.wait())
+        panel = asyncio.create_task(self._panel.run(port)) if self._panel else None
         on_ready(port)
         try:
             stop = asyncio.create_task(self._stop.wait())
@@ -173,6 +176,9 @@ class Server:
                 task.result()
         finally:
             ticks.cancel()
+            if self._panel and panel:
+                self._panel.stop()
+                panel.cancel()
             self._runner.stop()
             self._stop.set()
             if self.watch:
@@ -242,6 +248,7 @@ class Server:
             "version": __version__,
             "uptime_s": time.monotonic() - self._started,
             "data": str(self._settings.data),
+            "panel": self._panel.url if self._panel else None,
             "free_gb": diskspace.free_gb(self._settings.data),
             **self._runner.health(),
         }

@@ -30,6 +30,8 @@ class Settings:
     allow: tuple[Path, ...] = setting((), "further folders whose files may be read")
     allow_remote: bool = setting(False, "let other machines use this server; needs a key")
     max_duration_s: float = setting(MAX_DURATION_S, "the longest file that is analysed")
+    panel: bool = setting(True, "show the panel in the browser")
+    panel_port: int = setting(PORT + 1, "the port of the panel; 0: any")
     watch: tuple[Path, ...] = setting((), "folders that are watched for sessions")
     watch_output: Path | None = setting(
         None, "where results of watched folders go; unset: beside the audio"
