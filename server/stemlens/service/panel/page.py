@@ -15,12 +15,12 @@ from nicegui import events, ui
 
 from stemlens.service.panel.context import PanelContext
 from stemlens.service.panel.feed import Feed
+from stemlens.service.panel.heatmap import heat_map
 from stemlens.service.panel.library import Entry, Library, compare
 from stemlens.service.panel.shown import Shown
 
 STYLE = Path(__file__).parent / "static" / "panel.css"
 LOOK_S = 0.5
-SHOWN_TAGS = 10
 KEYS = "j and k, or the arrows: the next and the previous job. c: cancel. ?: these keys."
 
 
@@ -172,7 +172,9 @@ class Page:
             when = time.strftime("%d %b %H:%M", time.localtime(before.since))
             changes = "; ".join(compare(earlier.document, shown.document)) or "no change"
             text("p", f"Since {when}: {changes}.")
-        plain_result(shown)
+        ui.html(heat_map(shown.document), sanitize=False)
+        for warning in shown.document["warnings"]:
+            text("p", warning["message"], "sl-muted")
 
     def _key(self, event: events.KeyEventArguments) -> None:
         if not event.action.keydown:
@@ -191,19 +193,3 @@ class Page:
 
 
 HISTORY = ("done", "failed", "cancelled")
-
-
-def plain_result(shown: Shown) -> None:
-    """The best tags and every stem's share of them, in points."""
-    stems = [(stem["id"], stem["name"]) for stem in shown.document["session"]["stems"]]
-    with ui.element("table"):
-        with ui.element("tr"):
-            for title in ("Tag", "Score", *(name for _, name in stems)):
-                text("th", title).props("scope=col")
-        for tag in shown.document["tags"][:SHOWN_TAGS]:
-            shares = {share["stem"]: share["value"] for share in tag["attributions"]}
-            with ui.element("tr"):
-                text("th", tag["tag"]).props("scope=row")
-                text("td", f"{tag['score'] * 100:.0f}")
-                for stem, _ in stems:
-                    text("td", f"{shares.get(stem, 0.0) * 100:+.0f}")

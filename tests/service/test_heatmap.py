@@ -1,0 +1,47 @@
+"""Stems × tags as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lxml import html
+
+from stemlens.service.panel.heatmap import colour, heat_map, points
+
+
+def document(exact: bool = True, **of: float) -> dict[str, Any]:
+    shares = [
+        {"stem": stem, "value": value, "low": value - 0.02, "high": value + 0.02}
+        for stem, value in of.items()
+    ]
+    stems = [{"id": stem, "name": f"<{stem}>"} for stem in of]
+    tag = {"tag": "rock & roll", "score": 0.63, "attributions": shares}
+    return {"session": {"stems": stems}, "method": {"exact": exact}, "tags": [tag]}
+
+
+def test_every_share_stands_under_its_stem_with_its_sign() -> None:
+    table = html.fromstring(heat_map(document(drums=0.314, vocals=-0.12, silent=0.0)))
+    heads = [cell.text for cell in table.xpath("//th[@scope='col']")]
+    assert heads == ["Tag", "Score", "<drums>", "<vocals>", "<silent>"]
+    assert table.xpath("//th[@scope='row']")[0].text == "rock & roll"
+    assert [cell.text for cell in table.xpath("//td")] == ["63", "+31", "−12", "·"]
+
+
+def test_estimates_say_how_far_they_may_be_off() -> None:
+    table = html.fromstring(heat_map(document(exact=False, drums=0.314)))
+    assert table.xpath("//td")[1].text_content() == "+31 ±2"
+    assert "±" in table.xpath("//caption")[0].text
+
+
+def test_no_share_is_minus_nothing() -> None:
+    assert points(-0.004) == points(0.0) == "·" and points(-0.006) == "−1"
+
+
+@pytest.mark.parametrize("larger", [0.05, 0.2, 0.6])
+def test_a_larger_share_is_never_fainter(larger: float) -> None:
+    def strength(value: float) -> float:
+        return float(colour(value).rsplit("/", 1)[1].rstrip(")"))
+
+    assert strength(larger) >= strength(larger / 2) > 0
+    assert strength(-larger) == strength(larger) and colour(-larger) != colour(larger)
