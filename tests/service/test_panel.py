@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -68,7 +69,7 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         with Client(server.address) as client:
             client.submit(session, Options(), "first")
             client.follow("first")
-        done = browser_page.get_by_role("button", name="<b>song · done")
+        done = browser_page.get_by_role("button", name=re.compile("<b>song · done"))
         expect(done).to_be_visible(timeout=WAIT_MS)
         expect(browser_page.get_by_role("columnheader", name="kick")).to_be_visible()
         browser_page.keyboard.press("?")

@@ -27,6 +27,7 @@ def main(told: dict[str, Any], events: TextIO) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, told["port"]))
+        listening.listen()  # whoever comes before the page is ready waits
     except OSError as error:
         why = f"port {told['port']} cannot be had ({error.strerror}); choose another: --panel-port"
         print(json.dumps({"event": "failed", "why": why}), file=events, flush=True)

@@ -125,7 +125,8 @@ class Page:
 
     def _entry(self, one: Entry) -> None:
         button = self._button(
-            f"{one.project or one.job} · {one.state}", lambda: self._choose(one.job)
+            f"{one.project or one.job} · {one.state} · {when(one.since)}",
+            lambda: self._choose(one.job),
         )
         pressed = "true" if one.job == self._chosen else "false"
         button.classes("sl-job").props(f"aria-pressed={pressed}")
@@ -169,9 +170,8 @@ class Page:
         )
         earlier = before and self._library.shown(before.job)
         if before and earlier:
-            when = time.strftime("%d %b %H:%M", time.localtime(before.since))
             changes = "; ".join(compare(earlier.document, shown.document)) or "no change"
-            text("p", f"Since {when}: {changes}.")
+            text("p", f"Since {when(before.since)}: {changes}.")
         ui.html(heat_map(shown.document), sanitize=False)
         for warning in shown.document["warnings"]:
             text("p", warning["message"], "sl-muted")
@@ -193,3 +193,10 @@ class Page:
 
 
 HISTORY = ("done", "failed", "cancelled")
+
+
+def when(since: float) -> str:
+    """A time of day; with the day where it is not today."""
+    then = time.localtime(since)
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M" if today else "%d %b %H:%M", then)
