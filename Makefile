@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench docs clean
+.PHONY: demo test bench reliability docs clean
 
 demo: $(STAMP)
 	@$(BIN)/python examples/demo.py
@@ -21,6 +21,9 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.edits | tee docs/edits-measured.md
 	$(BIN)/python -m benchmarks.separation  # its figure stands in docs/separation.md
 	$(BIN)/python -m benchmarks.trust docs/trust.svg  # its tables stand in docs/trust.md
+
+reliability: $(STAMP)
+	$(BIN)/python -m benchmarks.reliability | tee docs/reliability.md
 
 docs: demo
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md

@@ -124,7 +124,9 @@ def main(rounds: int, seed: int) -> None:
                 "done_twice": twice,
                 "database": sound,
                 "restart_median_s": median(restarts) if restarts else None,
-                "restart_p99_s": quantiles(restarts, n=100, method="inclusive")[-1] if len(restarts) > 1 else None,
+                "restart_p99_s": quantiles(restarts, n=100, method="inclusive")[-1]
+                if len(restarts) > 1
+                else None,
                 "longest_round_s": longest,
                 "minutes": (time.perf_counter() - began) / 60,
             }

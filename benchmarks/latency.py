@@ -42,7 +42,11 @@ def asked(link: UdpLink, question: Callable[[], Message], times: int) -> dict[st
             raise RuntimeError(f"no answer to {message.address} within {LIMIT_S:g} s")
         took.append(time.perf_counter() - began)
         time.sleep(BETWEEN_S)
-    return {"median_s": median(took), "p99_s": quantiles(took, n=100, method="inclusive")[-1], "worst_s": max(took)}
+    return {
+        "median_s": median(took),
+        "p99_s": quantiles(took, n=100, method="inclusive")[-1],
+        "worst_s": max(took),
+    }
 
 
 def main(questions: int) -> None:

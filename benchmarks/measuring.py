@@ -20,7 +20,7 @@ class Failed(Exception):
 
 
 @cache
-def measured(module: str, *arguments: str) -> dict[str, Any]:
+def measured(module: str, *arguments: str, limit_s: float = LIMIT_S) -> dict[str, Any]:
     """What `python -m benchmarks.MODULE ARGUMENTS` prints, and its seconds in all as `whole_s`.
 
     The same measurement is made once. Raises Failed, with the last it said.
@@ -32,12 +32,12 @@ def measured(module: str, *arguments: str) -> dict[str, Any]:
             [sys.executable, "-m", f"benchmarks.{module}", *arguments],
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=limit_s,
             env={**os.environ, **ENVIRONMENT},
         )
     except subprocess.TimeoutExpired as error:
         print("takes too long", file=sys.stderr)
-        raise Failed(f"not done within {LIMIT_S} s") from error
+        raise Failed(f"not done within {limit_s:g} s") from error
     whole_s = time.perf_counter() - started
     print(f"{whole_s:.0f} s", file=sys.stderr)
     if done.returncode != 0:

@@ -1,0 +1,119 @@
+"""What the service withstands: runs every measurement and prints the page `docs/reliability.md`.
+
+`python -m benchmarks.reliability [SECTION …]` prints only the sections named (see `SECTIONS`). The
+whole takes three quarters of an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+
+from benchmarks.measuring import Failed, measured
+
+ROUNDS, QUESTIONS, SOAK_MINUTES, WATCH_ROUNDS = 200, 1000, 30, 10
+
+
+def kill_rounds() -> Iterator[str]:
+    found = measured("kill_rounds", str(ROUNDS), limit_s=3600)
+    yield "## `kill -9`, again and again"
+    yield ""
+    yield (
+        f"{found['rounds']} rounds: a client submits a session, and at a random moment between its "
+        "first message and the end of the job the server or its worker and panel are killed. The "
+        "server is started again at once; the client just goes on. A job counts as lost unless its "
+        "whole result arrives, is the one in the file, and is `done` in the database once."
+    )
+    yield ""
+    yield "| | target | measured |"
+    yield "|---|---|---|"
+    yield f"| servers killed, workers killed | | {found['servers_killed']}, {found['workers_killed']} |"
+    yield f"| jobs lost | 0 | {found['lost']} |"
+    yield f"| jobs done twice | 0 | {found['done_twice']} |"
+    yield f"| the database's own check of itself | ok | {found['database']} |"
+    yield (
+        "| from the restart to the first answer, s: median, 99 % | 2 | "
+        f"{found['restart_median_s']:.1f}, {found['restart_p99_s']:.1f} |"
+    )
+    yield f"| the longest round, s | | {found['longest_round_s']:.1f} |"
+
+
+def latency() -> Iterator[str]:
+    found = measured("latency", str(QUESTIONS))
+    yield "## Answers under load"
+    yield ""
+    yield (
+        f"{found['questions']} pings one after the other while the worker analyses on every core, "
+        "and the acknowledgement of new jobs, which comes when the disk has them."
+    )
+    yield ""
+    yield "| ms | median | 99 % | worst |"
+    yield "|---|---|---|---|"
+    for name, told in (("idle", "ping, idle"), ("ping", "ping"), ("open", "open a job")):
+        row = found[name]
+        ms = " | ".join(f"{1000 * row[key]:.1f}" for key in ("median_s", "p99_s", "worst_s"))
+        yield f"| {told} | {ms} |"
+
+
+def watching() -> Iterator[str]:
+    found = measured("watching", "--rounds", str(WATCH_ROUNDS))
+    latency_s, look_s = found["latency_s"], found["look_s"]
+    yield "## The watch folder"
+    yield ""
+    yield (
+        "From the last byte of a session to the start of its job, less the settle time: median "
+        f"{1000 * latency_s['median']:.0f} ms, worst {1000 * latency_s['worst']:.0f} ms (target "
+        f"500). One look at 5,000 files takes {1000 * look_s['first']:.0f} ms."
+    )
+
+
+def soak() -> Iterator[str]:
+    found = measured("soak", str(SOAK_MINUTES), limit_s=60 * SOAK_MINUTES + 600)
+    yield "## Half an hour without a pause"
+    yield ""
+    yield (
+        f"{found['jobs']} sessions of 30 s in {found['minutes']:.0f} minutes, each with audio that "
+        f"was never there before: {found['jobs_per_hour']:,.0f} jobs an hour. Memory at the first "
+        "and at the last look, and its slope over the later two thirds:"
+    )
+    yield ""
+    yield "| process | first, MiB | last, MiB | MiB an hour |"
+    yield "|---|---|---|---|"
+    for name, row in found["memory"].items():
+        yield (
+            f"| {name} | {row['first_mib']:.0f} | {row['last_mib']:.0f} | "
+            f"{row['mib_per_hour']:+.1f} |"
+        )
+
+
+SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
+    "kill": kill_rounds,
+    "latency": latency,
+    "watching": watching,
+    "soak": soak,
+}
+
+
+def main(*wanted: str) -> None:
+    """Prints the page, or the sections wanted; one that fails is told and does not end the rest."""
+    print("# What the service withstands\n")
+    print(
+        f"Made by `make reliability` on {os.cpu_count()} cores ({platform.machine()}), Python "
+        f"{platform.python_version()}, no GPU.\n"
+    )
+    for name in wanted or SECTIONS:
+        try:
+            for line in SECTIONS[name]():
+                print(line, flush=True)
+        except Failed as failure:
+            print(f"*This section failed: {failure}*")
+        print()
+
+
+if __name__ == "__main__":
+    unknown = [name for name in sys.argv[1:] if name not in SECTIONS]
+    if unknown:
+        raise SystemExit(f"There is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.")
+    main(*sys.argv[1:])
