@@ -18,7 +18,7 @@ from typing import Protocol
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.osc import MAX_PACKET, bad_message
 
-END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
+END = 0xC0
 
 
 class Framing(Protocol):
@@ -28,13 +28,17 @@ class Framing(Protocol):
 
     def feed(self, data: bytes) -> list[bytes]: ...
 
+    @property
+    def waits(self) -> bool:
+        """Whether a frame has begun that has not ended."""
+        ...
+
 
 class Slip:
     """SLIP frames: END packet END, with END and ESC inside the packet escaped."""
 
     def __init__(self) -> None:
         self._frame = bytearray()
-        self._escaped = False
 
     def encode(self, packet: bytes) -> bytes:
         escaped = packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
@@ -42,23 +46,37 @@ class Slip:
 
     def feed(self, data: bytes) -> list[bytes]:
         packets = []
-        for byte in data:
-            if self._escaped:
-                if byte not in (ESC_END, ESC_ESC):
-                    raise bad_message("a SLIP escape is followed by a byte that is not escaped")
-                self._frame.append(END if byte == ESC_END else ESC)
-                self._escaped = False
-            elif byte == ESC:
-                self._escaped = True
-            elif byte == END:
-                if self._frame:
-                    packets.append(bytes(self._frame))
-                self._frame.clear()
-            else:
-                self._frame.append(byte)
-            if len(self._frame) > MAX_PACKET:
-                raise bad_message(f"a SLIP frame is longer than {MAX_PACKET} bytes")
+        *ended, rest = data.split(b"\xc0")
+        for part in ended:
+            self._frame += part
+            packet = _unescaped(bytes(self._frame))
+            self._frame.clear()
+            if len(packet) > MAX_PACKET:
+                raise _too_long()
+            if packet:
+                packets.append(packet)
+        self._frame += rest
+        if len(self._frame) - self._frame.count(0xDB) > MAX_PACKET:
+            raise _too_long()
         return packets
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._frame)
+
+
+def _unescaped(frame: bytes) -> bytes:
+    first, *rest = frame.split(b"\xdb")
+    parts = [first]
+    for part in rest:
+        if part[:1] not in (b"\xdc", b"\xdd"):
+            raise bad_message("a SLIP escape is followed by a byte that is not escaped")
+        parts += [b"\xc0" if part[:1] == b"\xdc" else b"\xdb", part[1:]]
+    return b"".join(parts)
+
+
+def _too_long() -> StemlensError:
+    return bad_message(f"a SLIP frame is longer than {MAX_PACKET} bytes")
 
 
 class LengthPrefix:
@@ -82,6 +100,10 @@ class LengthPrefix:
             packets.append(bytes(self._buffer[4 : 4 + size]))
             del self._buffer[: 4 + size]
         return packets
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._buffer)
 
 
 def detect(first_byte: int) -> Framing:

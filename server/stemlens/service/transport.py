@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from stemlens_bridge.protocol import BURST, PAUSE_S
 log = logging.getLogger(__name__)
 
 BUSY_PACKETS, BUSY_BYTES = 256, 1 << 20
+FRAME_S = 30.0  # so long a frame may take to come, and a connection to say its first byte
+MAX_CONNECTIONS = 256
 MAX_WAITING = 1 << 26  # bytes that a TCP client may leave unread before it is given up
 
 
@@ -151,6 +154,7 @@ class Transport:
         self._handler = handler
         self._on_refusal = on_refusal
         self._connections: set[asyncio.StreamWriter] = set()
+        self.frame_s = FRAME_S
 
     async def listen(self, host: str, port: int) -> int:
         """Binds both sockets (port 0: to a free one) and returns the port; raises `port_in_use`."""
@@ -174,21 +178,33 @@ class Transport:
         return bound
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            log.warning("more than %d connections; one is refused", MAX_CONNECTIONS)
+            writer.close()
+            return
         self._connections.add(writer)
         peer = None
         try:
-            first = await reader.read(1)
+            first = await asyncio.wait_for(reader.read(1), self.frame_s)
             if not first:
                 return
             framing = detect(first[0])
             peer = TcpPeer(writer, framing)
             data = first
+            until = time.monotonic() + self.frame_s  # of the frame that has begun
             while data:
-                for packet in framing.feed(data):
+                packets = framing.feed(data)
+                for packet in packets:
                     self._handler(packet, peer)
-                data = await reader.read(MAX_PACKET)
+                if packets or not framing.waits:
+                    until = time.monotonic() + self.frame_s
+                left_s = until - time.monotonic() if framing.waits else None
+                data = await asyncio.wait_for(reader.read(MAX_PACKET), left_s)
+        except TimeoutError:
+            why = f"A frame that was begun is not whole after {self.frame_s:g} s."
+            self._on_refusal(StemlensError("bad_message", why), _host(writer), peer)
         except StemlensError as error:
-            self._on_refusal(error, str(writer.get_extra_info("peername")[0]), peer)
+            self._on_refusal(error, _host(writer), peer)
         except ConnectionError as error:
             log.debug("a connection broke: %s", error)
         finally:
@@ -204,6 +220,10 @@ class Transport:
         await self.udp.close(patience_s)
         if closing:
             await asyncio.wait(closing, timeout=patience_s)
+
+
+def _host(writer: asyncio.StreamWriter) -> str:
+    return str(writer.get_extra_info("peername")[0])
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
