@@ -67,8 +67,22 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         expect(browser_page.get_by_text("No session yet")).to_be_visible(timeout=WAIT_MS)
         session = Session.read(stem_folder(running / "<b>song"))
         with Client(server.address) as client:
+            long = Session.read(stem_folder(running / "long", seconds=30, stems=4))
+            client.submit(long, Options(), "long")
             client.submit(session, Options(), "first")
+            expect(browser_page.get_by_role("button", name="Do this first")).to_be_visible(
+                timeout=WAIT_MS
+            )
+            expect(browser_page.get_by_text(re.compile("tagging, [0-9]+ %"))).to_be_visible(
+                timeout=WAIT_MS
+            )
+            browser_page.get_by_role("button", name=re.compile("long · running")).focus()
+            browser_page.keyboard.press("c")
+            browser_page.get_by_role("button", name="Cancel the job").click()
             client.follow("first")
+            assert client.cancel("long").state == "cancelled"
+        cancelled = browser_page.get_by_role("button", name=re.compile("long · cancelled"))
+        expect(cancelled).to_be_visible(timeout=WAIT_MS)
         done = browser_page.get_by_role("button", name=re.compile("<b>song · done"))
         expect(done).to_be_visible(timeout=WAIT_MS)
         expect(browser_page.get_by_role("columnheader", name="kick")).to_be_visible()

@@ -16,6 +16,7 @@ from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     FINAL_STATES,
     JobCancel,
+    JobFirst,
     JobProgress,
     Message,
     Ping,
@@ -30,8 +31,8 @@ RETRY_S = 0.5
 class Feed:
     """The connection of the panel to its server.
 
-    `connected` says whether the server answers, `progress` is (stage, fraction, when it began) of
-    each job at work, `version` counts changes. Only the thread writes them.
+    `connected` says whether the server answers, `progress` is the latest word of each job at work,
+    `version` counts changes. Only the thread writes them.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
@@ -40,12 +41,16 @@ class Feed:
         self._stop = threading.Event()
         self.connected = False
         self.version = 0
-        self.progress: dict[str, tuple[str, float, float]] = {}
+        self.progress: dict[str, JobProgress] = {}
         threading.Thread(target=self._run, name="panel feed", daemon=True).start()
 
     def cancel(self, job: str) -> None:
         """Asks the server to cancel a job; its answer comes as a change."""
         self._out.put(JobCancel(job))
+
+    def put_first(self, job: str) -> None:
+        """Asks the server to do a job before all that wait."""
+        self._out.put(JobFirst(job))
 
     def close(self) -> None:
         self._stop.set()
@@ -93,8 +98,7 @@ class Feed:
         if not job:
             return
         if isinstance(message, JobProgress):
-            began = self.progress.get(job, ("", 0.0, time.monotonic()))[2]
-            self.progress[job] = (message.stage, message.fraction, began)
+            self.progress[job] = message
         elif getattr(message, "state", "") in FINAL_STATES:
             self.progress.pop(job, None)
         self.version += 1

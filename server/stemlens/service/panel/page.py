@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import time
+from functools import partial
 from pathlib import Path
 
 from nicegui import events, ui
@@ -18,6 +19,7 @@ from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.heatmap import heat_map
 from stemlens.service.panel.library import Entry, Library, compare
 from stemlens.service.panel.shown import Shown
+from stemlens_bridge.protocol import JobProgress
 
 STYLE = Path(__file__).parent / "static" / "panel.css"
 LOOK_S = 0.5
@@ -47,6 +49,7 @@ class Page:
         self._chosen: str | None = None
         self._seen = -1
         self._looks: object = None
+        self._left: object = None
 
     def build(self) -> None:
         ui.add_css(STYLE.read_text())
@@ -62,7 +65,7 @@ class Page:
             self._banner = ui.element("div").props("role=status").style("display: contents")
             self._jobs = ui.element("nav").props('aria-label="Jobs"')
             self._main = ui.element("main")
-        ui.keyboard(on_key=self._key)
+        ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
         ui.timer(LOOK_S, self._look)
 
     def _look(self) -> None:
@@ -71,6 +74,24 @@ class Page:
         self._seen = self._feed.version
         entries = self._library.entries()
         running = next((one for one in entries if one.state == "running"), None)
+        left = (entries, self._feed.connected, self._chosen)
+        if left != self._left:  # or mere progress would take the keyboard's focus away
+            self._left = left
+            self._lists(entries, running)
+        self._tell_progress(running)
+        chosen = next(
+            (one for one in entries if one.job == self._chosen),
+            running or (entries[0] if entries else None),
+        )
+        shown = self._library.shown(chosen.job) if chosen else None
+        looks = (chosen, shown and (shown.document["revision"], len(shown.trials)))
+        if looks != self._looks:  # what plays and what is typed there outlives mere progress
+            self._looks = looks
+            self._main.clear()
+            with self._main:
+                self._result(entries, chosen, shown)
+
+    def _lists(self, entries: list[Entry], running: Entry | None) -> None:
         for place in (self._banner, self._jobs):
             place.clear()
         if not self._feed.connected:
@@ -91,17 +112,9 @@ class Page:
                     text("h2", title)
                 for one in listed:
                     self._entry(one)
-        chosen = next(
-            (one for one in entries if one.job == self._chosen),
-            running or (entries[0] if entries else None),
-        )
-        shown = self._library.shown(chosen.job) if chosen else None
-        looks = (chosen, shown and (shown.document["revision"], len(shown.trials)))
-        if looks != self._looks:  # what plays and what is typed there outlives mere progress
-            self._looks = looks
-            self._main.clear()
-            with self._main:
-                self._result(entries, chosen, shown)
+                    if one.state == "queued":
+                        self._button("Do this first", partial(self._feed.put_first, one.job))
+                        self._button("Cancel", partial(self._feed.cancel, one.job))
 
     def _button(self, words: str, action: events.Handler[events.GenericEventArguments]) -> ui.html:
         button = text("button", words)
@@ -114,14 +127,20 @@ class Page:
             text("p", "No job runs.", "sl-muted")
             return
         self._entry(running)
-        stage, fraction, began = self._feed.progress.get(running.job, ("begins", 0.0, 0.0))
-        words = f"{stage}, {fraction * 100:.0f} %"
-        if fraction > 0.05:
-            words += f", {(time.monotonic() - began) * (1 / fraction - 1):.0f} s left"
         with ui.element("div").props("aria-live=polite"):
-            text("p", words)
-        ui.element("progress").props(f'max=1 value={fraction:.3f} aria-label="Progress"')
+            self._stage = text("p", "")
+        self._bar = ui.element("progress").props('max=1 value=0 aria-label="Progress"')
         self._button("Cancel", self._sure.open)
+
+    def _tell_progress(self, running: Entry | None) -> None:
+        if running is None:
+            return
+        told = self._feed.progress.get(running.job) or JobProgress(running.job, "it begins", 0.0)
+        words = f"{told.stage}, {told.fraction * 100:.0f} %"
+        if told.left_s >= 1:
+            words += f", {told.left_s:.0f} s left in this stage"
+        self._stage.set_content(html.escape(words))
+        self._bar.props(f"value={told.fraction:.3f}")
 
     def _entry(self, one: Entry) -> None:
         button = self._button(
