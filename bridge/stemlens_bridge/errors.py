@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "port_in_use": "another program uses the port",
     "data_in_use": "another server uses the same data folder",
     "remote_not_allowed": "the server was asked to listen to other machines without leave",
+    "config_invalid": "the configuration file has an unknown option or an impossible value",
     "output_failed": "a result could not be written",
 }
 

@@ -19,7 +19,15 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from stemlens import audio, cli_separation, cli_service, cli_trials, cli_watch, scorecache
+from stemlens import (
+    audio,
+    cli_separation,
+    cli_service,
+    cli_trials,
+    cli_watch,
+    config,
+    scorecache,
+)
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -321,6 +329,7 @@ def scores(
 
 @app.command()
 def serve(
+    ctx: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")] = PORT,
     data: Annotated[
@@ -365,8 +374,25 @@ def serve(
     keep_days: Annotated[
         float, typer.Option(min=0, help="For how many days they are remembered.")
     ] = 90.0,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="TOML",
+            callback=config.configured,
+            is_eager=True,
+            help="Options from this file.",
+            show_default="config.toml in your configuration folder",
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show all options as such a file, and stop.")
+    ] = False,
 ) -> None:
     """Take sessions over OSC and send back what each stem does. Ctrl-C stops."""
+    if print_config:
+        print(*config.text(ctx), sep="\n")
+        return
     from stemlens.service.server import Server
     from stemlens.service.settings import Settings
 
