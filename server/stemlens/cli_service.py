@@ -1,4 +1,5 @@
-"""The commands `stemlens status` and `stemlens doctor`: how the server is, and the installation."""
+"""The commands `stemlens status`, `doctor` and `autostart`: how the server is, how the installation
+is, and starting it at every login."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 import platformdirs
 import typer
 
+from stemlens import autostart
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
 from stemlens_bridge.commands import common
@@ -22,6 +24,8 @@ from stemlens_bridge.protocol import FINAL_STATES, PORT
 Server = Annotated[str, typer.Option("--server", metavar="HOST:PORT", help="Where it listens.")]
 HERE = f"127.0.0.1:{PORT}"
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Force = Annotated[bool, typer.Option("--force", help="Take the place of somebody else's file.")]
+starting = typer.Typer(no_args_is_help=True, help="Start the server at every login.")
 SIGNS = {"ok": "ok", "note": "–", "problem": "!!"}
 
 
@@ -29,6 +33,7 @@ def add(app: typer.Typer) -> None:
     """Defines the commands."""
     app.command()(status)
     app.command()(doctor)
+    app.add_typer(starting, name="autostart")
 
 
 def status(server: Server = HERE, as_json: AsJson = False) -> None:
@@ -103,3 +108,26 @@ def doctor(
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     if any(finding.state == "problem" for finding in found):
         sys.exit(1)
+
+
+@starting.command("install")
+def autostart_install(
+    show: Annotated[bool, typer.Option("--print", help="Only show what would be written.")] = False,
+    force: Force = False,
+) -> None:
+    """Start the server now and at every login, with the options of the configuration file."""
+    auto = autostart.here()
+    print(*([auto.text] if show else autostart.install(auto, force=force)), sep="\n")
+
+
+@starting.command("remove")
+def autostart_remove(force: Force = False) -> None:
+    """Start it no longer."""
+    print(*autostart.remove(autostart.here(), force=force), sep="\n")
+
+
+@starting.command("status")
+def autostart_status() -> None:
+    """Say whether it is started at login."""
+    path = autostart.here().path
+    print(f"It is, by {path}." if path.exists() else f"It is not: there is no {path}.")

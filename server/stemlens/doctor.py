@@ -111,7 +111,7 @@ def listening(host: str, port: int) -> Iterator[Finding]:
         kind for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) if _is_taken(host, port, kind)
     ]
     if not taken:
-        mend = "'stemlens serve' starts it."
+        mend = "'stemlens serve' starts it, 'stemlens autostart install' at every login."
         yield Finding("note", "server", f"none runs; port {port} is free", mend)
         return
     who = _owner(port) or "another program"

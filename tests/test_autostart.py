@@ -1,0 +1,82 @@
+"""Started at login: the texts are what each system reads, and nobody's file is overwritten."""
+
+from __future__ import annotations
+
+import configparser
+import plistlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from stemlens import autostart
+from stemlens.autostart import Autostart
+from stemlens_bridge.errors import StemlensError
+
+WORDS = ["/opt/my programs/python", "-m", "stemlens", "serve", "--watch", '/a "b" & 100 %']
+HOME = Path("/home/me")
+
+
+def of(platform: str, **environment: str) -> Autostart:
+    return autostart.of(platform, environment, HOME, WORDS)
+
+
+def test_a_systemd_unit_quotes_what_systemd_would_read_otherwise() -> None:
+    auto = of("linux")
+    assert auto.path == HOME / ".config/systemd/user/stemlens.service"
+    assert of("linux", XDG_CONFIG_HOME="/c").path == Path("/c/systemd/user/stemlens.service")
+    unit: Any = configparser.RawConfigParser()
+    unit.optionxform = str
+    unit.read_string(auto.text)
+    assert unit["Service"]["Restart"] == "always"
+    assert unit["Service"]["ExecStart"].endswith(r'"--watch" "/a \"b\" & 100 %%"')
+
+
+def test_a_launchd_agent_runs_the_very_words_and_is_kept_alive() -> None:
+    agent = plistlib.loads(of("darwin").text.encode())
+    assert agent["ProgramArguments"] == WORDS and agent["KeepAlive"] is True
+
+
+def test_a_windows_task_has_no_time_limit_and_its_words_escaped() -> None:
+    auto = of("win32", LOCALAPPDATA="/local")
+    task = etree.fromstring(auto.text.encode())
+    space = {"t": task.nsmap[None]}
+    assert task.findtext(".//t:Command", namespaces=space) == WORDS[0]
+    assert "100 %" in (task.findtext(".//t:Arguments", namespaces=space) or "")
+    assert task.findtext(".//t:ExecutionTimeLimit", namespaces=space) == "PT0S"
+
+
+def local(tmp_path: Path, begin: tuple[tuple[str, ...], ...] = ()) -> Autostart:
+    return Autostart(tmp_path / "new" / "unit", f"# {autostart.MARK}\n", begin, ())
+
+
+def test_what_was_written_is_taken_away_again(tmp_path: Path) -> None:
+    auto = local(tmp_path)
+    autostart.install(auto)
+    assert auto.path.read_text() == auto.text
+    autostart.install(auto)  # again, after an update
+    autostart.remove(auto)
+    assert not auto.path.exists()
+    assert "nothing to take away" in autostart.remove(auto)[0]
+
+
+@pytest.mark.parametrize("change", [autostart.install, autostart.remove])
+def test_somebody_else_s_file_is_left_alone(tmp_path: Path, change: Any) -> None:
+    auto = local(tmp_path)
+    auto.path.parent.mkdir()
+    auto.path.write_text("mine")
+    with pytest.raises(StemlensError, match="somebody else"):
+        change(auto)
+    assert auto.path.read_text() == "mine"
+    change(auto, force=True)
+    assert not auto.path.exists() or auto.path.read_text() == auto.text
+
+
+def test_a_system_that_cannot_be_told_is_said_with_what_to_do_by_hand(tmp_path: Path) -> None:
+    auto = local(tmp_path, (("no-such-program", "enable"), ("no-such-program", "start")))
+    told = autostart.install(auto)[-1]
+    assert "there is no no-such-program here" in told
+    assert told.endswith("no-such-program enable; no-such-program start")
+    failing = local(tmp_path, (("false",),))
+    assert "exit status 1" in autostart.install(failing)[-1]
