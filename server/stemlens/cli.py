@@ -346,6 +346,9 @@ def serve(
     panel: Annotated[
         bool, typer.Option("--panel/--no-panel", help="A page in the browser that shows it all.")
     ] = True,
+    next_port: Annotated[
+        bool, typer.Option("--next-port", help="Where the port is taken, use the next free one.")
+    ] = False,
     panel_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Where that page is; 0: any port.")
     ] = PORT + 1,
@@ -405,6 +408,7 @@ def serve(
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
         max_duration_s=60 * max_minutes,
+        next_port=next_port,
         panel=panel,
         panel_port=panel_port,
         watch=tuple(folder.absolute() for folder in watch or ()),

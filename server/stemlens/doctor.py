@@ -115,7 +115,7 @@ def listening(host: str, port: int) -> Iterator[Finding]:
         yield Finding("note", "server", f"none runs; port {port} is free", mend)
         return
     who = _owner(port) or "another program"
-    mend = "End it, or choose another: stemlens serve --port PORT"
+    mend = "End it, or take another: stemlens serve --next-port"
     yield Finding("problem", "server", f"port {port} is taken by {who}", mend)
 
 

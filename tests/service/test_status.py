@@ -113,3 +113,12 @@ def test_the_whole_examination_for_programs(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert {"version", "data folder", "tagger", "PyTorch"} <= {one["about"] for one in found}
     assert all(one["mend"] or one["state"] == "ok" for one in found)
+
+
+def test_a_taken_port_is_said_and_the_next_one_is_used_on_request(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="is taken"):
+        ServerProcess(tmp_path / "one", port=server.port)
+    with ServerProcess(tmp_path / "two", "--next-port", port=server.port) as other:
+        assert server.port < other.port < server.port + 20

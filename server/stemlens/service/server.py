@@ -23,6 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TICK_S = 0.25
+NEXT_PORTS = 20
 MAX_KINDS_LOGGED = 100
 MAX_STEMS = 1_000
 
@@ -158,7 +160,7 @@ class Server:
         """Serves until SIGINT or SIGTERM; `on_ready` is told the port. Raises `port_in_use`."""
         # "localhost" can be two addresses, and the two sockets must have the same.
         host = "127.0.0.1" if self._settings.host == "localhost" else self._settings.host
-        port = await self._transport.listen(host, self._settings.port)
+        port = await self._listen(host)
         for job in self._store.requeue_running():
             log.info("job %s is taken up again", job)
         _on_stop_signals(self._stop.set)
@@ -193,6 +195,16 @@ class Server:
     def stop(self) -> None:
         """Ends `run`, as SIGTERM does."""
         self._stop.set()
+
+    async def _listen(self, host: str) -> int:
+        """Listens on the port wanted, or if that is taken and it may be, on one soon after it."""
+        wanted = self._settings.port
+        more = NEXT_PORTS if self._settings.next_port and wanted else 0
+        last = min(wanted + more, 65_535)
+        for port in range(wanted, last):
+            with suppress(StemlensError):
+                return await self._transport.listen(host, port)
+        return await self._transport.listen(host, last)
 
     async def _tick(self) -> None:
         while True:

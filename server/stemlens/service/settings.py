@@ -16,6 +16,7 @@ class Settings:
     data: Path
     host: str = "127.0.0.1"  # the address to listen on
     port: int = PORT  # the port for OSC, UDP and TCP; 0: any
+    next_port: bool = False  # where the port is taken, the next that is free
     device: str = "auto"  # where to compute: auto, cpu or cuda
     allow: tuple[Path, ...] = ()  # further folders whose files may be read
     allow_remote: bool = False  # let other machines use this server; needs a key

@@ -154,6 +154,7 @@ class Transport:
         self._handler = handler
         self._on_refusal = on_refusal
         self._connections: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
         self.frame_s = FRAME_S
 
     async def listen(self, host: str, port: int) -> int:
@@ -166,6 +167,8 @@ class Transport:
                 lambda: UdpEndpoint(self._handler), local_addr=(host, bound)
             )
         except OSError as error:
+            if self._server is not None:  # TCP was free, and UDP was not
+                self._server.close()
             if error.errno != errno.EADDRINUSE:
                 raise StemlensError(
                     "port_in_use", f"Cannot listen on {host}:{port}: {error.strerror or error}."
@@ -215,7 +218,8 @@ class Transport:
 
     async def close(self, patience_s: float = 1.0) -> None:
         """Sends what is waiting, for so long, and closes both sockets and all connections."""
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         closing = [asyncio.ensure_future(_closed(writer)) for writer in self._connections]
         await self.udp.close(patience_s)
         if closing:
