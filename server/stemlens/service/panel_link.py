@@ -42,7 +42,11 @@ class PanelLink:
             told = {"osc_port": osc_port, "data": str(self._data), "port": self._port}
             process.stdin.write(json.dumps(told).encode() + b"\n")
             while line := await process.stdout.readline():
-                event = json.loads(line)
+                try:
+                    event = json.loads(line)
+                except ValueError:  # cut off, because the panel died while it wrote
+                    log.warning("the panel said something that cannot be understood: %r", line[:80])
+                    continue
                 if event["event"] == "ready":
                     self.url, pause_s = event["url"], FIRST_PAUSE_S
                     log.info("the panel is at %s", self.url)

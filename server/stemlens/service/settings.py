@@ -19,7 +19,7 @@ class Settings:
     next_port: bool = False  # where the port is taken, the next that is free
     device: str = "auto"  # where to compute: auto, cpu or cuda
     allow: tuple[Path, ...] = ()  # further folders whose files may be read
-    allow_remote: bool = False  # let other machines use this server; needs a key
+    allow_remote: bool = False  # let other machines use this server
     max_duration_s: float = MAX_DURATION_S  # the longest file that is analysed
     panel: bool = True  # show the panel in the browser
     panel_port: int = PORT + 1  # the port of the panel; 0: any
