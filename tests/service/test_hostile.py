@@ -15,7 +15,10 @@ import pytest
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
+from stemlens.service.freezing import freeze
 from stemlens.service.link import WorkerLink
+from stemlens.service.places import Places
+from stemlens.service.store import JobFile
 from stemlens_bridge import osc
 from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.errors import StemlensError
@@ -222,3 +225,23 @@ def test_a_worker_that_dies_while_it_speaks() -> None:
     assert not heard and not half.ready
     half._hear(b'{"event": "ready", "job": ""}\n')
     assert heard and half.ready
+
+
+def test_a_link_that_is_turned_after_it_was_checked_leads_nowhere(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "secret.wav"
+    inside.mkdir()
+    (inside / "real.wav").write_bytes(b"sound")
+    outside.write_bytes(b"secret")
+    link = inside / "link.wav"
+    link.symlink_to(inside / "real.wav")
+    places = Places([inside])
+    places.check(str(link))
+    file = JobFile("t", "t", str(link), 0.0, "{}")
+    assert freeze(file, places=places).size == 5
+    link.unlink()
+    link.symlink_to(outside)
+    with pytest.raises(StemlensError) as caught:
+        freeze(file, places=places)
+    assert caught.value.code == "path_not_allowed"
+    with outside.open("rb") as opened, pytest.raises(StemlensError, match="turned"):
+        places.require_inside(str(inside / "real.wav"), opened.fileno())

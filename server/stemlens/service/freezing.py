@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
+from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError
 
@@ -21,9 +22,12 @@ BLOCK = 1 << 20
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-def freeze(file: JobFile, stop: threading.Event | None = None) -> JobFile:
+def freeze(
+    file: JobFile, stop: threading.Event | None = None, places: Places | None = None
+) -> JobFile:
     """The file with its size, time and SHA-256; raises `audio_missing` or `audio_unreadable`.
 
+    `places`: the folders outside which nothing is read; raises `path_not_allowed`.
     Only regular files are opened: a pipe or a device would wait forever. Raises `cancelled` soon
     after `stop` is set.
     """
@@ -34,6 +38,8 @@ def freeze(file: JobFile, stop: threading.Event | None = None) -> JobFile:
             status = os.fstat(opened.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise StemlensError("audio_unreadable", f"{file.path} is not a file.")
+            if places is not None:
+                places.require_inside(file.path, opened.fileno())
             digest = hashlib.sha256()
             while block := opened.read(BLOCK):
                 if stop is not None and stop.is_set():

@@ -57,3 +57,15 @@ class Places:
                 f"--allow '{real.parent}'.",
             )
         return real
+
+    def require_inside(self, path: str, opened: int) -> None:
+        """Raises `path_not_allowed` unless the file that was opened by that path is the one that
+        the path leads to within the allowed folders: a link may have been turned since `check`."""
+        try:
+            same = os.path.samestat(os.stat(self.check(path)), os.fstat(opened))
+        except OSError:
+            same = False
+        if not same:
+            raise StemlensError(
+                "path_not_allowed", f"{path} was turned to another file while it was opened."
+            )

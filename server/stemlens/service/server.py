@@ -361,7 +361,7 @@ class Server:
         """A first submit: the files are fixed as they are now."""
         for file in files:
             self._places.check(file.path)
-        frozen = await asyncio.to_thread(lambda: [freeze(file, stop) for file in files])
+        frozen = await asyncio.to_thread(lambda: [freeze(one, stop, self._places) for one in files])
         if self._store.known(job).state == "open" and not self._stop.is_set():
             for older in self._store.queue(job, frozen):
                 log.info("job %s takes the place of %s", job, older)
