@@ -133,3 +133,11 @@ def test_watched_folders_of_one_name_in_two_places_are_two_sessions(store: Store
         file = JobFile("t", "t", f"{place}/t.wav", 0.0, "{}", size=1, mtime_ns=1, sha256=job)
         store.put_file(job, file)
         assert store.queue(job, [file], WATCHED) == []
+
+
+def test_a_wish_that_came_before_the_submit_is_kept(store: Store) -> None:
+    put(store, "one")
+    store.open("two", "test", "two", "{}")
+    store.put_first("two")
+    put(store, "two")
+    assert order(store) == ["two", "one"]

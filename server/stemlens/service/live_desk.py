@@ -191,6 +191,10 @@ class LiveDesk:
         self._worker_ready = True
         self._begin()
 
+    def jobs(self) -> set[str]:
+        """The job that is played live, if there is one."""
+        return set() if self._live is None else {self._live.job}
+
     def on_death(self, code: int) -> None:
         """The worker is gone, and the live mix with it, unless that was still to be opened: then it
         may have died over something else, and the next one tries once more."""

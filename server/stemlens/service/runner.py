@@ -183,7 +183,11 @@ class Runner:
     def _tidy(self) -> None:
         """Forgets a few of the jobs that need not be remembered, with their results' files."""
         settings = self._settings
+        at_work = {self._running.job} if self._running else set()
+        at_work |= self.trials.jobs() | self.live.jobs()
         for job in self._store.beyond(settings.keep_jobs, settings.keep_days, TIDY_JOBS):
+            if job in at_work:
+                continue
             folders = [self.trials.folder(job, request) for request in self._store.forget(job)]
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -273,7 +273,8 @@ class Store:
                     older, "cancelled", "replaced", f"A newer version is analysed as job {job}."
                 )
             self._db.execute(
-                "UPDATE jobs SET state = 'queued', submitted = ?, priority = ? WHERE id = ?",
+                "UPDATE jobs SET state = 'queued', submitted = ?, "
+                "priority = iif(priority < 0, priority, ?) WHERE id = ?",
                 (time.time(), priority, job),
             )
         return replaced

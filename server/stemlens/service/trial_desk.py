@@ -205,6 +205,10 @@ class TrialDesk:
             failed = TrialFailed(message.job, message.request, error.code, error.message)
             answers.send(failed.encode())
 
+    def jobs(self) -> set[str]:
+        """The jobs on which something is being tried."""
+        return {job for job, _ in self._requests}
+
     # ------------------------------------------------------------------ what the worker says
 
     def on_ready(self) -> None:
