@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyloudnorm
 import soundfile
 import soxr
 from numpy.typing import NDArray
@@ -401,6 +400,8 @@ def loudness(samples: Samples, rate: int) -> float | None:
     show it. A mono clip counts once, as in the standard: `to_stereo` first measures it as it
     plays, 3 dB louder. More than two channels are measured folded, as they play here.
     """
+    import pyloudnorm  # with all of scipy's statistics behind it: most of a server's start
+
     if samples.shape[1] > 2:
         samples = to_stereo(samples)
     meter = pyloudnorm.Meter(rate)

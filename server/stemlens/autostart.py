@@ -80,6 +80,7 @@ def unit(words: Sequence[str]) -> str:
     return f"""# {MARK}
 [Unit]
 Description=Stemlens: which track makes a mix sound like what
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={quoted}
