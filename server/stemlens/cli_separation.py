@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stemlens import audio, separating, separation
+from stemlens import audio, separation
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -21,7 +21,6 @@ from stemlens.cli_common import (
     progress_bars,
 )
 from stemlens.separation import demucs_models
-from stemlens.separation.trust import LOW_TRUST, assess
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.session import FILE_NAME
 from stemlens_bridge.writing import failed, require_writable
@@ -47,6 +46,9 @@ def separate(
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Make stems out of a mix: one float WAV each, and a session.json beside them."""
+    from stemlens import separating  # scipy's filters come with it, which take long to load
+    from stemlens.separation.trust import LOW_TRUST, assess
+
     choice(device, DEVICES, "--device")
     clip = audio.read(mix, max_duration_s=60 * max_minutes)
     with progress_bars() as show:
@@ -76,6 +78,8 @@ def separate(
 def _require_room(output: Path, mix: Path, stems: Iterable[str], force: bool) -> None:
     """Raises `output_failed` where the stems would take the mix's own place, or, without `force`,
     that of anything else; and for a folder that cannot be written to."""
+    from stemlens import separating
+
     places = [output / FILE_NAME, *(output / f"{separating.file_name(name)}.wav" for name in stems)]
     for place in places:
         if place.exists() and place.samefile(mix):
