@@ -27,10 +27,12 @@ def freeze(
 ) -> JobFile:
     """The file with its size, time and SHA-256; raises `audio_missing` or `audio_unreadable`.
 
-    `places`: the folders outside which nothing is read; raises `path_not_allowed`.
-    Only regular files are opened: a pipe or a device would wait forever. Raises `cancelled` soon
-    after `stop` is set.
+    `places`: the folders outside which nothing is opened, and what a link led out of while it was
+    opened is not read; raises `path_not_allowed`. Only regular files are opened: a pipe or a device
+    would wait forever. Raises `cancelled` soon after `stop` is set.
     """
+    if places is not None:
+        places.check(file.path)
     try:
         # Without O_NONBLOCK, opening a pipe would already wait.
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)

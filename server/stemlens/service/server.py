@@ -359,8 +359,6 @@ class Server:
 
     async def _freeze(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
         """A first submit: the files are fixed as they are now."""
-        for file in files:
-            self._places.check(file.path)
         frozen = await asyncio.to_thread(lambda: [freeze(one, stop, self._places) for one in files])
         if self._store.known(job).state == "open" and not self._stop.is_set():
             for older in self._store.queue(job, frozen):

@@ -137,7 +137,9 @@ class WatchDesk:
     def _opened(self, candidate: Candidate) -> list[tuple[str, Candidate]]:
         """The sessions in a zip, each with a name of its own."""
         (path,) = candidate.files
-        sha256 = freeze(JobFile("", path.name, str(path), 0.0, "{}"), self._halt).sha256
+        sha256 = freeze(
+            JobFile("", path.name, str(path), 0.0, "{}"), self._halt, self._places
+        ).sha256
         folder = self._unpacked / str(sha256)[:32]
         unpack(path, folder, self._halt)
         inside = list(candidates(folder, songs=False))
@@ -154,9 +156,9 @@ class WatchDesk:
         for text in (session.project, *(stem.id for stem in session.stems)):
             require_text(text)
         files = _files(session)
-        for file in files:
-            self._places.check(file.path)
-        frozen = await asyncio.to_thread(lambda: [freeze(file, self._halt) for file in files])
+        frozen = await asyncio.to_thread(
+            lambda: [freeze(file, self._halt, self._places) for file in files]
+        )
         options = session.options(Options())
         content = digest(frozen, options)
         if await asyncio.to_thread(results.content_of, target) == content:
