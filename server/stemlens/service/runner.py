@@ -73,7 +73,7 @@ class Runner:
 
     async def run(self) -> None:
         """Keeps a worker alive; returns after `stop`."""
-        await self._link.run()
+        await self._link.keep()
 
     def stop(self) -> None:
         """Ends the worker, whatever it does."""
