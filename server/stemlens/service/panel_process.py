@@ -40,12 +40,11 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     from fastapi import FastAPI
     from nicegui import ui
 
-    from stemlens.service.panel.context import PanelContext
     from stemlens.service.panel.guard import Guard
     from stemlens.service.panel.page import build
 
     url = f"http://{HOST}:{port}"
-    build(PanelContext((HOST, told["osc_port"]), Path(told["data"]), None, url))
+    build((HOST, told["osc_port"]), Path(told["data"]))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(app)
     guarded = Guard(app, tuple(f"{name}:{port}" for name in (HOST, "localhost")))

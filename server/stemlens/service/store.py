@@ -143,6 +143,11 @@ class Past:
     error_code: str | None
     error: str | None
 
+    @property
+    def since(self) -> float:
+        """When it was submitted, or before that, opened."""
+        return self.submitted or self.created
+
 
 @dataclass(frozen=True, slots=True)
 class TrialDocument:
@@ -187,6 +192,15 @@ class Store:
                 f"{path} was written by a newer version of Stemlens (its schema is {version}, "
                 f"this version's {SCHEMA_VERSION}). Choose another folder with --data.",
             )
+
+    @classmethod
+    def reading(cls, path: Path) -> Store:
+        """The database of a server that may run beside: nothing can be written to it, and nobody
+        waits for whoever reads. Raises `sqlite3.Error` where there is none."""
+        store = cls.__new__(cls)
+        store._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        store._db.row_factory = sqlite3.Row
+        return store
 
     def close(self) -> None:
         self._db.close()
@@ -379,7 +393,8 @@ class Store:
         """The latest jobs, newest first; of one project only where one is named."""
         rows = self._db.execute(
             "SELECT jobs.*, (SELECT count(*) FROM files WHERE job = jobs.id AND NOT is_mix) "
-            "AS stems FROM jobs WHERE ? IS NULL OR project = ? ORDER BY created DESC LIMIT ?",
+            "AS stems FROM jobs WHERE ? IS NULL OR project = ? "
+            "ORDER BY coalesce(submitted, created) DESC LIMIT ?",
             (project, project, limit),
         ).fetchall()
         return [Past(*(row[name] for name in Past.__slots__)) for row in rows]

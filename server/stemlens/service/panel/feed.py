@@ -38,7 +38,6 @@ class Feed:
     def __init__(self, server: tuple[str, int]) -> None:
         self._server = server
         self._out: SimpleQueue[Message] = SimpleQueue()
-        self._stop = threading.Event()
         self.connected = False
         self.version = 0
         self.progress: dict[str, JobProgress] = {}
@@ -52,16 +51,13 @@ class Feed:
         """Asks the server to do a job before all that wait."""
         self._out.put(JobFirst(job))
 
-    def close(self) -> None:
-        self._stop.set()
-
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while True:
             try:
                 link = connect(self._server, "tcp")
             except StemlensError:
                 self._turn(False)
-                self._stop.wait(RETRY_S)
+                time.sleep(RETRY_S)
                 continue
             try:
                 self._listen(link)
@@ -72,7 +68,7 @@ class Feed:
         """Until the server has been silent for too long."""
         heard = time.monotonic()
         renew = ping = 0.0
-        while not self._stop.is_set() and (now := time.monotonic()) - heard < SILENT_S:
+        while (now := time.monotonic()) - heard < SILENT_S:
             if now >= renew:
                 link.send(Subscribe(0))
                 renew = now + RENEW_S

@@ -1,94 +1,57 @@
-"""What the server has kept, read from its database without ever writing to it.
-
-The server writes `jobs.sqlite3` in WAL mode, so a reader neither waits for it nor holds it up.
-"""
+"""What the server has kept, read from its database without ever writing to it, and what changed
+between two versions of one session."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from stemlens.service.panel.context import PanelContext
-from stemlens.service.panel.shown import Shown
+from stemlens.service.store import Past, Store
 
 LISTED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A job in the lists of the page; `since` is the time of its submit, s since 1970."""
-
-    job: str
-    daw: str
-    project: str
-    state: str
-    error: str
-    since: float
 
 
 class Library:
     """The jobs of one data folder. Each method opens the database anew, so that a server that is
     gone, or a folder that is new, is no special case."""
 
-    def __init__(self, context: PanelContext) -> None:
-        self._context = context
-        self._path = context.data / "jobs.sqlite3"
+    def __init__(self, data: Path) -> None:
+        self._path = data / "jobs.sqlite3"
 
     @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        uri = f"file:{quote(str(self._path))}?mode=ro"
-        database = sqlite3.connect(uri, uri=True, timeout=2.0)
-        database.row_factory = sqlite3.Row
+    def _store(self) -> Iterator[Store]:
+        store = Store.reading(self._path)
         try:
-            yield database
+            yield store
         finally:
-            database.close()
+            store.close()
 
-    def entries(self) -> list[Entry]:
+    def jobs(self) -> list[Past]:
         """The latest jobs, newest first; none where there is no database yet."""
         if not self._path.exists():
             return []
-        with self._database() as database:
-            rows = database.execute(
-                "SELECT id, daw, project, state, coalesce(error, '') AS error, "
-                "coalesce(submitted, created) AS since FROM jobs ORDER BY since DESC LIMIT ?",
-                (LISTED,),
-            ).fetchall()
-        return [Entry(*row) for row in rows]
+        with self._store() as store:
+            return store.history(LISTED)
 
-    def shown(self, job: str) -> Shown | None:
+    def revision(self, job: str) -> int:
+        """The number of a job's last revision, 0 before the first."""
+        with self._store() as store:
+            return store.revision(job)
+
+    def result(self, job: str) -> dict[str, Any] | None:
         """The last revision of a job's result; None while there is none."""
-        if not self._path.exists():
-            return None
-        with self._database() as database:
-            row = database.execute(
-                "SELECT project, document FROM results JOIN jobs ON jobs.id = results.job "
-                "WHERE job = ? ORDER BY revision DESC LIMIT 1",
-                (job,),
-            ).fetchone()
-            files = database.execute(
-                "SELECT track, name, path, is_mix FROM files WHERE job = ? ORDER BY rowid", (job,)
-            ).fetchall()
-            trials = database.execute(
-                "SELECT request, document FROM trials WHERE job = ? ORDER BY rowid", (job,)
-            ).fetchall()
-        if row is None:
-            return None
-        return Shown(
-            job,
-            row["project"],
-            json.loads(row["document"]),
-            tuple((f["track"], f["name"], f["path"], bool(f["is_mix"])) for f in files),
-            [(trial["request"], json.loads(trial["document"])) for trial in trials],
-            f"/audio/{quote(job, safe='')}",
-            self._context.osc,
-            self._context.key,
-        )
+        with self._store() as store:
+            found = store.result(job)
+        return None if found is None else found[0]
+
+    def version_before(self, job: Past) -> Past | None:
+        """The last job of the same project that was done before this one."""
+        with self._store() as store:
+            versions = store.history(LISTED, job.project)
+        done = (one for one in versions if one.state == "done" and one.since < job.since)
+        return next(done, None)
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) -> list[str]:

@@ -14,21 +14,21 @@ from pathlib import Path
 
 from nicegui import events, ui
 
-from stemlens.service.panel.context import PanelContext
 from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.heatmap import heat_map
-from stemlens.service.panel.library import Entry, Library, compare
-from stemlens.service.panel.shown import Shown
-from stemlens_bridge.protocol import JobProgress
+from stemlens.service.panel.library import Library, compare
+from stemlens.service.store import Past
+from stemlens_bridge.protocol import FINAL_STATES, JobProgress
 
 STYLE = Path(__file__).parent / "static" / "panel.css"
 LOOK_S = 0.5
 KEYS = "j and k, or the arrows: the next and the previous job. c: cancel. ?: these keys."
 
 
-def build(context: PanelContext) -> None:
-    """Registers the page; its feed begins at once."""
-    library, feed = Library(context), Feed(context.osc)
+def build(osc: tuple[str, int], data: Path) -> None:
+    """Registers the page of the server that listens at `osc` and keeps its jobs in `data`; its feed
+    begins at once."""
+    library, feed = Library(data), Feed(osc)
 
     @ui.page("/", title="Stemlens")
     def page() -> None:
@@ -72,26 +72,25 @@ class Page:
         if self._feed.version == self._seen:
             return
         self._seen = self._feed.version
-        entries = self._library.entries()
-        running = next((one for one in entries if one.state == "running"), None)
-        left = (entries, self._feed.connected, self._chosen)
+        jobs = self._library.jobs()
+        running = next((one for one in jobs if one.state == "running"), None)
+        left = (jobs, self._feed.connected, self._chosen)
         if left != self._left:  # or mere progress would take the keyboard's focus away
             self._left = left
-            self._lists(entries, running)
+            self._lists(jobs, running)
         self._tell_progress(running)
         chosen = next(
-            (one for one in entries if one.job == self._chosen),
-            running or (entries[0] if entries else None),
+            (one for one in jobs if one.id == self._chosen),
+            running or (jobs[0] if jobs else None),
         )
-        shown = self._library.shown(chosen.job) if chosen else None
-        looks = (chosen, shown and (shown.document["revision"], len(shown.trials)))
-        if looks != self._looks:  # what plays and what is typed there outlives mere progress
+        looks = (chosen, self._library.revision(chosen.id) if chosen else 0)
+        if looks != self._looks:  # or mere progress would read and draw it all again
             self._looks = looks
             self._main.clear()
             with self._main:
-                self._result(entries, chosen, shown)
+                self._result(chosen)
 
-    def _lists(self, entries: list[Entry], running: Entry | None) -> None:
+    def _lists(self, jobs: list[Past], running: Past | None) -> None:
         for place in (self._banner, self._jobs):
             place.clear()
         if not self._feed.connected:
@@ -106,22 +105,22 @@ class Page:
             text("h1", "Stemlens")
             self._button("Dark or light", self._dark.toggle)
             self._now(running)
-            for title, states in (("Queue", ("open", "queued")), ("History", HISTORY)):
-                listed = [one for one in entries if one.state in states]
+            for title, states in (("Queue", ("open", "queued")), ("History", FINAL_STATES)):
+                listed = [one for one in jobs if one.state in states]
                 if listed:
                     text("h2", title)
                 for one in listed:
                     self._entry(one)
                     if one.state == "queued":
-                        self._button("Do this first", partial(self._feed.put_first, one.job))
-                        self._button("Cancel", partial(self._feed.cancel, one.job))
+                        self._button("Do this first", partial(self._feed.put_first, one.id))
+                        self._button("Cancel", partial(self._feed.cancel, one.id))
 
     def _button(self, words: str, action: events.Handler[events.GenericEventArguments]) -> ui.html:
         button = text("button", words)
         button.on("click", action)
         return button
 
-    def _now(self, running: Entry | None) -> None:
+    def _now(self, running: Past | None) -> None:
         text("h2", "Now")
         if running is None:
             text("p", "No job runs.", "sl-muted")
@@ -132,22 +131,22 @@ class Page:
         self._bar = ui.element("progress").props('max=1 value=0 aria-label="Progress"')
         self._button("Cancel", self._sure.open)
 
-    def _tell_progress(self, running: Entry | None) -> None:
+    def _tell_progress(self, running: Past | None) -> None:
         if running is None:
             return
-        told = self._feed.progress.get(running.job) or JobProgress(running.job, "it begins", 0.0)
+        told = self._feed.progress.get(running.id) or JobProgress(running.id, "it begins", 0.0)
         words = f"{told.stage}, {told.fraction * 100:.0f} %"
         if told.left_s >= 1:
             words += f", {told.left_s:.0f} s left in this stage"
         self._stage.set_content(html.escape(words))
         self._bar.props(f"value={told.fraction:.3f}")
 
-    def _entry(self, one: Entry) -> None:
+    def _entry(self, one: Past) -> None:
         button = self._button(
-            f"{one.project or one.job} · {one.state} · {when(one.since)}",
-            lambda: self._choose(one.job),
+            f"{one.project or one.id} · {one.state} · {when(one.since)}",
+            lambda: self._choose(one.id),
         )
-        pressed = "true" if one.job == self._chosen else "false"
+        pressed = "true" if one.id == self._chosen else "false"
         button.classes("sl-job").props(f"aria-pressed={pressed}")
 
     def _choose(self, job: str) -> None:
@@ -157,11 +156,11 @@ class Page:
 
     def _cancel(self) -> None:
         self._sure.close()
-        for one in self._library.entries():
+        for one in self._library.jobs():
             if one.state == "running":
-                self._feed.cancel(one.job)
+                self._feed.cancel(one.id)
 
-    def _result(self, entries: list[Entry], chosen: Entry | None, shown: Shown | None) -> None:
+    def _result(self, chosen: Past | None) -> None:
         if chosen is None:
             text("h2", "No session yet")
             text(
@@ -170,29 +169,21 @@ class Page:
                 "drop a folder of stems on a watched folder ('stemlens serve --watch FOLDER').",
             )
             return
-        text("h2", chosen.project or chosen.job)
+        text("h2", chosen.project or chosen.id)
         if chosen.error:
             text("p", chosen.error)
-        if shown is None:
-            if chosen.state not in HISTORY:
+        document = self._library.result(chosen.id)
+        if document is None:
+            if chosen.state not in FINAL_STATES:
                 text("p", "The first results come in a moment.", "sl-muted")
             return
-        before = next(
-            (
-                one
-                for one in entries
-                if one.project == chosen.project
-                and one.state == "done"
-                and one.since < chosen.since
-            ),
-            None,
-        )
-        earlier = before and self._library.shown(before.job)
+        before = self._library.version_before(chosen)
+        earlier = before and self._library.result(before.id)
         if before and earlier:
-            changes = "; ".join(compare(earlier.document, shown.document)) or "no change"
+            changes = "; ".join(compare(earlier, document)) or "no change"
             text("p", f"Since {when(before.since)}: {changes}.")
-        ui.html(heat_map(shown.document), sanitize=False)
-        for warning in shown.document["warnings"]:
+        ui.html(heat_map(document), sanitize=False)
+        for warning in document["warnings"]:
             text("p", warning["message"], "sl-muted")
 
     def _key(self, event: events.KeyEventArguments) -> None:
@@ -201,17 +192,14 @@ class Page:
         if event.key == "?":
             self._help.open()
         elif event.key == "c":
-            if any(one.state == "running" for one in self._library.entries()):
+            if any(one.state == "running" for one in self._library.jobs()):
                 self._sure.open()
         elif event.key in ("j", "k", "ArrowDown", "ArrowUp"):
-            jobs = [one.job for one in self._library.entries()]
+            ids = [one.id for one in self._library.jobs()]
             step = 1 if event.key in ("j", "ArrowDown") else -1
-            if jobs:
-                at = jobs.index(self._chosen) if self._chosen in jobs else 0
-                self._choose(jobs[max(0, min(len(jobs) - 1, at + step))])
-
-
-HISTORY = ("done", "failed", "cancelled")
+            if ids:
+                at = ids.index(self._chosen) if self._chosen in ids else 0
+                self._choose(ids[max(0, min(len(ids) - 1, at + step))])
 
 
 def when(since: float) -> str:
