@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 
 from stemlens import (
@@ -32,20 +31,25 @@ from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
+    DataFolder,
     Device,
     MaxMinutes,
     SeparatorName,
+    ServerPort,
+    SettleSeconds,
     TaggerName,
     choice,
+    data_folder,
     loaded_tagger,
     progress_bars,
 )
 from stemlens.scorecache import MAX_BYTES, ScoreCache
+from stemlens.service.settings import Settings
 from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import MASTERS, PORT, SEPARATIONS, UNITS, VALUES, Options, read_policy
+from stemlens_bridge.protocol import MASTERS, SEPARATIONS, UNITS, VALUES, Options, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -63,6 +67,8 @@ cli_service.add(app)
 cli_watch.add(app)
 
 STOPPED = 130
+SERVING = Settings(Path())
+"""What serve does unless it is told otherwise."""
 
 PolicyFile = Annotated[
     Path | None, typer.Option(metavar="TOML", help="What is told, and how (docs/annotations.md).")
@@ -330,11 +336,9 @@ def scores(
 @app.command()
 def serve(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")] = PORT,
-    data: Annotated[
-        Path | None, typer.Option(help="Where jobs and results are kept.", metavar="DIR")
-    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = SERVING.host,
+    port: ServerPort = SERVING.port,
+    data: DataFolder = None,
     allow: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Files below may be read too.")
     ] = None,
@@ -345,13 +349,13 @@ def serve(
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
     panel: Annotated[
         bool, typer.Option("--panel/--no-panel", help="A page in the browser that shows it all.")
-    ] = True,
+    ] = SERVING.panel,
     next_port: Annotated[
         bool, typer.Option("--next-port", help="Where the port is taken, use the next free one.")
     ] = False,
     panel_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Where that page is; 0: any port.")
-    ] = PORT + 1,
+    ] = SERVING.panel_port,
     watch: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Analyse what is dropped there (docs/watch.md)."),
@@ -363,20 +367,23 @@ def serve(
     watch_poll: Annotated[
         bool, typer.Option("--watch-poll", help="Look each second; for network drives.")
     ] = False,
+    settle_s: SettleSeconds = SERVING.settle_s,
     memory_gb: Annotated[
         float | None,
         typer.Option(min=0.5, help="The memory for analyses.", show_default="all there is"),
     ] = None,
     hang_s: Annotated[
         float, typer.Option(min=1, help="A job that stands still for so many seconds fails.")
-    ] = 120.0,
-    spare_gb: Annotated[float, typer.Option(min=0, help="Free disk space that stays free.")] = 1.0,
+    ] = SERVING.hang_s,
+    spare_gb: Annotated[
+        float, typer.Option(min=0, help="Free disk space that stays free.")
+    ] = SERVING.spare_gb,
     keep_jobs: Annotated[
         int, typer.Option(min=1, help="How many ended jobs are remembered.")
-    ] = 1000,
+    ] = SERVING.keep_jobs,
     keep_days: Annotated[
         float, typer.Option(min=0, help="For how many days they are remembered.")
-    ] = 90.0,
+    ] = SERVING.keep_days,
     config_file: Annotated[
         Path | None,
         typer.Option(
@@ -397,11 +404,10 @@ def serve(
         print(*config.text(ctx), sep="\n")
         return
     from stemlens.service.server import Server
-    from stemlens.service.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = Settings(
-        data=(data or Path(platformdirs.user_data_dir("stemlens"))).absolute(),
+        data=data_folder(data),
         host=host,
         port=port,
         device=choice(device, DEVICES, "--device"),
@@ -414,6 +420,7 @@ def serve(
         watch=tuple(folder.absolute() for folder in watch or ()),
         watch_output=watch_out,
         watch_polling=watch_poll,
+        settle_s=settle_s,
         memory_gb=memory_gb,
         hang_s=hang_s,
         spare_gb=spare_gb,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
+import platformdirs
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -23,6 +25,13 @@ SeparatorName = Annotated[
     str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
 ]
 Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Where jobs and results are kept.")
+]
+ServerPort = Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")]
+SettleSeconds = Annotated[
+    float, typer.Option(min=0.1, help="Dropped files are taken when quiet for so many seconds.")
+]
 MaxMinutes = Annotated[
     float, typer.Option(min=0.1, help="Longer files are refused, minutes.", show_default=True)
 ]
@@ -69,3 +78,8 @@ def choice(value: str, allowed: tuple[str, ...], option: str) -> str:
             f"{value!r} is not one of {', '.join(allowed)}.", param_hint=option
         )
     return value
+
+
+def data_folder(given: Path | None) -> Path:
+    """The server's folder: the one given, or the user's."""
+    return (given or Path(platformdirs.user_data_dir("stemlens"))).absolute()

@@ -9,13 +9,12 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
-import platformdirs
 import typer
 
 from stemlens import autostart
+from stemlens.cli_common import DataFolder, data_folder
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
 from stemlens_bridge.commands import common
@@ -85,16 +84,15 @@ def duration(seconds: float) -> str:
 
 
 def doctor(
-    data: Annotated[Path | None, typer.Option(help="The server's folder.", metavar="DIR")] = None,
+    data: DataFolder = None,
     server: Server = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Look over this installation, and say how to mend what is not right."""
     from stemlens.doctor import findings
 
-    place = (data or Path(platformdirs.user_data_dir("stemlens"))).absolute()
     found = []
-    for finding in findings(place, *_address(server)):
+    for finding in findings(data_folder(data), *_address(server)):
         found.append(finding)
         if as_json:
             continue

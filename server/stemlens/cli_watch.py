@@ -8,15 +8,23 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 
-from stemlens.cli_common import DEVICES, Device, choice
+from stemlens.cli_common import (
+    DEVICES,
+    DataFolder,
+    Device,
+    ServerPort,
+    SettleSeconds,
+    choice,
+    data_folder,
+)
+from stemlens.service.settings import Settings
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import PORT
 
 PATIENCE_S = 10.0  # with --once, for files that are quiet and not complete
 ASK_EVERY_S = 0.2
+SERVING = Settings(Path())
 
 
 def add(app: typer.Typer) -> None:
@@ -35,23 +43,22 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="End when all that lies there is done.")
     ] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="Where jobs and results are kept.", metavar="DIR")
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")] = PORT,
+    settle_s: SettleSeconds = SERVING.settle_s,
+    data: DataFolder = None,
+    port: ServerPort = SERVING.port,
     device: Device = "auto",
 ) -> None:
     """Analyse each session that is dropped into a folder. Ctrl-C stops."""
     from stemlens.service.server import Server
-    from stemlens.service.settings import Settings
 
     settings = Settings(
-        data=(data or Path(platformdirs.user_data_dir("stemlens"))).absolute(),
+        data=data_folder(data),
         port=port,
         device=choice(device, DEVICES, "--device"),
         watch=tuple(folder.absolute() for folder in folders),
         watch_output=out,
         watch_polling=poll,
+        settle_s=settle_s,
     )
     for folder in settings.watch:
         if not folder.is_dir():

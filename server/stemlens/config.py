@@ -64,11 +64,8 @@ def read(path: Path, ctx: typer.Context) -> dict[str, Any]:
             raise _invalid(path, f"{key} is {json.dumps(value)}; it must be {kind}")
         try:
             known[key].process_value(ctx, value)
-        except Exception as error:  # the library's own usage error, of whichever release
-            why = getattr(error, "message", None)
-            if why is None:
-                raise
-            raise _invalid(path, f"{key} is {json.dumps(value)}: {why}") from error
+        except typer.BadParameter as error:
+            raise _invalid(path, f"{key} is {json.dumps(value)}: {error.message}") from error
     return given
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -61,7 +60,7 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
     browser_page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     data, port = running / "data", free_port()
     with ServerProcess(data, "--panel-port", str(port)) as server:
-        url = panel_url(server)
+        url = server.until(lambda health: health["panel"])["panel"]
         assert url == f"http://127.0.0.1:{port}"
         browser_page.goto(url)
         expect(browser_page.get_by_text("No session yet")).to_be_visible(timeout=WAIT_MS)
@@ -94,18 +93,6 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         with ServerProcess(data, "--panel-port", str(port), port=server.port):
             expect(done).to_be_visible(timeout=WAIT_MS)
             expect(browser_page.get_by_text("Connection lost")).to_be_hidden(timeout=WAIT_MS)
-
-
-def panel_url(server: ServerProcess) -> str:
-    """Where the panel is, once it is there."""
-    until = time.monotonic() + 60
-    with Client(server.address) as client:
-        while time.monotonic() < until:
-            url = client.health()["panel"]
-            if url is not None:
-                return str(url)
-            time.sleep(0.1)  # there is no event to wait for from outside
-    raise AssertionError(f"no panel came: {server.log.read_text()}")
 
 
 def test_only_pages_of_its_own_get_an_answer() -> None:

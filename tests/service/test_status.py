@@ -27,6 +27,7 @@ def stemlens(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_status_of_a_server_that_rests(server: ServerProcess) -> None:
+    server.until(lambda health: health["worker"] == "ready")
     done = stemlens("status", "--server", f"127.0.0.1:{server.port}")
     assert done.returncode == 0 and "Nothing is being analysed." in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if "free for" not in line)

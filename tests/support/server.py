@@ -7,10 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from stemlens_bridge.client import Client
 
 START_LIMIT_S = 30.0
 READY = re.compile(r"listens on \S+:(\d+)")
@@ -48,6 +52,17 @@ class ServerProcess:
         """The worker process there is now."""
         (worker,) = psutil.Process(self.process.pid).children()
         return worker
+
+    def until(self, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The server's health as soon as this holds of it; there is no event to wait for."""
+        deadline = time.monotonic() + 2 * START_LIMIT_S
+        with Client(self.address) as client:
+            while time.monotonic() < deadline:
+                health = client.health()
+                if holds(health):
+                    return health
+                time.sleep(0.1)
+        raise AssertionError(f"it never came to that: {self.log.read_text()}")
 
     def kill(self) -> None:
         """As by `kill -9`."""
