@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from benchmarks.measuring import Failed, measured
+from benchmarks import page
+from benchmarks.measuring import measured
 
 ROUNDS, MESSAGES, QUESTIONS, WATCH_ROUNDS, SOAK_MINUTES = 200, 1_000_000, 1000, 10, 30
 
@@ -110,33 +111,18 @@ def soak() -> Iterator[str]:
         )
 
 
-SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
+SECTIONS: dict[str, page.Section] = {
     "kill": kill_rounds,
     "malformed": malformed,
     "latency": latency,
     "watching": watching,
     "soak": soak,
 }
-
-
-def main(*wanted: str) -> None:
-    """Prints the page, or the sections wanted; one that fails is told and does not end the rest."""
-    print("# What the service withstands\n")
-    print(
-        f"Made by `make reliability` on {os.cpu_count()} cores ({platform.machine()}), Python "
-        f"{platform.python_version()}, no GPU.\n"
-    )
-    for name in wanted or SECTIONS:
-        try:
-            for line in SECTIONS[name]():
-                print(line, flush=True)
-        except Failed as failure:
-            print(f"*This section failed: {failure}*")
-        print()
-
+HEAD = (
+    "# What the service withstands\n\n"
+    f"Made by `make reliability` on {os.cpu_count()} cores ({platform.machine()}), Python "
+    f"{platform.python_version()}, no GPU.\n"
+)
 
 if __name__ == "__main__":
-    unknown = [name for name in sys.argv[1:] if name not in SECTIONS]
-    if unknown:
-        raise SystemExit(f"There is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.")
-    main(*sys.argv[1:])
+    page.show(HEAD, SECTIONS, sys.argv[1:])
