@@ -30,8 +30,9 @@ def main() -> int:
     if pull.returncode:
         return pull.returncode
     with (WORK / "server.log").open("w") as log:
+        data = ["--data", str(WORK / "data")]
         server = subprocess.Popen(
-            [*stemlens, "serve", "--port", "0", "--data", str(WORK / "data"), "--allow", str(HERE)],
+            [*stemlens, "serve", "--port", "0", "--no-panel", *data, "--allow", str(HERE)],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -144,7 +144,7 @@ class Client:
                 stem.name,
                 str(stem.path),
                 stem.gain_db,
-                json.dumps({"kind": stem.kind, "group": stem.group, **stem.facts}),
+                json.dumps(stem.told_facts),
             )
             for stem in session.stems
         ]

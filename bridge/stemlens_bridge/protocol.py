@@ -268,8 +268,8 @@ class JobCancel(Message):
 class JobFirst(Message):
     """Puts a job that waits before all others, because someone looks at it. Answered by its state.
 
-    Jobs that were submitted are done before those of watched folders, which wait longer but not
-    for each other. What runs already is not interrupted.
+    Otherwise jobs that were submitted are done before those of watched folders. What runs already
+    is not interrupted.
     """
 
     job: str

@@ -91,6 +91,11 @@ class Stem:
                 f"{MAX_GAIN_DB:g} dB either way make sense.",
             )
 
+    @property
+    def told_facts(self) -> dict[str, Any]:
+        """What a DAW knows of it beside id, name, file and gain, as messages and files have it."""
+        return {"kind": self.kind, "group": self.group, **self.facts}
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -174,9 +179,7 @@ class Session:
                 "id": stem.id,
                 "name": stem.name,
                 "gain_db": stem.gain_db,
-                "kind": stem.kind,
-                "group": stem.group,
-                **stem.facts,
+                **stem.told_facts,
             }
             for stem in self.stems
         ]

@@ -291,12 +291,10 @@ class Server:
 
     def _stem(self, message: JobStem, peer: Peer) -> None:
         stem = stem_of(message)
-        facts = {"kind": stem.kind, "group": stem.group, **stem.facts}
-        file = JobFile(stem.id, stem.name, str(stem.path), stem.gain_db, json.dumps(facts))
-        self._put(message.job, file, peer)
+        self._put(message.job, JobFile.of_stem(stem), peer)
 
     def _mix(self, message: JobMix, peer: Peer) -> None:
-        self._put(message.job, JobFile("", "mix", message.path, 0.0, "{}", is_mix=True), peer)
+        self._put(message.job, JobFile.of_mix(message.path), peer)
 
     def _put(self, job_id: str, file: JobFile, peer: Peer) -> None:
         job = self._store.known(job_id)

@@ -20,6 +20,7 @@ from typing import Any
 
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
+from stemlens_bridge.session import Stem
 
 SCHEMA_VERSION = 3
 PATIENCE_S = 1.0  # with another program's lock: so long nobody else is answered
@@ -125,6 +126,17 @@ class JobFile:
     size: int | None = None
     mtime_ns: int | None = None
     sha256: str | None = None
+
+    @classmethod
+    def of_stem(cls, stem: Stem) -> JobFile:
+        """A stem that was handed over."""
+        facts = json.dumps(stem.told_facts)
+        return cls(stem.id, stem.name, str(stem.path), stem.gain_db, facts)
+
+    @classmethod
+    def of_mix(cls, path: str) -> JobFile:
+        """The mix that was handed over."""
+        return cls("", "mix", path, 0.0, "{}", is_mix=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ taken. Nothing that goes wrong with one session stops the watching.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sqlite3
 import threading
@@ -155,7 +154,9 @@ class WatchDesk:
     async def _submit(self, candidate: Candidate, session: Session, target: Target) -> None:
         for text in (session.project, *(stem.id for stem in session.stems)):
             require_text(text)
-        files = _files(session)
+        files = [JobFile.of_stem(stem) for stem in session.stems]
+        if session.mix is not None:
+            files.append(JobFile.of_mix(str(session.mix)))
         frozen = await asyncio.to_thread(
             lambda: [freeze(file, self._halt, self._places) for file in files]
         )
@@ -242,19 +243,3 @@ def _kept(how: Callable[..., None], target: Target, *what: object) -> None:
 
 def _tell_error(target: Target, error: StemlensError) -> None:
     _kept(results.write_error, target, error)
-
-
-def _files(session: Session) -> list[JobFile]:
-    files = [
-        JobFile(
-            stem.id,
-            stem.name,
-            str(stem.path),
-            stem.gain_db,
-            json.dumps({"kind": stem.kind, "group": stem.group, **stem.facts}),
-        )
-        for stem in session.stems
-    ]
-    if session.mix is not None:
-        files.append(JobFile("", "mix", str(session.mix), 0.0, "{}", is_mix=True))
-    return files
