@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.link import Link, connect, unreachable
+from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     FINAL_STATES,
     MAX_JOB_ID,
@@ -96,14 +96,14 @@ def new_job_id(project: str) -> str:
 
 
 class Client:
-    """One server, reached over one link; `transport` is "udp" or "tcp".
+    """One server, reached over one link; `transport` is "udp" or "tcp". A key that
+    the server may want is the user's (`keys.of_user`).
 
     A context manager. All methods block; they are made for a process beside the DAW, never for
     the DAW's own user-interface thread.
     """
 
     def __init__(self, server: tuple[str, int], transport: str = "udp") -> None:
-        self._server = server
         self._link: Link = connect(server, transport)
 
     def __enter__(self) -> Client:
@@ -128,7 +128,7 @@ class Client:
             for message in self._link.receive(FIRST_RETRY_S):
                 if isinstance(message, answer):
                     return message
-        raise unreachable(self._server)
+        raise self._link.unanswered()
 
     def submit(self, session: Session, options: Options, job: str) -> JobState:
         """Hands a session to the server; returns when the server has promised to do it.
@@ -197,7 +197,7 @@ class Client:
                         on_missing()
                         until = 0.0  # and submit again at once
             if heard is None and time.monotonic() - started > patience_s:
-                raise unreachable(self._server)
+                raise self._link.unanswered()
             if heard is not None and time.monotonic() - heard > LOYALTY_S:
                 raise _stopped(job)
 

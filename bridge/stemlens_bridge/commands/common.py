@@ -39,6 +39,12 @@ def server_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where the Stemlens server listens (127.0.0.1:{PORT})",
     )
     parser.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the server's key, for a server on another machine (docs/remote.md)",
+    )
 
 
 def option_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,14 @@ MAX_LINE = 1 << 28  # a result with many stems has a few MB
 
 
 class Child:
-    """`name` is what the log calls it, `command` what is run. Subclasses say what becomes of it."""
+    """`name` is what the log calls it, `command` what is run, in this process's `environment` if it
+    has none of its own. Subclasses say what becomes of it."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._name, self._command = name, command
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -33,6 +38,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=MAX_LINE,
+                env=self._environment,
                 # A Ctrl-C in the terminal is for the server alone, which then ends its processes.
                 start_new_session=sys.platform != "win32",
             )
