@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from stemlens_bridge.errors import StemlensError
@@ -130,8 +132,16 @@ class Client:
                     return message
         raise self._link.unanswered()
 
-    def submit(self, session: Session, options: Options, job: str) -> JobState:
+    def submit(
+        self,
+        session: Session,
+        options: Options,
+        job: str,
+        places: Mapping[Path, str] = MappingProxyType({}),
+    ) -> JobState:
         """Hands a session to the server; returns when the server has promised to do it.
+
+        `places`: where the server has the files that it does not have where we have them.
 
         Raises `server_unreachable`, `server_stopped` or what the server objects to.
         """
@@ -142,13 +152,14 @@ class Client:
                 job,
                 stem.id,
                 stem.name,
-                str(stem.path),
+                places.get(stem.path, str(stem.path)),
                 stem.gain_db,
                 json.dumps(stem.told_facts),
             )
             for stem in session.stems
         ]
-        mixes = [JobMix(job, str(session.mix))] if session.mix else []
+        mix = session.mix
+        mixes = [JobMix(job, places.get(mix, str(mix)))] if mix else []
 
         def send_stems() -> None:
             for message in [*stems, *mixes]:

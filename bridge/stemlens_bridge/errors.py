@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "port_in_use": "another program uses the port",
     "too_many": "more came at once than the server takes",
     "not_authorised": "another machine's message was not stamped with the server's key",
+    "upload_failed": "a file could not be sent to the server's machine",
     "key_invalid": "the file of a key cannot be read, or holds none",
     "data_in_use": "another server uses the same data folder",
     "remote_not_allowed": "the server was asked to listen to other machines without leave",

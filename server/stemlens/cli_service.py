@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,6 +21,8 @@ from stemlens.cli_common import DataFolder, data_folder
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
 from stemlens_bridge.commands import common
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.keys import Key
 from stemlens_bridge.protocol import FINAL_STATES, PORT
 
 Server = Annotated[str, typer.Option("--server", metavar="HOST:PORT", help="Where it listens.")]
@@ -49,6 +54,18 @@ def _address(text: str) -> tuple[str, int]:
         raise typer.BadParameter(str(error), param_hint="--server") from error
 
 
+def remote_link(report: Mapping[str, Any]) -> str:
+    """The panel's link for other machines, with the token that lets them in; "" where the server is
+    not for them, or its key cannot be read by us."""
+    if not report.get("key"):
+        return ""
+    try:
+        token = Key.read(Path(report["key"])).token()
+    except StemlensError:
+        return ""
+    return f"http://{socket.gethostname()}:{urlsplit(report['panel']).port}/#key={token}"
+
+
 def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """A report of `/stemlens/healthy` for people."""
     yield f"Stemlens {report['version']}, up for {duration(report['uptime_s'])}"
@@ -70,6 +87,8 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"Waiting: {waiting:,}. Ended: {ended or 'none yet'}."
     if report["panel"]:
         yield f"Panel: {report['panel']}"
+    if report["panel"] and (link := remote_link(report)):
+        yield f"  from other machines: {link}"
     yield f"{report['free_gb']:.1f} GB free for {report['data']}"
 
 

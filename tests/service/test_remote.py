@@ -3,11 +3,12 @@ one, since to the server whoever comes from there is not on the loopback."""
 
 from __future__ import annotations
 
-import socket
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.network import HOST, remote
 from support.server import ServerProcess
 
 from stemlens.service.door import Door, is_loopback
@@ -19,20 +20,6 @@ from stemlens_bridge.keys import Key
 from stemlens_bridge.link import UdpLink
 from stemlens_bridge.protocol import Error, JobState, JobStatus, Options, Ping, Pong, Subscribe
 from stemlens_bridge.session import Session
-
-
-def own_address() -> str | None:
-    """This machine's address in its network; nothing is sent to find it out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
-
-
-HOST = own_address()
-remote = pytest.mark.skipif(HOST is None, reason="this machine is in no network")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +88,21 @@ def test_what_was_heard_in_the_network_cannot_be_sent_again(
         came += link.receive(5)
     link.close()
     assert len([message for message in came if isinstance(message, Pong)]) == 1
+
+
+@remote
+def test_the_example_of_the_page_is_let_in(
+    shared: ServerProcess, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "remote.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(shared.log.parent)
+    names: dict[str, bytes] = {}
+    exec(code, names)
+    link = UdpLink(shared.address, key)
+    link._socket.send(names["packet"])
+    assert isinstance(link.receive(5)[0], Pong)
+    link.close()
 
 
 @remote

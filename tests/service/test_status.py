@@ -14,7 +14,8 @@ import pytest
 from support.server import ServerProcess
 
 from stemlens import doctor
-from stemlens.cli_service import duration, status_lines
+from stemlens.cli_service import duration, remote_link, status_lines
+from stemlens_bridge.keys import Key
 
 
 def stemlens(*words: str) -> subprocess.CompletedProcess[str]:
@@ -123,3 +124,13 @@ def test_a_taken_port_is_said_and_the_next_one_is_used_on_request(
         ServerProcess(tmp_path / "one", port=server.port)
     with ServerProcess(tmp_path / "two", "--next-port", port=server.port) as other:
         assert server.port < other.port < server.port + 20
+
+
+def test_the_panels_link_for_other_machines_shows_its_token_and_not_the_key(tmp_path: Path) -> None:
+    key = Key.made(tmp_path / "key")
+    report = {"key": str(tmp_path / "key"), "panel": "http://127.0.0.1:9421"}
+    link = remote_link(report)
+    assert link.endswith(f":9421/#key={key.token()}") and "127.0.0.1" not in link
+    assert key.secret.decode() not in link
+    assert remote_link({**report, "key": None}) == ""
+    assert remote_link({**report, "key": str(tmp_path / "of somebody else")}) == ""

@@ -159,7 +159,12 @@ def results_of(
     job = job or new_job_id(session.project)
     with Client(given.server, given.transport) as client:
         try:
-            client.submit(session, session.options(options), job)
+            places = {}
+            if getattr(given, "upload", False):
+                from stemlens_bridge.upload import upload
+
+                places = upload(session, given.server, given.transport, progress(sys.stderr))
+            client.submit(session, session.options(options), job, places)
             return client.follow(job, progress(sys.stderr), so_far(sys.stderr))
         except KeyboardInterrupt:
             print(f"\nstemlens-bridge: cancelling {job} …", file=sys.stderr)

@@ -54,6 +54,13 @@ class Door:
         return self._gate.admit(message)
 
 
+def near(host: str) -> str:
+    """The address by which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
+        host, host
+    )
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own, as nobody else can have it."""
     try:

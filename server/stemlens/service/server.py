@@ -32,7 +32,7 @@ import filelock
 from stemlens import __version__
 from stemlens.separation import demucs_models
 from stemlens.service import diskspace
-from stemlens.service.door import Door
+from stemlens.service.door import Door, key_file
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.panel_link import PanelLink
 from stemlens.service.places import Places, default_folders
@@ -42,6 +42,7 @@ from stemlens.service.runner import Runner
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
 from stemlens.service.transport import Peer, Transport
+from stemlens.service.uploads import folder_of
 from stemlens.service.watch.desk import WatchDesk
 from stemlens_bridge import jsontext, osc
 from stemlens_bridge.errors import StemlensError
@@ -101,9 +102,8 @@ class Server:
                 "that, add --allow-remote.",
             )
         self._settings = settings
-        self._places = Places(
-            [*default_folders(), *settings.allow, *settings.watch, settings.data / "unpacked"]
-        )
+        own = (settings.data / "unpacked", folder_of(settings.data))
+        self._places = Places([*default_folders(), *settings.allow, *settings.watch, *own])
         results = settings.data / "results"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -274,6 +274,7 @@ class Server:
             "uptime_s": time.monotonic() - self._started,
             "data": str(self._settings.data),
             "panel": self._panel.url if self._panel else None,
+            "key": str(key) if (key := key_file(self._settings)) else None,
             "free_gb": diskspace.free_gb(self._settings.data),
             **self._runner.health(),
         }
