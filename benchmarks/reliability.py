@@ -63,6 +63,14 @@ def malformed() -> Iterator[str]:
     )
 
 
+ASKED = {
+    "idle": "ping, idle",
+    "ping": "ping",
+    "open": "open a job",
+    "flooded": "ping over TCP beside a flood of datagrams, nothing analysed",
+}
+
+
 def latency() -> Iterator[str]:
     found = measured("latency", str(QUESTIONS))
     yield "## Answers under load"
@@ -74,7 +82,7 @@ def latency() -> Iterator[str]:
     yield ""
     yield "| ms | median | 99 % | worst |"
     yield "|---|---|---|---|"
-    for name, told in (("idle", "ping, idle"), ("ping", "ping"), ("open", "open a job")):
+    for name, told in ASKED.items():
         row = found[name]
         ms = " | ".join(f"{1000 * row[key]:.1f}" for key in ("median_s", "p99_s", "worst_s"))
         yield f"| {told} | {ms} |"

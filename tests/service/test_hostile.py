@@ -15,7 +15,7 @@ import pytest
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
-from stemlens.service.freezing import freeze
+from stemlens.service.freezing import freeze, require_unchanged
 from stemlens.service.link import WorkerLink
 from stemlens.service.places import Places, is_elsewhere
 from stemlens.service.store import JobFile
@@ -146,6 +146,23 @@ def test_paths_of_windows_that_are_no_files_of_this_machine(path: str) -> None:
 )
 def test_paths_of_windows_that_are(path: str) -> None:
     assert not is_elsewhere(path, [r"C:\Users\me", r"\\nas\music"])
+
+
+def test_a_link_that_is_turned_while_the_job_waits_leads_nowhere(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "secret.wav"
+    inside.mkdir()
+    for path in (inside / "kick.wav", outside):
+        path.write_bytes(b"the same size and content")
+    places = Places([inside])
+    (inside / "stem.wav").symlink_to(inside / "kick.wav")
+    frozen = freeze(JobFile("t", "t", str(inside / "stem.wav"), 0, "{}"), places=places)
+    os.utime(outside, ns=(frozen.mtime_ns or 0,) * 2)
+    require_unchanged([frozen], places)
+    (inside / "stem.wav").unlink()
+    (inside / "stem.wav").symlink_to(outside)
+    with pytest.raises(StemlensError) as caught:
+        require_unchanged([frozen], places)
+    assert caught.value.code == "path_not_allowed"
 
 
 def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class Server:
         self._transport = Transport(self._receive, self._refuse, self._door.seal)
         self._complaints = Buckets(COMPLAINTS, MAX_COMPLAINTS)
         self._replies = Replies(self._store, self._transport)
-        self._runner = Runner(self._store, self._replies, results, settings)
+        self._runner = Runner(self._store, self._replies, results, settings, self._places)
         self._started = time.monotonic()
         self._panel = PanelLink(settings) if settings.panel else None
         self.watch: WatchDesk | None = None
@@ -384,7 +384,8 @@ class Server:
     async def _compare(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
         """A submit that came before: harmless if the files that are still there are the same."""
         there = [file for file in files if file.sha256 and os.path.exists(file.path)]
-        if not await asyncio.to_thread(lambda: all(is_unchanged(file, stop) for file in there)):
+        same = (is_unchanged(file, self._places, stop) for file in there)
+        if not await asyncio.to_thread(all, same):
             raise _exists(job)
 
     def _status(self, message: JobStatus, peer: Peer) -> None:

@@ -30,6 +30,7 @@ from stemlens.scorecache import ScoreCache
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.memory import lacks_memory
+from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens.service.trial_lane import TrialLane
 from stemlens.tagging import Tagger, weights
@@ -141,7 +142,8 @@ class Worker:
             weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
         on_progress("loading the tagger", 0.0)
         tagger = self._loaded(options.tagger)
-        require_unchanged(JobFile(**file) for file in spec["files"])
+        places = Places(map(Path, spec["places"]))
+        require_unchanged((JobFile(**file) for file in spec["files"]), places)
         session = Session(
             project=spec["project"],
             daw=spec["daw"],
