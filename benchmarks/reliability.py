@@ -15,6 +15,7 @@ from benchmarks import page
 from benchmarks.measuring import measured
 
 ROUNDS, MESSAGES, QUESTIONS, WATCH_ROUNDS, SOAK_MINUTES = 200, 1_000_000, 1000, 10, 30
+LOSS_JOBS = 30
 
 
 def kill_rounds() -> Iterator[str]:
@@ -61,6 +62,34 @@ def malformed() -> Iterator[str]:
         "| the server's memory before, half way, after, MiB | | "
         f"{found['first_mib']:.0f}, {found['half_mib']:.0f}, {found['last_mib']:.0f} |"
     )
+
+
+def loss() -> Iterator[str]:
+    found = {
+        probability: row
+        for probability, row in measured("loss", str(LOSS_JOBS)).items()
+        if isinstance(row, dict)
+    }
+    yield "## A bad network"
+    yield ""
+    first = next(iter(found.values()))
+    yield (
+        "Sessions of two stems over UDP through a relay that loses each datagram with the "
+        "probability given, in both directions, and else doubles it or lets others overtake it "
+        f"with the same one. A result has some {first['messages_a_job']:.0f} messages; a job is "
+        "whole when all of them have come with the numbers of its file."
+    )
+    yield ""
+    yield (
+        "| loss | jobs | whole (target: all) | to the whole result, s: median | worst "
+        "| datagrams lost | doubled | overtaken |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for probability, row in found.items():
+        yield (
+            f"| {probability} | {row['jobs']} | {row['whole']} | {row['median_s']:.1f} | "
+            f"{row['worst_s']:.1f} | {row['lost']:,} | {row['doubled']:,} | {row['overtaken']:,} |"
+        )
 
 
 ASKED = {
@@ -135,6 +164,7 @@ def soak() -> Iterator[str]:
 SECTIONS: dict[str, page.Section] = {
     "kill": kill_rounds,
     "malformed": malformed,
+    "loss": loss,
     "latency": latency,
     "watching": watching,
     "upload": upload,
