@@ -451,7 +451,8 @@ class Healthy(Message):
     """How the server is, as a JSON object: `version`, `uptime_s`, `worker` ("starting", "ready",
     "busy"), `running` (null, or the job with its `stage`, `fraction`, `since_s` and `left_s`),
     `jobs` (how many are in each state), `panel` (its URL, or null), `key` (the file with the key
-    for other machines, or null), `free_gb` (of the disk with its data) and `data`."""
+    for other machines, or null), `free_gb` (of the disk with its data), `data` and `log`
+    (its file, or null)."""
 
     report: str
 

@@ -9,7 +9,6 @@ user. torch is imported only by commands that tag something.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from stemlens.cli_common import (
     DEVICES,
     DataFolder,
     Device,
+    LogFolder,
     MaxMinutes,
     SeparatorName,
     ServerPort,
@@ -44,6 +44,7 @@ from stemlens.cli_common import (
     progress_bars,
 )
 from stemlens.scorecache import MAX_BYTES, ScoreCache
+from stemlens.service import logs
 from stemlens.service.settings import Settings
 from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
@@ -339,6 +340,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = SERVING.host,
     port: ServerPort = SERVING.port,
     data: DataFolder = None,
+    log_dir: LogFolder = None,
     allow: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Files below may be read too.")
     ] = None,
@@ -420,7 +422,7 @@ def serve(
     from stemlens.service.door import key_file
     from stemlens.service.server import Server
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.to_terminal()
     settings = Settings(
         data=data_folder(data),
         host=host,
@@ -446,13 +448,17 @@ def serve(
     )
     server = Server(settings)
 
-    def ready(bound: int) -> None:
-        print(f"Stemlens {__version__} listens on {host}:{bound} (UDP and TCP).", flush=True)
-        if shared := key_file(settings):
-            print(
-                f"Other machines need the key in {shared} (docs/remote.md). Who has it can use "
-                "this server and name files that it may read; nothing is encrypted.",
-                file=sys.stderr,
-            )
+    with logs.kept(logs.folder(log_dir, data)) as note:
 
-    asyncio.run(server.run(ready))
+        def ready(bound: int) -> None:
+            told = f"Stemlens {__version__} listens on {host}:{bound} (UDP and TCP)."
+            note(told)
+            print(told, flush=True)
+            if shared := key_file(settings):
+                print(
+                    f"Other machines need the key in {shared} (docs/remote.md). Who has it can use "
+                    "this server and name files that it may read; nothing is encrypted.",
+                    file=sys.stderr,
+                )
+
+        asyncio.run(server.run(ready))

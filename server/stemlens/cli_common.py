@@ -28,6 +28,15 @@ Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(D
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where jobs and results are kept.")
 ]
+LogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-dir",
+        metavar="DIR",
+        help="Where the log is kept.",
+        show_default="'logs' below --data where that is given, else where the system keeps logs",
+    ),
+]
 ServerPort = Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")]
 SettleSeconds = Annotated[
     float, typer.Option(min=0.1, help="Dropped files are taken when quiet for so many seconds.")

@@ -44,7 +44,11 @@ def status(server: Server = HERE, as_json: AsJson = False) -> None:
     """Show what a running server does: the job at work, what waits, what is done."""
     with Client(_address(server)) as client:
         report = client.health()
-    print(json.dumps(report, indent=1) if as_json else "\n".join(status_lines(report)))
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    for line in status_lines(report):
+        print(terminal.plain(line))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -89,6 +93,7 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"Panel: {report['panel']}"
     if report["panel"] and (link := remote_link(report)):
         yield f"  from other machines: {link}"
+    yield f"Log: {report.get('log') or 'not kept in a file'}"
     yield f"{report['free_gb']:.1f} GB free for {report['data']}"
 
 

@@ -1,7 +1,8 @@
 """A process of the server's own: started, heard, and replaced whenever it ends.
 
 Both sides speak JSON, one object a line, over the process's standard input and output. When the
-server is gone its end of the pipe closes, by which the process knows to end.
+server is gone its end of the pipe closes, by which the process knows to end. What it prints on
+standard error goes to the server's log.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from stemlens.service.standard_error import StandardError
+
 log = logging.getLogger(__name__)
 
 MAX_LINE = 1 << 28  # a result with many stems has a few MB
+LAST_WORDS_S = 1.0
 
 
 class Child:
@@ -33,15 +37,20 @@ class Child:
     async def keep(self) -> None:
         """Keeps a process alive; returns after `stop`."""
         while not self._stopping:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=MAX_LINE,
-                env=self._environment,
-                # A Ctrl-C in the terminal is for the server alone, which then ends its processes.
-                start_new_session=sys.platform != "win32",
-            )
+            said = StandardError(self._name)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=said.far,
+                    limit=MAX_LINE,
+                    env=self._environment,
+                    # A Ctrl-C in the terminal is for the server alone, which then ends them.
+                    start_new_session=sys.platform != "win32",
+                )
+            finally:
+                said.follow()
             self._process = process
             if self._stopping:  # while it was being started
                 process.kill()
@@ -52,6 +61,7 @@ class Child:
                 self._hear(line)
             code = await process.wait()
             self._process = None
+            await asyncio.to_thread(said.ended, LAST_WORDS_S)
             pause_s = self._ended(code)
             if not self._stopping:
                 log.warning("%s %d ended with code %s", self._name, process.pid, code)

@@ -11,6 +11,7 @@ the file that STEMLENS_KEY names.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import socket
@@ -75,6 +76,7 @@ def end_with_server() -> None:
 if __name__ == "__main__":
     own_events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    faulthandler.enable()
     first = json.loads(sys.stdin.readline())
     threading.Thread(target=end_with_server, daemon=True).start()
     main(first, own_events)

@@ -31,7 +31,7 @@ import filelock
 
 from stemlens import __version__
 from stemlens.separation import demucs_models
-from stemlens.service import diskspace
+from stemlens.service import diskspace, logs
 from stemlens.service.door import Door, key_file
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.panel_link import PanelLink
@@ -273,6 +273,7 @@ class Server:
             "version": __version__,
             "uptime_s": time.monotonic() - self._started,
             "data": str(self._settings.data),
+            "log": logs.current(),
             "panel": self._panel.url if self._panel else None,
             "key": str(key) if (key := key_file(self._settings)) else None,
             "free_gb": diskspace.free_gb(self._settings.data),

@@ -27,6 +27,7 @@ from stemlens import tagging
 from stemlens.analysis import revisions
 from stemlens.opening import OpenedSession, Progress, open_game
 from stemlens.scorecache import ScoreCache
+from stemlens.service import logs
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.memory import lacks_memory
@@ -199,7 +200,7 @@ def _stem(file: dict[str, Any]) -> Stem:
 
 def main(device: str, events: TextIO) -> None:
     """Works for the server at the other end of standard input."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker: %(message)s")
+    logs.to_terminal(logs.OF_A_CHILD)
     worker = Worker(device, events)
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
     threading.Thread(target=worker.live.run, name="live", daemon=True).start()
