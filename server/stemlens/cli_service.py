@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 import sys
 import textwrap
@@ -15,9 +16,12 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from stemlens import autostart
+from stemlens import autostart, config
 from stemlens.cli_common import DataFolder, data_folder
+from stemlens.service import logs
+from stemlens.service.settings import Settings
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
 from stemlens_bridge.commands import common
@@ -30,6 +34,7 @@ HERE = f"127.0.0.1:{PORT}"
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Take the place of somebody else's file.")]
 starting = typer.Typer(no_args_is_help=True, help="Start the server at every login.")
+NO_FILE = Path(os.devnull)
 SIGNS = {"ok": "ok", "note": "–", "problem": "!!"}
 
 
@@ -107,16 +112,42 @@ def duration(seconds: float) -> str:
     return f"{whole / 3600:.1f} h" if whole < 172_800 else f"{whole // 86_400} days"
 
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="TOML",
+        help="The server's options.",
+        show_default="config.toml in your configuration folder",
+    ),
+]
+
+
 def doctor(
+    ctx: typer.Context,
+    config_file: ConfigFile = None,
     data: DataFolder = None,
-    server: Server = HERE,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where it listens.", show_default="as configured"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look over this installation, and say how to mend what is not right."""
     from stemlens.doctor import findings
+    from stemlens.doctor.serving import configuration
 
     found = []
-    for finding in findings(data_folder(data), *_address(server)):
+    path = config_file or config.default_path()
+    there = path if config_file or path.is_file() else NO_FILE
+    wrong = None
+    try:
+        options = config.without_words(_serve(ctx), there)
+    except StemlensError as error:
+        options, wrong = config.without_words(_serve(ctx), NO_FILE), error
+    settings = _settings(options, data, server)
+    log = logs.folder(options["log_dir"], data or options["data"])
+    for finding in (*configuration(path, wrong), *findings(settings, log)):
         found.append(finding)
         if as_json:
             continue
@@ -130,6 +161,32 @@ def doctor(
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     if any(finding.state == "problem" for finding in found):
         sys.exit(1)
+
+
+def _serve(ctx: typer.Context) -> TyperCommand:
+    group = ctx.find_root().command
+    assert isinstance(group, TyperGroup)
+    serve = group.commands["serve"]
+    assert isinstance(serve, TyperCommand)
+    return serve
+
+
+def _settings(options: Mapping[str, Any], data: Path | None, server: str | None) -> Settings:
+    """What `doctor` looks at, of the options of `serve`."""
+    everywhere = options["host"] in ("0.0.0.0", "::")
+    host = "127.0.0.1" if everywhere else options["host"]
+    host, port = _address(server) if server else (host, options["port"])
+    return Settings(
+        data=data_folder(data or options["data"]),
+        host=host,
+        port=port,
+        allow=tuple(options["allow"] or ()),
+        panel=options["panel"],
+        panel_port=options["panel_port"],
+        watch=tuple(options["watch"] or ()),
+        watch_output=options["watch_out"],
+        watch_polling=options["watch_poll"],
+    )
 
 
 @starting.command("install")

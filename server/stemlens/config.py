@@ -17,6 +17,7 @@ from typing import Any
 
 import platformdirs
 import typer
+from typer.core import TyperCommand
 
 from stemlens_bridge.errors import StemlensError
 
@@ -69,6 +70,13 @@ def read(path: Path, ctx: typer.Context) -> dict[str, Any]:
     return given
 
 
+def without_words(command: TyperCommand, path: Path) -> dict[str, Any]:
+    """The options of a command that is given no other option than this file; raises
+    `config_invalid`."""
+    with command.make_context(command.name, ["--config", str(path)]) as ctx:
+        return ctx.params
+
+
 def text(ctx: typer.Context) -> Iterator[str]:
     """The configuration in force as lines of such a file: every option with what it means, as a
     comment where it is as it would be without the file."""
@@ -97,6 +105,4 @@ def _plain(value: Any) -> Any:
 
 
 def _invalid(path: Path, why: str) -> StemlensError:
-    return StemlensError(
-        "config_invalid", f"{path}: {why}. 'stemlens serve --print-config' shows every option."
-    )
+    return StemlensError("config_invalid", f"{path}: {why}. All options are in docs/operation.md.")
