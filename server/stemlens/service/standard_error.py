@@ -12,8 +12,9 @@ import logging
 import os
 import re
 import threading
-import time
 from collections import deque
+
+from stemlens.service.rates import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class StandardError:
     def __init__(self, name: str) -> None:
         self._name = name
         self._near, self.far = os.pipe()
-        self._left, self._since = float(BURST), time.monotonic()
+        self._bucket = Bucket(PER_S, BURST)
         self._out = 0
         self._last: deque[str] = deque(maxlen=LAST)
         self._thread = threading.Thread(target=self._read, name=f"{name} log", daemon=True)
@@ -59,15 +60,12 @@ class StandardError:
     def _hear(self, line: str) -> None:
         if not line:
             return
-        now = time.monotonic()
-        self._left = min(self._left + PER_S * (now - self._since), BURST)
-        self._since = now
-        if self._left < 1:
+        if self._bucket.debt_s > 0:
             self._out += 1
             self._last.append(line)
             return
         self._tell_left_out()
-        self._left -= 1
+        self._bucket.take()
         self._tell(line)
 
     def _tell_left_out(self, last: deque[str] | tuple[str, ...] = ()) -> None:
