@@ -15,8 +15,9 @@ import psutil
 import pytest
 from support.server import ServerProcess
 
-from stemlens.doctor import programs, serving
+from stemlens.doctor import findings, programs, serving
 from stemlens.service.settings import Settings
+from stemlens_bridge.errors import StemlensError
 
 WITHOUT_LOG = {"version": "1", "panel": None, "log": None}
 Mount = namedtuple("Mount", "device mountpoint fstype opts")
@@ -80,6 +81,19 @@ def test_a_server_that_runs_has_its_port_by_right(server: ServerProcess) -> None
     assert (found.state, found.told) == ("ok", str(server.log.parent / "logs" / "stemlens.log"))
     (found,) = serving.panel(Settings(Path(), panel_port=0), report)
     assert found.state == "note" and "has none" in found.told
+
+
+def test_a_server_that_wants_a_key_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wants_a_key(address: tuple[str, int]) -> None:
+        raise StemlensError("not_authorised", "It wants a key.")
+
+    monkeypatch.setattr(serving, "report", wants_a_key)
+    monkeypatch.setattr(programs, "compute", lambda: iter(()))
+    told = {one.about: one for one in findings(Settings(tmp_path), tmp_path)}
+    assert told["server"].state == "problem" and "It wants a key." in told["server"].told
+    assert "STEMLENS_KEY" in told["server"].mend and "clock" in told
 
 
 def test_a_port_that_another_program_has_is_a_problem_and_names_it() -> None:

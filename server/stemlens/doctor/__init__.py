@@ -15,6 +15,7 @@ from stemlens.doctor import programs, serving
 from stemlens.doctor.finding import Finding
 from stemlens.service.settings import Settings
 from stemlens_bridge import __version__
+from stemlens_bridge.errors import StemlensError
 
 __all__ = ["Finding", "findings"]
 
@@ -24,11 +25,15 @@ def findings(settings: Settings, log: Path) -> Iterator[Finding]:
     that folder."""
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield Finding("ok", "version", f"Stemlens {__version__}, {python}")
-    report = serving.report((settings.host, settings.port))
     yield from serving.data_folder(settings.data)
-    yield from serving.log_folder(log, report)
-    yield from serving.listening(settings.host, settings.port, report)
-    yield from serving.panel(settings, report)
+    try:
+        report = serving.report((settings.host, settings.port))
+    except StemlensError as error:
+        yield serving.refused(settings.host, settings.port, error)
+    else:
+        yield from serving.log_folder(log, report)
+        yield from serving.listening(settings.host, settings.port, report)
+        yield from serving.panel(settings, report)
     yield from serving.folders(settings)
     yield from serving.clock()
     yield from programs.tagger_weights()

@@ -18,6 +18,7 @@ from stemlens.doctor.finding import Finding, State
 from stemlens.service import logs
 from stemlens.service.diskspace import free_gb
 from stemlens.service.settings import Settings
+from stemlens_bridge import keys
 from stemlens_bridge.client import Client
 from stemlens_bridge.errors import StemlensError
 
@@ -33,7 +34,8 @@ _TAKEN = "End it, or take another: stemlens serve"
 
 
 def report(address: tuple[str, int]) -> dict[str, Any] | None:
-    """What the server that listens there says of itself; None where none does."""
+    """What the server that listens there says of itself; None where none does. Raises what a
+    client is refused with."""
     if not address[1]:
         return None
     try:
@@ -92,6 +94,12 @@ def listening(host: str, port: int, report: Mapping[str, Any] | None) -> Iterato
         return
     who = _owner(port) or "another program"
     yield Finding("problem", "server", f"port {port} is taken by {who}", f"{_TAKEN} --next-port")
+
+
+def refused(host: str, port: int, why: StemlensError) -> Finding:
+    """That a server is there and does not answer this user."""
+    mend = f"{keys.VARIABLE}=FILE names its key (docs/remote.md)."
+    return Finding("problem", "server", f"one listens on {host}:{port}. {why.message}", mend)
 
 
 def panel(settings: Settings, report: Mapping[str, Any] | None) -> Iterator[Finding]:
@@ -202,7 +210,8 @@ def _is_writable(place: Path) -> bool:
 
 
 def _is_taken(host: str, port: int, kind: socket.SocketKind) -> bool:
-    with closing(socket.socket(socket.AF_INET, kind)) as tried:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, kind)) as tried:
         if kind == socket.SOCK_STREAM and sys.platform != "win32":
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         try:
