@@ -83,6 +83,7 @@ def kept(place: Path) -> Iterator[Note]:
 
     try:
         yield note
+        note("the server ends")
     except Exception as error:
         note(f"the server ends: {error}", logging.ERROR)
         raise
