@@ -55,6 +55,7 @@ def submit(client: Client, session: Session, how: str) -> str:
         ("hung", "worker_hung", "stood still at 'separating'", "stood still"),
         ("crash", "worker_died", "SIGSEGV, a crash in native code", CRASH),
     ],
+    ids=["hungry", "hung", "crash"],
 )
 def test_a_job_that_breaks_its_worker_fails_with_the_reason_and_the_next_one_runs(
     limited: ServerProcess, mix: Session, how: str, code: str, said: str, logged: str
