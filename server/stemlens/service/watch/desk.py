@@ -167,8 +167,12 @@ class WatchDesk:
         for attempt in count(1):
             job = job_id(session.project, content, attempt)
             known = self._store.job(job)
-            if known is None or known.state not in ("failed", "cancelled"):
+            if known is None or known.state not in FINAL_STATES:
                 break
+            if known.state == "done":
+                if self._has_result(job):
+                    break
+                continue  # it was done by a version whose results this one cannot read
             if known.error_code != "files_changed" and target.error.exists():
                 return  # told already, and nothing has changed since
         self._targets[job][target] = (candidate, content)
@@ -182,6 +186,12 @@ class WatchDesk:
             self._start_next()
         elif known.state == "done":
             self._ended(job)
+
+    def _has_result(self, job: str) -> bool:
+        try:
+            return self._store.result(job) is not None
+        except StemlensError:
+            return False
 
     async def _refuse(self, candidate: Candidate, error: StemlensError) -> None:
         self._readiness.take(candidate)
