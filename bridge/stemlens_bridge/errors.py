@@ -57,7 +57,7 @@ CODES: dict[str, str] = {
     "daw_unreachable": "the DAW, or the part of it that must listen, does not answer",
     "daw_failed": "the DAW answered that it could not do something",
     "project_invalid": "a DAW's project file cannot be read or is not what it seems",
-    "result_invalid": "a result file is not a Stemlens result",
+    "result_invalid": "a result is not of Stemlens, or has a form that this version cannot read",
     "export_incomplete": "an export is not finished, or lacks stems",
     "tracks_unmatched": "stems and tracks could not be told apart or found",
     "nothing_to_analyse": "no track sounds, or none is selected",

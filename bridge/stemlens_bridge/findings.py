@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stemlens_bridge import jsontext
+from stemlens_bridge import jsontext, schemas
 from stemlens_bridge.client import Results
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
@@ -28,7 +28,6 @@ from stemlens_bridge.session import Session
 from stemlens_bridge.tempo import TempoMap
 
 SCHEMA = "stemlens.findings/1"
-RESULT_SCHEMA = "stemlens.analysis/1"
 REST_NAME = "Master bus (rest)"  # the stem that plays what the mix has beyond the stems
 COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 
@@ -120,10 +119,9 @@ class Findings:
             raise _invalid(path, f"cannot be read: {error.strerror}") from error
         except ValueError as error:
             raise _invalid(path, f"is not JSON: {error}") from error
-        if not isinstance(document, Mapping) or document.get("schema") != RESULT_SCHEMA:
-            raise _invalid(path, f"is not a result of Stemlens (schema {RESULT_SCHEMA})")
+        known = schemas.require(document, schemas.RESULT, str(path))
         try:
-            return cls.from_document(document)
+            return cls.from_document(known)
         except KeyError as error:
             raise _invalid(path, f"is incomplete: it lacks {error}") from error
         except (TypeError, ValueError, AttributeError) as error:

@@ -29,7 +29,7 @@ from stemlens.cli_common import (
 )
 from stemlens.scorecache import ScoreCache
 from stemlens.service.delivery import trial_messages
-from stemlens_bridge import jsontext
+from stemlens_bridge import jsontext, schemas
 from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Kept, Options, TrialDone, Verified
@@ -256,20 +256,13 @@ def verify(
 
 
 def _trials_file(path: Path) -> dict[str, Any]:
-    from stemlens.edits.document import SCHEMA
-
     try:
         document = jsontext.read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StemlensError("result_invalid", f"{path} cannot be read: {error}.") from error
     except ValueError as error:
         raise StemlensError("result_invalid", f"{path} is not JSON: {error}.") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise StemlensError(
-            "result_invalid",
-            f"{path} is not what 'stemlens try … --json' or 'stemlens suggest … --json' writes.",
-        )
-    return document
+    return schemas.require(document, schemas.TRIALS, str(path))
 
 
 def presets(

@@ -85,19 +85,18 @@ def watch(
 
     def tell(what: str, name: str, more: str) -> None:
         nonlocal failures
-        failures += what == "failed"
-        told = plain(f"{what:<8} {name}  {more}".rstrip())
+        failures += what in ("failed", "unwritten")
+        told = plain(f"{what:<9} {name}  {more}".rstrip())
         print(told, flush=True)
         note(told)
 
     async def end_when_done() -> None:
         patience_s = settings.settle_s + PATIENCE_S
-        while desk.looks == 0 or desk.busy or any(s < patience_s for s in desk.waiting.values()):
+        while desk.looks == 0 or desk.busy or any(one.quiet_s < patience_s for one in desk.waiting):
             await asyncio.sleep(ASK_EVERY_S)
-        for name in desk.waiting:
-            print(
-                f"{plain(name)} is not complete, or still open in another program.", file=sys.stderr
-            )
+        for one in desk.waiting:
+            why = one.why or "its files go on changing"
+            print(plain(f"{one.name} is not complete: {why}."), file=sys.stderr)
         server.stop()
 
     async def serve() -> None:

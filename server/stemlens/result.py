@@ -24,13 +24,12 @@ from numpy.typing import NDArray
 from stemlens.attribution.shares import Shares
 from stemlens.opening import OpenedSession
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
-from stemlens_bridge import __version__, jsontext
+from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, marker, told
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import written
 
-SCHEMA = "stemlens.analysis/1"
 SCORE_DIGITS = 7  # what a float32 knows
 WORTH_A_WARNING_S = 0.1
 PAIRS_TOLD = 5  # of a tag, in `interactions`
@@ -108,7 +107,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
     """The analysis as JSON's dict, with nothing in it that JSON does not know."""
     game = analysis.opened.game
     result: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": schemas.RESULT,
         "revision": analysis.revision,
         "session": _session(analysis),
         "tagger": {

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stemlens.service.store import SCHEMA, TRIALS, WATCHED, JobFile, Store
+from stemlens.service.store import QUEUE, SCHEMA, TRIALS, WATCHED, JobFile, Store
+from stemlens_bridge.errors import StemlensError
+
+RESULT: dict[str, Any] = {
+    "schema": "stemlens.analysis/1",
+    "revision": 1,
+    "session": {"stems": [{"path": "/data/separated/abc/drums.wav"}]},
+    "versions": {"stemlens": "0.1.0"},
+}
 
 
 @pytest.fixture
@@ -84,11 +94,12 @@ def test_what_runs_is_not_replaced(store: Store) -> None:
 def test_history_tells_when_a_job_came_began_and_ended(store: Store) -> None:
     put(store, "job", project="song")
     store.set_state("job", "running")
-    store.finish("job", {"revision": 1}, Path("/result.json"))
+    store.finish("job", RESULT, Path("/result.json"))
     put(store, "other", project="another")
     (latest, past) = store.history(10)
     assert (latest.id, latest.state, latest.finished) == ("other", "queued", None)
     assert (past.id, past.state, past.stems) == ("job", "done", 2)
+    assert past.schema == "stemlens.analysis/1"
     assert past.created <= past.submitted <= past.started <= past.finished  # type: ignore[operator]
     assert [one.id for one in store.history(10, "song")] == ["job"]
     assert store.counts() == {"done": 1, "queued": 1}
@@ -141,3 +152,65 @@ def test_a_wish_that_came_before_the_submit_is_kept(store: Store) -> None:
     store.put_first("two")
     put(store, "two")
     assert order(store) == ["two", "one"]
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"schema": "stemlens.analysis/2", "versions": {"stemlens": "7.1"}}, "Stemlens 7.1"),
+        ({"schema": "stemlens.analysis/0", "versions": None}, "another version"),
+        ({"schema": "something.else/1"}, "not a result"),
+        ({"schema": ""}, "not a result"),
+    ],
+)
+def test_a_result_of_another_form_is_not_taken_for_one_of_this(
+    store: Store, form: dict[str, Any], why: str
+) -> None:
+    put(store, "job", project="song")
+    store.finish("job", {**RESULT, **form}, Path("/result.json"))
+    with pytest.raises(StemlensError, match=why) as caught:
+        store.result("job")
+    assert caught.value.code == "result_invalid" and "'job'" in caught.value.message
+    assert store.history(1)[0].schema == form["schema"]
+
+
+def test_trials_of_another_form_are_left_out(store: Store) -> None:
+    put(store, "job")
+    for version in (1, 2):
+        store.keep_trial("job", f"r{version}", "", {"schema": f"stemlens.trials/{version}"}, "", 3)
+    assert [request for request, _ in store.trials("job")] == ["r1"]
+    with pytest.raises(StemlensError, match=r"reads stemlens\.trials/1"):
+        store.trial("job", "r2")
+
+
+def test_results_that_were_kept_before_forms_were_looked_at_name_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    old = sqlite3.connect(path)
+    old.executescript(SCHEMA + TRIALS + QUEUE + "PRAGMA user_version = 3;")
+    for job, document in (("good", json.dumps(RESULT)), ("bad", "{"), ("bare", "{}")):
+        old.execute(
+            "INSERT INTO jobs (id, daw, project, options, state, created) "
+            "VALUES (?, 'd', 'p', '{}', 'done', 100.0)",
+            (job,),
+        )
+        old.execute("INSERT INTO results VALUES (?, 1, '/result.json', ?)", (job, document))
+    old.commit()
+    old.close()
+    store = Store(path)
+    assert store.result("good") == (RESULT, "/result.json")
+    assert store.names("/separated/abc/") and not store.names("/separated/abd/")
+    for job in ("bad", "bare"):
+        with pytest.raises(StemlensError):
+            store.result(job)
+
+
+def test_a_folder_is_named_by_files_and_by_results_until_their_job_is_forgotten(
+    store: Store,
+) -> None:
+    put(store, "job")
+    assert store.oldest_unfinished_s() == store.history(1)[0].submitted
+    store.finish("job", RESULT, Path("/result.json"))
+    assert store.names("/separated/abc/") and store.names("/a.wav")
+    assert store.oldest_unfinished_s() is None
+    store.forget("job")
+    assert not store.names("/separated/abc/") and not store.names("/a.wav")

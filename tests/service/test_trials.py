@@ -222,6 +222,7 @@ def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) 
     old.commit()
     old.close()
     store = Store(path)
-    store.keep_trial("j", "r", "asked", {"kind": "try"}, "", 10)
-    assert store.trials("j") == [("r", {"kind": "try"})]
+    document = {"schema": "stemlens.trials/1", "kind": "try"}
+    store.keep_trial("j", "r", "asked", document, "", 10)
+    assert store.trials("j") == [("r", document)]
     store.close()

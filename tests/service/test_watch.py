@@ -51,7 +51,7 @@ def test_only_regular_files_inside_the_folder_are_looked_at(tmp_path: Path) -> N
     (found,) = candidates(root)
     assert (found.place, found.kind, len(found.files)) == (song, "folder", 2)
     (song / "Pad.wav.crdownload").touch()
-    assert [one.partial for one in candidates(root)] == [True]
+    assert [bool(one.partial) for one in candidates(root)] == [True]
 
 
 def test_a_session_is_taken_when_it_is_quiet_whole_and_closed(tmp_path: Path) -> None:

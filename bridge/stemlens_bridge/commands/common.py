@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from stemlens_bridge import jsontext, terminal
+from stemlens_bridge import jsontext, schemas, terminal
 from stemlens_bridge.annotations import points
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.findings import RESULT_SCHEMA, Findings
+from stemlens_bridge.findings import Findings
 from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.wording import counted
@@ -200,7 +200,7 @@ def document_of(results: Results) -> dict[str, Any] | None:
         document = json.loads(Path(results.path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    known = isinstance(document, dict) and document.get("schema") == RESULT_SCHEMA
+    known = isinstance(document, dict) and document.get("schema") == schemas.RESULT
     return document if known else None
 
 

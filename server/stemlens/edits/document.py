@@ -19,10 +19,9 @@ from stemlens.edits import bootstrap, terms
 from stemlens.edits.goals import Goal
 from stemlens.edits.suggest import Suggestion, Suggestions
 from stemlens.edits.trials import Trial, TrialSession, Tried
-from stemlens_bridge import __version__
+from stemlens_bridge import __version__, schemas
 from stemlens_bridge.wording import counted
 
-SCHEMA = "stemlens.trials/1"
 DIGITS = 7
 TOLD = 3  # tags in a sentence
 WORTH_TELLING = 0.005
@@ -69,7 +68,7 @@ def of_suggestions(session: TrialSession, found: Suggestions, seed: int = 0) -> 
 def _head(session: TrialSession, kind: str) -> dict[str, Any]:
     material = session.opened.material
     return {
-        "schema": SCHEMA,
+        "schema": schemas.TRIALS,
         "kind": kind,
         "session": {
             "project": material.session.project,

@@ -28,18 +28,20 @@ def freeze(
     """The file with its size, time and SHA-256; raises `audio_missing` or `audio_unreadable`.
 
     `places`: the folders outside which nothing is opened, and what a link led out of while it was
-    opened is not read; raises `path_not_allowed`. Only regular files are opened: a pipe or a device
-    would wait forever. Raises `cancelled` soon after `stop` is set.
+    opened is not read; raises `path_not_allowed`. Only regular files are opened: a pipe would wait
+    forever, and a device may do something. Raises `cancelled` soon after `stop` is set.
     """
     if places is not None:
         places.check(file.path)
     try:
-        # Without O_NONBLOCK, opening a pipe would already wait.
+        if not stat.S_ISREG(os.stat(file.path).st_mode):
+            raise _no_file(file)
+        # Without O_NONBLOCK, opening a pipe would wait, if it became one meanwhile.
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
         with os.fdopen(descriptor, "rb") as opened:
             status = os.fstat(opened.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise StemlensError("audio_unreadable", f"{file.path} is not a file.")
+                raise _no_file(file)
             if places is not None:
                 places.require_inside(file.path, opened.fileno())
             digest = hashlib.sha256()
@@ -58,6 +60,10 @@ def freeze(
     return replace(
         file, size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest.hexdigest()
     )
+
+
+def _no_file(file: JobFile) -> StemlensError:
+    return StemlensError("audio_unreadable", f"{file.path} is not a file.")
 
 
 def is_unchanged(frozen: JobFile, places: Places, stop: threading.Event | None = None) -> bool:

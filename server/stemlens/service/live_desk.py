@@ -96,7 +96,8 @@ class LiveDesk:
     # ------------------------------------------------------------------ what clients say
 
     def open(self, message: LiveOpen, peer: Peer) -> None:
-        """Opens the live mix of a job; raises `job_unknown`, `live_impossible`."""
+        """Opens the live mix of a job; raises `job_unknown`, `live_impossible`, and
+        `result_invalid` for a job of another version."""
         job = self._store.known(message.job)
         answers = self._replies.named(peer, message.reply_port)
         live = self._live
@@ -112,6 +113,7 @@ class LiveDesk:
             return
         if job.state not in SUBMITTED:
             raise _impossible(job.id, job.state, job.error)
+        tracks = self._tracks(job.id)
         if live is not None:
             self._close("another client has opened one", tell=live.peer != answers)
         self._number += 1
@@ -122,7 +124,7 @@ class LiveDesk:
             bool(message.reply_port),
             answers,
             message.start_s,
-            self._tracks(job.id),
+            tracks,
             used=self._clock(),
         )
         self._begin()
@@ -250,10 +252,16 @@ class LiveDesk:
     def _begin(self) -> None:
         live = self._live
         if live is not None and self._worker_ready and not live.begun:
+            try:
+                spec = self._spec(live.job)
+            except StemlensError as error:
+                self._live = None
+                self._tell(live, Error(live.job, error.code, error.message))
+                return
             live.begun = True
             live.attempts += 1
             own = {"number": live.number, "start_s": live.start_s}
-            self._send({"live": {"open": {**self._spec(live.job), **own}}})
+            self._send({"live": {"open": {**spec, **own}}})
             if live.seq:
                 self._play(live)
 

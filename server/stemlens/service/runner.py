@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import re
 import shutil
 import signal
@@ -22,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stemlens.service import diskspace
+from stemlens.service import diskspace, retention
 from stemlens.service.delivery import result_messages, with_trials
 from stemlens.service.link import WorkerLink
 from stemlens.service.live_desk import LiveDesk
@@ -42,6 +43,8 @@ PROGRESS_EVERY_S = 0.7  # so that at least one a second is heard
 RETRY_STORE_S = 1.0
 LET_GO_S = 0.8  # within a second a cancelled job is off the worker, which may be deep in a network
 TIDY_EVERY_S, TIDY_JOBS = 60.0, 20
+CLEAR_EVERY_S = 3600.0
+UNUSED_S = 86_400.0  # so long nobody has to have used what is cleared; unpacking takes less
 MAX_CRASHES = 3
 MAX_FAILED_STARTS = 3
 
@@ -70,6 +73,7 @@ class Runner:
         self._running: Running | None = None
         self._stopped = False
         self._tidied = 0.0
+        self._cleared = -math.inf
         self.live = LiveDesk(store, replies, self._link.send, self._spec)
         self.trials = TrialDesk(
             store, replies, self._link.send, self._spec, results, self._keep_trials
@@ -105,12 +109,12 @@ class Runner:
             try:
                 files = self._store.files(job.id)
                 diskspace.require_room(self._results, files, self._settings.spare_gb)
+                spec = self._spec(job.id)
                 break
             except StemlensError as error:
                 self._fail(job.id, error.code, error.message)
         else:
             return
-        spec = self._spec(job.id)
         self._store.set_state(job.id, "running")
         now = time.monotonic()
         self._running = Running(job.id, Pace.at(now), now)
@@ -118,7 +122,8 @@ class Runner:
         self._replies.tell_state(job.id, subscribers=True)
 
     def _spec(self, job_id: str) -> dict[str, Any]:
-        """All that the worker must know of a job."""
+        """All that the worker must know of a job; raises `result_invalid` where it is to be
+        compared with what this version cannot read."""
         job, files = self._store.known(job_id), self._store.files(job_id)
         return {
             "job": job.id,
@@ -200,6 +205,24 @@ class Runner:
                 with suppress(OSError):
                     self._path(job, ending).unlink(missing_ok=True)
             log.info("job %s is forgotten", job)
+        self._clear_if_due()
+
+    def _clear_if_due(self) -> None:
+        """Deletes unpacked and separated files that belong to no remembered job, if that was not
+        done lately, and if nothing is at work: what is played or tried may belong to a job that
+        failed meanwhile."""
+        at_work = self._running or self.trials.jobs() or self.live.jobs()
+        if at_work or time.monotonic() - self._cleared < CLEAR_EVERY_S:
+            return
+        oldest_s = self._store.oldest_unfinished_s()
+        before_s = min(time.time() - UNUSED_S, math.inf if oldest_s is None else oldest_s)
+        aside = []
+        for name in ("unpacked", "separated"):
+            folder = self._results.with_name(name)
+            aside += retention.put_aside(folder, self._store.names, before_s)
+        self._cleared = time.monotonic()
+        if aside:
+            asyncio.get_running_loop().run_in_executor(None, retention.delete, aside)
 
     def health(self) -> dict[str, Any]:
         """What `/stemlens/healthy` says of worker and jobs."""
@@ -291,6 +314,8 @@ class Runner:
         self._running = None
         if event.get("code") == "out_of_memory":
             self._link.replace()
+        with suppress(sqlite3.OperationalError):
+            self._clear_if_due()  # while no job runs, which may look for what was made before
         self.start_next()
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
@@ -311,11 +336,11 @@ class Runner:
     def _keep_trials(self, job: str) -> None:
         """Puts what was tried on a finished job into its result; what cannot be written there is
         in the trials' own files still."""
-        found = self._store.result(job)
-        if found is None or not found[1]:
-            return
-        result = with_trials(found[0], self._store.trials(job))
         try:
+            found = self._store.result(job)
+            if found is None or not found[1]:
+                return
+            result = with_trials(found[0], self._store.trials(job))
             jsontext.write(Path(found[1]), result)
         except StemlensError as error:
             log.warning("the trials of %s are not in its result: %s", job, error)

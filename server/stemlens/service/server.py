@@ -130,7 +130,9 @@ class Server:
         self._panel = PanelLink(settings) if settings.panel else None
         self.watch: WatchDesk | None = None
         if settings.watch:
-            self.watch = WatchDesk(settings, self._store, self._places, self._runner.start_next)
+            self.watch = WatchDesk(
+                settings, self._store, self._places, self._replies, self._runner.start_next
+            )
             self._replies.listeners.append(self.watch.hear)
         self._freezing: dict[str, threading.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -12,17 +12,21 @@ cancelled. A job that was running when the server died is queued again. Times ar
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stemlens_bridge import schemas
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 from stemlens_bridge.session import Stem
 
-SCHEMA_VERSION = 3
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 4
 PATIENCE_S = 1.0  # with another program's lock: so long nobody else is answered
 SCHEMA = """
 CREATE TABLE jobs (
@@ -80,7 +84,16 @@ ALTER TABLE jobs ADD COLUMN finished REAL;
 UPDATE jobs SET finished = coalesce(submitted, created)
     WHERE state IN ('done', 'failed', 'cancelled');
 """
-STEPS = (SCHEMA, TRIALS, QUEUE)
+FORMS = """
+ALTER TABLE results ADD COLUMN schema TEXT NOT NULL DEFAULT '';
+ALTER TABLE results ADD COLUMN stems TEXT NOT NULL DEFAULT '[]';
+UPDATE results SET
+    schema = coalesce(json_extract(document, '$.schema'), ''),
+    stems = (SELECT json_group_array(json_extract(value, '$.path'))
+             FROM json_each(document, '$.session.stems'))
+    WHERE json_valid(document);
+"""
+STEPS = (SCHEMA, TRIALS, QUEUE, FORMS)
 """What makes each version of the schema of the one before it."""
 
 
@@ -154,6 +167,8 @@ class Past:
     finished: float | None
     error_code: str | None
     error: str | None
+    schema: str | None
+    """That of its result, if it has one."""
 
     @property
     def since(self) -> float:
@@ -394,9 +409,17 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
             self._db.execute("DELETE FROM results WHERE job = ?", (job,))
+            stems = [stem["path"] for stem in document["session"]["stems"]]
             self._db.execute(
-                "INSERT INTO results VALUES (?, ?, ?, ?)",
-                (job, document["revision"], path, json.dumps(document)),
+                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    job,
+                    document["revision"],
+                    path,
+                    json.dumps(document),
+                    document["schema"],
+                    json.dumps(stems, ensure_ascii=False),
+                ),
             )
             self._db.execute(
                 "UPDATE jobs SET state = ?, finished = iif(? = 'done', coalesce(finished, ?), NULL)"
@@ -413,7 +436,8 @@ class Store:
         """The latest jobs, newest first; of one project only where one is named."""
         rows = self._db.execute(
             "SELECT jobs.*, (SELECT count(*) FROM files WHERE job = jobs.id AND NOT is_mix) "
-            "AS stems FROM jobs WHERE ? IS NULL OR project = ? "
+            "AS stems, (SELECT schema FROM results WHERE job = jobs.id ORDER BY revision DESC "
+            "LIMIT 1) AS schema FROM jobs WHERE ? IS NULL OR project = ? "
             "ORDER BY coalesce(submitted, created) DESC LIMIT ?",
             (project, project, limit),
         ).fetchall()
@@ -442,6 +466,22 @@ class Store:
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job,))
         return requests
 
+    def names(self, key: str) -> bool:
+        """Whether a remembered job has to do with files in whose paths this stands."""
+        row = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM files WHERE instr(path, ?1)) "
+            "OR EXISTS (SELECT 1 FROM results WHERE instr(stems, ?1))",
+            (key,),
+        ).fetchone()
+        return bool(row[0])
+
+    def oldest_unfinished_s(self) -> float | None:
+        """When the oldest job was submitted that waits or runs."""
+        (oldest,) = self._db.execute(
+            "SELECT min(submitted) FROM jobs WHERE state IN ('queued', 'running')"
+        ).fetchone()
+        return None if oldest is None else float(oldest)
+
     def keep_trial(
         self, job: str, request: str, asked: str, document: dict[str, Any], path: str, tags: int
     ) -> None:
@@ -452,28 +492,45 @@ class Store:
         )
 
     def trial(self, job: str, request: str) -> TrialDocument | None:
-        """What came of a request, if it is done."""
+        """What came of a request, if it is done; raises `result_invalid` where this version cannot
+        read it."""
         row = self._db.execute(
             "SELECT * FROM trials WHERE job = ? AND request = ?", (job, request)
         ).fetchone()
         if row is None:
             return None
-        return TrialDocument(row["asked"], json.loads(row["document"]), row["path"], row["tags"])
+        document = schemas.read(row["document"], schemas.TRIALS, f"What was tried as {request!r}")
+        return TrialDocument(row["asked"], document, row["path"], row["tags"])
 
     def trials(self, job: str) -> list[tuple[str, dict[str, Any]]]:
-        """All that was tried on a job: requests and documents, in their order."""
+        """All that was tried on a job: requests and documents, in their order. Those that this
+        version cannot read are left out."""
         rows = self._db.execute(
             "SELECT request, document FROM trials WHERE job = ? ORDER BY rowid", (job,)
         ).fetchall()
-        return [(row["request"], json.loads(row["document"])) for row in rows]
+        known = []
+        for row in rows:
+            what = f"What was tried as {row['request']!r}"
+            try:
+                document = schemas.read(row["document"], schemas.TRIALS, what)
+                known.append((row["request"], document))
+            except StemlensError as error:
+                log.warning("%s", error)
+        return known
 
     def result(self, job: str) -> tuple[dict[str, Any], str] | None:
-        """The last revision of a job's result and the path of its file ("" until it is done)."""
+        """The last revision of a job's result and the path of its file ("" until it is done).
+
+        Raises `result_invalid` for one whose form this version does not know.
+        """
         row = self._db.execute(
             "SELECT document, path FROM results WHERE job = ? ORDER BY revision DESC LIMIT 1",
             (job,),
         ).fetchone()
-        return None if row is None else (json.loads(row["document"]), row["path"])
+        if row is None:
+            return None
+        what = f"The result of the job {job!r}"
+        return schemas.read(row["document"], schemas.RESULT, what), row["path"]
 
 
 def _job(row: sqlite3.Row) -> Job:

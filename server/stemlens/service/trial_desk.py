@@ -140,6 +140,7 @@ class TrialDesk:
                     f"The job {message.job!r} is {job.state}, so nothing can be tried on it. "
                     "Submit the session (again) first.",
                 )
+            self._store.result(message.job)  # trials are kept in it, so it must be readable
             if len(self._requests) >= MAX_WAITING:
                 raise StemlensError(
                     "trial_impossible",
@@ -256,9 +257,14 @@ class TrialDesk:
     def _begin(self, key: Key, request: _Request) -> None:
         if not self._worker_ready:
             return
+        try:
+            spec = self._spec(key[0])
+        except StemlensError as error:
+            self._fail(key, error.code, error.message)
+            return
         request.begun = True
         request.attempts += 1
-        self._send({"trial": {"ask": {**self._spec(key[0]), **request.command}}})
+        self._send({"trial": {"ask": {**spec, **request.command}}})
 
     def _finish(self, key: Key, request: _Request, document: dict[str, Any]) -> None:
         folder = self.folder(*key)

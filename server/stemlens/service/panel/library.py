@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stemlens.service.store import Past, Store
+from stemlens_bridge import schemas
+from stemlens_bridge.errors import StemlensError
 
 LISTED = 200
 
@@ -29,11 +32,12 @@ class Library:
             store.close()
 
     def jobs(self) -> list[Past]:
-        """The latest jobs, newest first; none where there is no database yet."""
+        """The latest jobs, newest first; none where there is no database yet. Of one whose result
+        this version cannot read, that is told as its error."""
         if not self._path.exists():
             return []
         with self._store() as store:
-            return store.history(LISTED)
+            return [_explained(past, store) for past in store.history(LISTED)]
 
     def revision(self, job: str) -> int:
         """The number of a job's last revision, 0 before the first."""
@@ -41,9 +45,13 @@ class Library:
             return store.revision(job)
 
     def result(self, job: str) -> dict[str, Any] | None:
-        """The last revision of a job's result; None while there is none."""
+        """The last revision of a job's result; None while there is none, or none that this version
+        can read."""
         with self._store() as store:
-            found = store.result(job)
+            try:
+                found = store.result(job)
+            except StemlensError:  # `jobs` tells
+                return None
         return None if found is None else found[0]
 
     def version_before(self, job: Past) -> Past | None:
@@ -52,6 +60,16 @@ class Library:
             versions = store.history(LISTED, job.project)
         done = (one for one in versions if one.state == "done" and one.since < job.since)
         return next(done, None)
+
+
+def _explained(past: Past, store: Store) -> Past:
+    if past.schema in (None, schemas.RESULT):
+        return past
+    try:
+        store.result(past.id)
+    except StemlensError as error:
+        return replace(past, error_code=error.code, error=error.message)
+    return past
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) -> list[str]:

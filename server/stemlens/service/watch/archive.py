@@ -32,8 +32,13 @@ def unpack(archive: Path, folder: Path, stop: threading.Event) -> None:
     Raises `session_invalid` for what is no zip or a dangerous one, `disk_full`, `output_failed`,
     and `cancelled` soon after `stop` is set.
     """
-    if folder.exists():
+    try:
+        os.utime(folder)  # it is used, and therefore not cleared
         return
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise failed(folder, error) from error
     part = folder.with_name(f"{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)  # of a server that was killed

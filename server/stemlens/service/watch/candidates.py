@@ -10,7 +10,7 @@
 
 Only regular files count. Links to folders are not followed, links to files only where they stay in
 the watched folder. Hidden files and folders, and what DAWs and browsers write beside the audio, are
-passed over.
+passed over. Names are compared as they are read: macOS writes "ö" as two characters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,8 @@ class Candidate:
 
     `root` is the watched folder, `place` the folder of the session's results, and `prefix` what
     their names begin with ("" in a folder of its own). `kind`: described, folder, drop, mix or
-    archive. `stamps` are the files as they are now (None: not there); `partial`: a download of one
-    of them still runs.
+    archive. `stamps` are the files as they are now (None: not there); `partial`: downloads of them
+    that are not finished.
     """
 
     root: Path
@@ -55,7 +55,7 @@ class Candidate:
     prefix: str
     kind: str
     stamps: tuple[tuple[Path, Stamp | None], ...]
-    partial: bool = False
+    partial: tuple[tuple[Path, Stamp], ...] = ()
 
     @property
     def key(self) -> tuple[Path, str, str]:
@@ -71,12 +71,16 @@ class Candidate:
         return self.prefix or self.place.name
 
 
-def candidates(root: Path, *, songs: bool = True) -> Iterator[Candidate]:
+def candidates(
+    root: Path, *, songs: bool = True, without: Collection[Path] = ()
+) -> Iterator[Candidate]:
     """The sessions in a watched folder as it is now; none where it cannot be read.
 
     Without `songs` the files in the root are one session, as those of any other folder are.
+    `without`: folders, links resolved, that are not looked into.
     """
     real = Path(os.path.realpath(root))
+    passed_over = {folder.name.casefold() for folder in without}
     todo = [(root, 0)]
     while todo:
         folder, depth = todo.pop()
@@ -86,18 +90,21 @@ def candidates(root: Path, *, songs: bool = True) -> Iterator[Candidate]:
         except OSError:  # gone, or not ours to read
             continue
         files: dict[Path, Stamp] = {}
-        partial: set[str] = set()
+        partial: dict[Path, Stamp] = {}
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if depth < MAX_DEPTH:
+                    named = entry.name.casefold() in passed_over
+                    if depth < MAX_DEPTH and not (
+                        named and Path(os.path.realpath(entry.path)) in without
+                    ):
                         todo.append((Path(entry.path), depth + 1))
                     continue
-                stem, ending = os.path.splitext(entry.name)
-                if ending.lower() in PARTIAL_ENDINGS:
-                    partial.add(stem)
+                if os.path.splitext(entry.name)[1].lower() in PARTIAL_ENDINGS:
+                    if entry.is_file(follow_symlinks=False):
+                        partial[Path(entry.path)] = _stamp(entry.stat())
                 elif may_belong(entry.name) and _is_inside(entry, real):
                     files[Path(entry.path)] = _stamp(entry.stat())
             except (OSError, ValueError):  # gone meanwhile, a link in a circle
@@ -113,8 +120,14 @@ def session_of(candidate: Candidate) -> Session:
     if candidate.kind == "mix" or len(files) == 1:
         name = candidate.prefix or candidate.place.name
         return Session(project=name, daw="watch", stems=(), mix=files[0])
-    own = [path for path in files if path.stem == candidate.prefix]
+    own = [path for path in files if _name(path) == candidate.prefix]
     export = sorted_out([path for path in files if path not in own])
+    mixes = own if export.mix is None else [*own, export.mix]
+    if len(mixes) > 1:
+        told = ", ".join(path.name for path in mixes)
+        raise StemlensError(
+            "session_invalid", f"More than one file is the mix: {told}. Leave one of them."
+        )
     if len(export.stems) > MAX_STEMS:
         raise StemlensError("session_invalid", f"A session has up to {MAX_STEMS} stems.")
     stems = tuple(
@@ -123,30 +136,48 @@ def session_of(candidate: Candidate) -> Session:
             stem_ids(export.stems), export.names, export.stems, strict=True
         )
     )
-    mix = own[0] if own and export.mix is None else export.mix
+    mix = mixes[0] if mixes else None
     return Session(project=candidate.name, daw="watch", stems=stems, mix=mix)
 
 
 def by_prefix(files: Iterable[Path]) -> dict[str, list[Path]]:
     """Files of one folder as songs: those with the same prefix, and each other file by itself."""
-    files = list(files)
     groups: defaultdict[str, list[Path]] = defaultdict(list)
-    alone = {}
+    alone = []
     for path in files:
-        if prefix := _prefix(path.stem):
+        if prefix := _prefix(_name(path)):
             groups[prefix].append(path)
         else:
-            alone[path.stem] = [path]
-    songs: dict[str, list[Path]] = {}
+            alone.append(path)
+    several: defaultdict[str, list[Path]] = defaultdict(list)
     for prefix, group in groups.items():
         for name, members in _told_apart(prefix, group).items():
             if len(members) > 1:
-                songs[name] = members
+                several[name] += members
             else:
-                alone[members[0].stem] = members
-    for name, members in alone.items():
-        songs[name] = [*songs.get(name, []), *members]  # "Song" is the mix of "Song - Bass" …
+                alone += members
+    songs: dict[str, list[Path]] = dict(several)
+    taken = {name.casefold() for name in songs}
+    for path in alone:
+        if _name(path) in several:  # "Song" is the mix of "Song - Bass" …
+            several[_name(path)].append(path)
+        else:
+            songs[_free_name(path, taken)] = [path]
     return songs
+
+
+def _name(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.stem)
+
+
+def _free_name(path: Path, taken: set[str]) -> str:
+    """A file's name as what its results are called by, with its ending where another has the same;
+    adds it to `taken`, as it is without capitals."""
+    own = _name(path)
+    if own.casefold() in taken:
+        own = unicodedata.normalize("NFC", path.name)
+    taken.add(own.casefold())
+    return own
 
 
 def _prefix(name: str) -> str:
@@ -161,7 +192,7 @@ def _prefix(name: str) -> str:
 def _told_apart(prefix: str, group: list[Path]) -> dict[str, list[Path]]:
     """Songs whose names begin alike ("My Song Bass", "My Tune Bass"): where a last word comes
     twice, what stands before it is the song, if that leaves no file alone."""
-    parts = {path: path.stem.rpartition(" ") for path in group}
+    parts = {path: _name(path).rpartition(" ") for path in group}
     last = Counter(word.casefold() for _, _, word in parts.values())
     finer: defaultdict[str, list[Path]] = defaultdict(list)
     for path, (before, _, _) in parts.items():
@@ -173,26 +204,33 @@ def _told_apart(prefix: str, group: list[Path]) -> dict[str, list[Path]]:
 
 
 def _of_folder(
-    root: Path, folder: Path, files: dict[Path, Stamp], partial: set[str], *, songs: bool
+    root: Path,
+    folder: Path,
+    files: Mapping[Path, Stamp],
+    partial: Mapping[Path, Stamp],
+    *,
+    songs: bool,
 ) -> Iterator[Candidate]:
     def made(kind: str, prefix: str, members: Iterable[Path]) -> Candidate:
         stamps = tuple((path, files[path]) for path in members)
-        waits = bool(partial) if kind == "folder" else any(p.startswith(prefix) for p in partial)
-        return Candidate(root, folder, prefix, kind, stamps, waits)
+        waits = [one for one in partial.items() if _name(one[0]).startswith(prefix)]
+        return Candidate(root, folder, prefix, kind, stamps, tuple(waits))
 
-    for path in files:
-        if path.suffix.lower() == ARCHIVE:
-            yield made("archive", path.stem, [path])
+    taken: set[str] = set()
     audio = sorted(path for path in files if path.suffix.lower() in AUDIO_ENDINGS)
     if folder / FILE_NAME in files:
         named = {path: _stamp_of(path) for path in _described(folder / FILE_NAME)}
         stamps = ((folder / FILE_NAME, files[folder / FILE_NAME]), *named.items())
-        yield Candidate(root, folder, "", "described", stamps, bool(partial))
+        yield Candidate(root, folder, "", "described", stamps, tuple(partial.items()))
     elif audio and not songs:
         yield made("folder", "", audio)
     else:
         for prefix, members in by_prefix(audio).items():
+            taken.add(prefix.casefold())
             yield made("mix" if len(members) == 1 else "drop", prefix, members)
+    for path in files:
+        if path.suffix.lower() == ARCHIVE:
+            yield made("archive", _free_name(path, taken), [path])
 
 
 def _described(path: Path) -> list[Path]:

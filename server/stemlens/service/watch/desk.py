@@ -2,35 +2,46 @@
 is written beside the audio.
 
 Looks and hashing run in threads; the store is used from the loop alone. One session at a time is
-taken. Nothing that goes wrong with one session stops the watching.
+taken. Nothing that goes wrong with one session stops the watching. Results that cannot be written
+stay with the server, and are written when that is possible again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from stemlens.service.freezing import freeze
 from stemlens.service.places import Places
+from stemlens.service.replies import Replies
 from stemlens.service.settings import Settings
 from stemlens.service.store import WATCHED, JobFile, Store
 from stemlens.service.watch import results
 from stemlens.service.watch.archive import unpack
 from stemlens.service.watch.candidates import Candidate, candidates, session_of
 from stemlens.service.watch.content import digest, job_id
-from stemlens.service.watch.folder import Folders
-from stemlens.service.watch.readiness import Readiness
+from stemlens.service.watch.folder import LATE_S, Folders
+from stemlens.service.watch.readiness import Key, Readiness, Waiting
 from stemlens.service.watch.results import Target
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.protocol import FINAL_STATES, JobState, Message, Options
+from stemlens_bridge.protocol import (
+    FINAL_STATES,
+    Error,
+    JobState,
+    Message,
+    Options,
+    Warning_,
+)
 from stemlens_bridge.session import Session, require_text
 
 log = logging.getLogger(__name__)
@@ -38,27 +49,42 @@ log = logging.getLogger(__name__)
 DAW = "watch"
 LOOK_EVERY_S = 0.1  # at most so often, however many changes come
 RETRY_S = 1.0
+REWRITE_S = 30.0  # between tries to write what could not be written
 MOVING = ("audio_missing", "cancelled")  # files went while they were read; the next look tells
+MOVED = ("audio_missing", "files_changed")  # they went, or others came, before their turn
+ABANDONED = "The download {} stood still for an hour: the session is taken without it."
 
 News = Callable[[str, str, str], None]
-"""Told what happened (found, started, done, failed) to which session, and more about it."""
+"""Told what happened (found, waiting, started, done, failed, unwritten, written) to which session,
+and more about it."""
 
 
 class WatchDesk:
     """Watches `settings.watch`; `start_next` is called when a job was queued."""
 
     def __init__(
-        self, settings: Settings, store: Store, places: Places, start_next: Callable[[], None]
+        self,
+        settings: Settings,
+        store: Store,
+        places: Places,
+        replies: Replies,
+        start_next: Callable[[], None],
     ) -> None:
         self._settings, self._store, self._places = settings, store, places
-        self._roots = [root.absolute() for root in settings.watch]
-        self._start_next = start_next
+        self._replies, self._start_next = replies, start_next
+        self._roots = _apart(settings.watch)
+        own = [settings.data, *([settings.watch_output] if settings.watch_output else [])]
+        self._without = {Path(os.path.realpath(folder)) for folder in [*own, *self._roots]}
+        self._mirrors = _mirrors(self._roots)
         self._unpacked = settings.data / "unpacked"
         self._readiness = Readiness(settings.settle_s)
         self._changed = asyncio.Event()
         self._halt = threading.Event()
         self._targets: defaultdict[str, dict[Target, tuple[Candidate, str]]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unwritten: dict[Target, tuple[str, str]] = {}
+        self._rewritten = 0.0
+        self._seen: dict[Key, object] = {}
         self.looks = 0
         self.news: News = lambda what, name, more: log.info("%s: %s %s", what, name, more)
 
@@ -68,39 +94,57 @@ class WatchDesk:
         return bool(self._targets or self._tasks)
 
     @property
-    def waiting(self) -> dict[str, float]:
-        """Sessions that are not complete, and for how long they have been quiet, s."""
-        return self._readiness.waiting
+    def waiting(self) -> Sequence[Waiting]:
+        """Sessions that are not complete."""
+        return list(self._readiness.waiting.values())
 
     async def run(self) -> None:
         """Watches until `stop`."""
         folders = Folders(self._roots, self._changed.set, polling=self._settings.watch_polling)
+        seen, unasked = self._seen, False
         try:
             while not self._halt.is_set():
                 self._changed.clear()
-                patience_s = folders.patience_s()
+                patience_s = await asyncio.to_thread(folders.patience_s)
                 try:
                     await self._look()
+                    self._write_again()
                 except sqlite3.OperationalError as error:
                     log.error("the database cannot be written (%s); trying again", error)
                     patience_s = RETRY_S
+                found_unasked = unasked and folders.listens and self._seen != seen
+                if found_unasked and not await self._hears(LATE_S):
+                    folders.poll("something changed, and nothing was told")
+                seen = self._seen
                 await asyncio.sleep(LOOK_EVERY_S)
                 due_s = self._readiness.next_look_s(time.monotonic())
                 wait_s = patience_s if due_s is None else min(patience_s, due_s)
-                try:
-                    await asyncio.wait_for(self._changed.wait(), wait_s)
-                except TimeoutError:
-                    continue
+                unasked = not await self._hears(wait_s)
         finally:
             await asyncio.to_thread(folders.close)
+
+    async def _hears(self, wait_s: float) -> bool:
+        """Whether the system tells of a change within so many seconds."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), wait_s)
+        except TimeoutError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Ends the watching soon."""
         self._halt.set()
         self._changed.set()
 
+    def look_now(self) -> None:
+        """Looks at once, as if the system had told of a change."""
+        self._changed.set()
+
     async def _look(self) -> None:
         ready = await asyncio.to_thread(self._ready)
+        for waits in self._readiness.stalled():
+            why = f"{waits.name} is not taken yet: {waits.why}."
+            self._tell("waiting", waits.name, why, Warning_("", "export_incomplete", _line(why)))
         for candidate in ready:
             if self._halt.is_set():
                 return
@@ -118,10 +162,23 @@ class WatchDesk:
         self.looks += 1
 
     def _ready(self) -> list[Candidate]:
-        found = [one for root in self._roots for one in candidates(root)]
+        found = [one for root in self._roots for one in candidates(root, without=self._without)]
+        self._seen = {one.key: (one.stamps, one.partial) for one in found}
         return self._readiness.look(found, time.monotonic())
 
+    def _tell(self, what: str, name: str, more: str, message: Message | None = None) -> None:
+        """Tells whoever listens here, and where it is more than the state of a job, the log and
+        all subscribers."""
+        self.news(what, _line(name), _line(more))
+        if message is not None:
+            log.warning("%s", _line(more))
+            self._replies.tell(getattr(message, "job", ""), message, subscribers=True)
+
     async def _take(self, candidate: Candidate) -> None:
+        if candidate.partial:
+            why = ABANDONED.format(candidate.partial[0][0])
+            told = Warning_("", "export_incomplete", _line(why))
+            self._tell("waiting", candidate.name, why, told)
         if candidate.kind != "archive":
             session = await asyncio.to_thread(session_of, candidate)
             await self._submit(candidate, session, self._target(candidate))
@@ -152,11 +209,11 @@ class WatchDesk:
         ]
 
     async def _submit(self, candidate: Candidate, session: Session, target: Target) -> None:
-        for text in (session.project, *(stem.id for stem in session.stems)):
-            require_text(text)
         files = [JobFile.of_stem(stem) for stem in session.stems]
         if session.mix is not None:
             files.append(JobFile.of_mix(str(session.mix)))
+        for text in (session.project, *(file.path for file in files)):
+            require_text(text)
         frozen = await asyncio.to_thread(
             lambda: [freeze(file, self._halt, self._places) for file in files]
         )
@@ -167,25 +224,37 @@ class WatchDesk:
         for attempt in count(1):
             job = job_id(session.project, content, attempt)
             known = self._store.job(job)
-            if known is None or known.state not in ("failed", "cancelled"):
+            if known is None or known.state not in FINAL_STATES:
                 break
-            if known.error_code != "files_changed" and target.error.exists():
+            if known.state == "done":
+                if self._has_result(job):
+                    break
+                continue  # it was done by a version whose results this one cannot read
+            if known.error_code not in MOVED and target.error.exists():
                 return  # told already, and nothing has changed since
         self._targets[job][target] = (candidate, content)
         if known is None or known.state == "open":
             self._store.open(job, DAW, session.project, options.to_json())
             for file in frozen:
                 self._store.put_file(job, file)
-            for older in self._store.queue(job, frozen, WATCHED):
-                self.hear(older, JobState(older, "cancelled", len(frozen)))
-            self.news("found", session.project, f"{len(frozen)} files")
+            replaced = self._store.queue(job, frozen, WATCHED)
+            self._tell("found", session.project, f"{len(frozen)} files")
+            for told in (*replaced, job):
+                self._replies.tell_state(told, subscribers=True)  # and by that, `hear`
             self._start_next()
         elif known.state == "done":
             self._ended(job)
 
+    def _has_result(self, job: str) -> bool:
+        try:
+            return self._store.result(job) is not None
+        except StemlensError:
+            return False
+
     async def _refuse(self, candidate: Candidate, error: StemlensError) -> None:
         self._readiness.take(candidate)
-        self.news("failed", candidate.name, error.message)
+        told = Error("", error.code, _line(error.message))
+        self._tell("failed", candidate.name, error.message, told)
         await asyncio.to_thread(_tell_error, self._target(candidate), error)
 
     def hear(self, job: str, message: Message) -> None:
@@ -193,53 +262,111 @@ class WatchDesk:
         if job not in self._targets or not isinstance(message, JobState):
             return
         if message.state == "running":
-            self.news("started", self._store.known(job).project, "")
+            self._tell("started", self._store.known(job).project, "")
         elif message.state in FINAL_STATES:
             self._ended(job)
 
     def _ended(self, job: str) -> None:
         targets = self._targets.pop(job)
-        known, found = self._store.known(job), self._store.result(job)
+        known = self._store.known(job)
         if known.error_code == "replaced":  # what replaced it tells what became of it
             return
-        if known.error_code == "files_changed":
+        if known.error_code in MOVED:
             for candidate, _ in targets.values():
                 self._readiness.again(candidate.key)
             self._changed.set()
             return
-        if known.state == "done" and found is not None:
-            document, path = found
-            tags = ", ".join(
-                f"{tag['tag']} {100 * tag['score']:.0f}" for tag in document["tags"][:3]
-            )
-            self.news("done", known.project, tags)
+        if known.state == "done":
+            found = self._store.result(job)
+            tags = found[0]["tags"][:3] if found is not None else []
+            told = ", ".join(f"{tag['tag']} {100 * tag['score']:.0f}" for tag in tags)
+            self._tell("done", known.project, told)
             for target, (_, content) in targets.items():
-                self._write(results.write, target, document, Path(path), job, content)
+                self._begin(self._write(target, job, content))
         else:
             error = StemlensError.told(known.error_code or "cancelled", known.error or "Cancelled.")
-            self.news("failed", known.project, error.message)
+            self._tell("failed", known.project, error.message)
             for target in targets:
-                self._write(results.write_error, target, error)
+                self._begin(asyncio.to_thread(_tell_error, target, error))
 
-    def _write(self, how: Callable[..., None], target: Target, *what: object) -> None:
-        task = asyncio.create_task(asyncio.to_thread(_kept, how, target, *what))
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, target: Target, job: str, content: str) -> None:
+        """Writes a job's result where it belongs; if that cannot be done, now and then again."""
+        try:
+            found = self._store.result(job) if target.is_there() else None
+            if found is None:  # renamed, and found under its new name; or forgotten
+                self._unwritten.pop(target, None)
+                return
+            document, path = found
+            await asyncio.to_thread(results.write, target, document, Path(path), job, content)
+        except sqlite3.OperationalError as error:
+            self._keep_unwritten(target, job, content, "output_failed", f"{error}.")
+        except StemlensError as error:
+            self._keep_unwritten(target, job, content, error.code, error.message)
+        except Exception as error:  # whatever it is, it is told
+            log.exception("the result of %s cannot be written", job)
+            self._keep_unwritten(target, job, content, "internal", f"{error!a}.")
+        else:
+            if self._unwritten.pop(target, None) is not None:
+                self._tell("written", target.prefix or target.folder.name, str(target.folder))
+
+    def _keep_unwritten(self, target: Target, job: str, content: str, code: str, why: str) -> None:
+        """What is told once for each result."""
+        if self._unwritten.get(target) != (job, content):
+            self._unwritten[target] = (job, content)
+            why = f"{why} The result is kept, and this is tried again."
+            message = Warning_(job, code, _line(why))
+            self._tell("unwritten", target.prefix or target.folder.name, why, message)
+
+    def _write_again(self) -> None:
+        now = time.monotonic()
+        if self._unwritten and now - self._rewritten >= REWRITE_S:
+            self._rewritten = now
+            for target, (job, content) in self._unwritten.items():
+                self._begin(self._write(target, job, content))
 
     def _target(self, candidate: Candidate) -> Target:
         output = self._settings.watch_output
         if output is None:
             return Target(candidate.place, candidate.prefix)
         inside = candidate.place.relative_to(candidate.root)
-        return Target(output.absolute() / candidate.root.name / inside, candidate.prefix)
+        folder = output.absolute() / self._mirrors[candidate.root] / inside
+        return Target(folder, candidate.prefix, mirrored=True)
 
 
-def _kept(how: Callable[..., None], target: Target, *what: object) -> None:
-    try:
-        how(target, *what)
-    except StemlensError as error:
-        log.warning("%s", error)
+def _apart(folders: Sequence[Path]) -> list[Path]:
+    """Folders to be watched, each once by whatever links it is named."""
+    return list({os.path.realpath(folder): folder.absolute() for folder in folders}.values())
+
+
+def _mirrors(roots: Sequence[Path]) -> dict[Path, str]:
+    """What each watched folder is called in an output folder; those of one name by a part of the
+    hash of their paths too."""
+    names = Counter(root.name.casefold() for root in roots)
+
+    def name(root: Path) -> str:
+        digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+        return root.name if names[root.name.casefold()] == 1 else f"{root.name}-{digest}"
+
+    return {root: name(root) for root in roots}
+
+
+def _line(text: str) -> str:
+    """Text as one line that can be printed and sent; names of files may be any bytes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _tell_error(target: Target, error: StemlensError) -> None:
-    _kept(results.write_error, target, error)
+    if not target.is_there():
+        return
+    try:
+        results.write_error(target, error)
+    except StemlensError as failure:
+        log.warning("%s", _line(failure.message))

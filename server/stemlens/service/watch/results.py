@@ -2,12 +2,13 @@
 or `stemlens-error.txt`.
 
 Each file has a mark by which it is known as ours. A file of that name without the mark is the
-user's: it is left alone, and what should have been written is told in the log.
+user's: it is left alone. Folders are made in an output folder alone, never beside audio.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +27,23 @@ LONGEST = 200  # bytes of a prefix; file systems take 255 for the whole name
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the results of one session go: a folder, and what the files' names begin with."""
+    """Where the results of one session go: a folder, and what the files' names begin with.
+    `mirrored`: in an output folder, where that is made if need be."""
 
     folder: Path
     prefix: str = ""
+    mirrored: bool = False
+
+    def is_there(self) -> bool:
+        """Whether it can be written to: audio may be renamed while it is analysed."""
+        return self.mirrored or self.folder.is_dir()
 
     def path(self, name: str) -> Path:
-        prefix = self.prefix
-        if len(prefix.encode()) > LONGEST:
-            digest = hashlib.sha256(prefix.encode()).hexdigest()[:8]
-            prefix = prefix.encode()[:LONGEST].decode(errors="ignore") + digest
+        """The file of that name."""
+        prefix, told = self.prefix, os.fsencode(self.prefix)
+        if len(told) > LONGEST:
+            digest = hashlib.sha256(told).hexdigest()[:8]
+            prefix = told[:LONGEST].decode(errors="ignore") + digest
         return self.folder / (f"{prefix} {name}" if prefix else name)
 
     @property
@@ -83,19 +91,22 @@ def write_error(target: Target, error: StemlensError) -> None:
     _require_ours(target.error, TEXT_MARK)
     with written(target.error) as part:
         told = f"{error.message} [{error.code}]\n\nDelete this file to have it tried again.\n"
-        part.write_bytes(told.encode() + TEXT_MARK + b".\n")
+        # a name in the sentence may be in no encoding that is known
+        part.write_bytes(told.encode(errors="backslashreplace") + TEXT_MARK + b".\n")
 
 
 def _prepare(target: Target) -> None:
-    try:
-        target.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise failed(target.folder, error) from error
+    if target.mirrored:
+        try:
+            target.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise failed(target.folder, error) from error
 
 
 def _require_ours(path: Path, mark: bytes) -> None:
     try:
-        if path.is_symlink() or (path.exists() and mark not in path.read_bytes()):
+        theirs = path.is_symlink() or (path.exists() and not path.is_file())  # a pipe, a folder
+        if theirs or (path.exists() and mark not in path.read_bytes()):
             raise StemlensError(
                 "output_failed", f"{path} is not from Stemlens and is left alone; rename it."
             )
