@@ -388,6 +388,24 @@ def test_pipes_sockets_and_devices_are_never_opened(
         freeze(JobFile("p", "p", str(described / "pipe.wav"), 0.0, "{}"))
 
 
+def test_no_link_leads_out_of_the_folder_by_a_description(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", song(tmp_path / "outside")
+    for name, path in (("link", "link.wav"), ("named", str(outside / "kick.wav"))):
+        place = root / name
+        place.mkdir(parents=True)
+        (place / "link.wav").symlink_to(outside / "kick.wav")
+        told = {"project": name, "stems": [{"id": "k", "name": "k", "path": path}]}
+        (place / FILE_NAME).write_text(json.dumps(told))
+
+    async def test(watching: Watching) -> None:
+        await watching.until(lambda: len(watching.told) == 4)
+
+    watching = watched(test, tmp_path / "data", root)
+    failed = [(name, more) for what, name, more in watching.told if what == "failed"]
+    assert [name for name, _ in failed] == ["link"] and "leads out" in failed[0][1]
+    assert watching.analysed == [[outside / "kick.wav"]]
+
+
 # ------------------------------------------------------------------------ not written
 
 

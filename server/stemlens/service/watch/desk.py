@@ -86,7 +86,7 @@ class WatchDesk:
         self._rewritten = 0.0
         self._seen: dict[Key, object] = {}
         self.looks = 0
-        self.news: News = lambda what, name, more: log.info("%s: %s %s", what, name, more)
+        self.news: News = _log
 
     @property
     def busy(self) -> bool:
@@ -167,11 +167,10 @@ class WatchDesk:
         return self._readiness.look(found, time.monotonic())
 
     def _tell(self, what: str, name: str, more: str, message: Message | None = None) -> None:
-        """Tells whoever listens here, and where it is more than the state of a job, the log and
-        all subscribers."""
+        """Tells whoever listens here, and where it is more than the state of a job, all
+        subscribers."""
         self.news(what, _line(name), _line(more))
         if message is not None:
-            log.warning("%s", _line(more))
             self._replies.tell(getattr(message, "job", ""), message, subscribers=True)
 
     async def _take(self, candidate: Candidate) -> None:
@@ -353,6 +352,11 @@ def _mirrors(roots: Sequence[Path]) -> dict[Path, str]:
         return root.name if names[root.name.casefold()] == 1 else f"{root.name}-{digest}"
 
     return {root: name(root) for root in roots}
+
+
+def _log(what: str, name: str, more: str) -> None:
+    level = logging.WARNING if what in ("waiting", "failed", "unwritten") else logging.INFO
+    log.log(level, "%s: %s %s", what, name, more)
 
 
 def _line(text: str) -> str:
