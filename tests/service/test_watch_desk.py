@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import unicodedata
+import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -458,6 +459,24 @@ def test_what_was_not_written_is_written_by_the_next_server(tmp_path: Path) -> N
         await watching.until(lambda: (place / "stemlens.json").exists())
 
     assert watched(works, tmp_path / "data", root).analysed == []
+
+
+def test_a_zip_whose_results_lie_there_is_not_unpacked_again(tmp_path: Path) -> None:
+    """As when the server has forgotten its job, and cleared what it had unpacked."""
+    root = tmp_path / "root"
+    root.mkdir()
+    with zipfile.ZipFile(root / "packed.zip", "w") as made:
+        for path in song(tmp_path / "x").iterdir():
+            made.write(path, path.name)
+
+    async def test(watching: Watching) -> None:
+        await watching.until(lambda: (root / "packed stemlens.json").exists())
+
+    assert len(watched(test, tmp_path / "data", root).analysed) == 1
+    assert watched(nothing, tmp_path / "data2", root).told == []
+    assert not (tmp_path / "data2" / "unpacked").exists()
+    (root / "packed stemlens.json").unlink()
+    assert len(watched(test, tmp_path / "data2", root).analysed) == 1
 
 
 # ---------------------------------------------------------------------------- waiting
