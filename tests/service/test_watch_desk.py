@@ -189,7 +189,9 @@ def test_what_is_renamed_while_it_waits_is_done_under_its_new_name(tmp_path: Pat
 
     watching = watched(test, tmp_path / "data", root)
     assert len(watching.analysed) == 1 and watching.count("failed") == 0
-    assert os.listdir(root) == ["after"]
+    with pytest.raises(StemlensError, match="No such file"):
+        results.write_error(Target(root / "before"), StemlensError("internal", "x"))
+    assert os.listdir(root) == ["after"], "no folder was made anew"
     assert sorted(os.listdir(root / "after")) == [
         *("chord.wav", "kick.wav", "stemlens.json", "stemlens.mid", "stemlens.txt")
     ]

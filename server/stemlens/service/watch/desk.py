@@ -144,7 +144,8 @@ class WatchDesk:
         ready = await asyncio.to_thread(self._ready)
         for waits in self._readiness.stalled():
             why = f"{waits.name} is not taken yet: {waits.why}."
-            self._tell("waiting", waits.name, why, Warning_("", "export_incomplete", _line(why)))
+            told = Warning_("", "export_incomplete", _line(why))
+            self._tell("waiting", waits.name, waits.why, told)
         for candidate in ready:
             if self._halt.is_set():
                 return
