@@ -166,7 +166,7 @@ def test_a_storm_of_renames_ends_in_one_job(tmp_path: Path) -> None:
         await asyncio.sleep(0.3)
         await watching.looks()
 
-    watching = watched(test, tmp_path / "data", root, settle_s=0.2)
+    watching = watched(test, tmp_path / "data", root, settle_s=0.6)
     place = root / "song 299"
     assert watching.analysed == [[place / "chord.wav", place / "kick.wav"]]
     assert os.listdir(root) == ["song 299"], "no folder was made anew"
