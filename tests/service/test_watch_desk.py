@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import unicodedata
+import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,7 +166,7 @@ def test_a_storm_of_renames_ends_in_one_job(tmp_path: Path) -> None:
         await asyncio.sleep(0.3)
         await watching.looks()
 
-    watching = watched(test, tmp_path / "data", root, settle_s=0.2)
+    watching = watched(test, tmp_path / "data", root, settle_s=0.6)
     place = root / "song 299"
     assert watching.analysed == [[place / "chord.wav", place / "kick.wav"]]
     assert os.listdir(root) == ["song 299"], "no folder was made anew"
@@ -188,7 +189,9 @@ def test_what_is_renamed_while_it_waits_is_done_under_its_new_name(tmp_path: Pat
 
     watching = watched(test, tmp_path / "data", root)
     assert len(watching.analysed) == 1 and watching.count("failed") == 0
-    assert os.listdir(root) == ["after"]
+    with pytest.raises(StemlensError, match="No such file"):
+        results.write_error(Target(root / "before"), StemlensError("internal", "x"))
+    assert os.listdir(root) == ["after"], "no folder was made anew"
     assert sorted(os.listdir(root / "after")) == [
         *("chord.wav", "kick.wav", "stemlens.json", "stemlens.mid", "stemlens.txt")
     ]
@@ -388,6 +391,24 @@ def test_pipes_sockets_and_devices_are_never_opened(
         freeze(JobFile("p", "p", str(described / "pipe.wav"), 0.0, "{}"))
 
 
+def test_no_link_leads_out_of_the_folder_by_a_description(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", song(tmp_path / "outside")
+    for name, path in (("link", "link.wav"), ("named", str(outside / "kick.wav"))):
+        place = root / name
+        place.mkdir(parents=True)
+        (place / "link.wav").symlink_to(outside / "kick.wav")
+        told = {"project": name, "stems": [{"id": "k", "name": "k", "path": path}]}
+        (place / FILE_NAME).write_text(json.dumps(told))
+
+    async def test(watching: Watching) -> None:
+        await watching.until(lambda: len(watching.told) == 4)
+
+    watching = watched(test, tmp_path / "data", root)
+    failed = [(name, more) for what, name, more in watching.told if what == "failed"]
+    assert [name for name, _ in failed] == ["link"] and "leads out" in failed[0][1]
+    assert watching.analysed == [[outside / "kick.wav"]]
+
+
 # ------------------------------------------------------------------------ not written
 
 
@@ -440,6 +461,24 @@ def test_what_was_not_written_is_written_by_the_next_server(tmp_path: Path) -> N
         await watching.until(lambda: (place / "stemlens.json").exists())
 
     assert watched(works, tmp_path / "data", root).analysed == []
+
+
+def test_a_zip_whose_results_lie_there_is_not_unpacked_again(tmp_path: Path) -> None:
+    """As when the server has forgotten its job, and cleared what it had unpacked."""
+    root = tmp_path / "root"
+    root.mkdir()
+    with zipfile.ZipFile(root / "packed.zip", "w") as made:
+        for path in song(tmp_path / "x").iterdir():
+            made.write(path, path.name)
+
+    async def test(watching: Watching) -> None:
+        await watching.until(lambda: (root / "packed stemlens.json").exists())
+
+    assert len(watched(test, tmp_path / "data", root).analysed) == 1
+    assert watched(nothing, tmp_path / "data2", root).told == []
+    assert not (tmp_path / "data2" / "unpacked").exists()
+    (root / "packed stemlens.json").unlink()
+    assert len(watched(test, tmp_path / "data2", root).analysed) == 1
 
 
 # ---------------------------------------------------------------------------- waiting

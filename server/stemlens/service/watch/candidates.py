@@ -113,8 +113,11 @@ def candidates(
 
 
 def session_of(candidate: Candidate) -> Session:
-    """The session that a candidate is; raises `session_invalid`."""
+    """The session that a candidate is; raises `session_invalid`, and `path_not_allowed` where its
+    `session.json` names a link that leads out of the watched folder."""
     if candidate.kind == "described":
+        for path in candidate.files:
+            _require_inside(path, candidate.root)
         return from_json(candidate.place / FILE_NAME)
     files = candidate.files
     if candidate.kind == "mix" or len(files) == 1:
@@ -258,6 +261,16 @@ def _is_inside(entry: os.DirEntry[str], real: Path) -> bool:
     if not stat.S_ISREG(entry.stat().st_mode):
         return False
     return not entry.is_symlink() or Path(os.path.realpath(entry.path)).is_relative_to(real)
+
+
+def _require_inside(path: Path, root: Path) -> None:
+    """What is named as a file elsewhere is meant; what only a link leads to is not."""
+    named = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root))
+    if named and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise StemlensError(
+            "path_not_allowed",
+            f"{path} is a link that leads out of {root}; let session.json name the file itself.",
+        )
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -32,7 +32,7 @@ from stemlens.service.watch.candidates import Candidate, candidates, session_of
 from stemlens.service.watch.content import digest, job_id
 from stemlens.service.watch.folder import LATE_S, Folders
 from stemlens.service.watch.readiness import Key, Readiness, Waiting
-from stemlens.service.watch.results import Target
+from stemlens.service.watch.results import Origin, Target
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
     FINAL_STATES,
@@ -80,13 +80,13 @@ class WatchDesk:
         self._readiness = Readiness(settings.settle_s)
         self._changed = asyncio.Event()
         self._halt = threading.Event()
-        self._targets: defaultdict[str, dict[Target, tuple[Candidate, str]]] = defaultdict(dict)
+        self._targets: defaultdict[str, dict[Target, tuple[Candidate, Origin]]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unwritten: dict[Target, tuple[str, str]] = {}
+        self._unwritten: dict[Target, tuple[str, Origin]] = {}
         self._rewritten = 0.0
         self._seen: dict[Key, object] = {}
         self.looks = 0
-        self.news: News = lambda what, name, more: log.info("%s: %s %s", what, name, more)
+        self.news: News = _log
 
     @property
     def busy(self) -> bool:
@@ -144,7 +144,8 @@ class WatchDesk:
         ready = await asyncio.to_thread(self._ready)
         for waits in self._readiness.stalled():
             why = f"{waits.name} is not taken yet: {waits.why}."
-            self._tell("waiting", waits.name, why, Warning_("", "export_incomplete", _line(why)))
+            told = Warning_("", "export_incomplete", _line(why))
+            self._tell("waiting", waits.name, waits.why, told)
         for candidate in ready:
             if self._halt.is_set():
                 return
@@ -167,11 +168,10 @@ class WatchDesk:
         return self._readiness.look(found, time.monotonic())
 
     def _tell(self, what: str, name: str, more: str, message: Message | None = None) -> None:
-        """Tells whoever listens here, and where it is more than the state of a job, the log and
-        all subscribers."""
+        """Tells whoever listens here, and where it is more than the state of a job, all
+        subscribers."""
         self.news(what, _line(name), _line(more))
         if message is not None:
-            log.warning("%s", _line(more))
             self._replies.tell(getattr(message, "job", ""), message, subscribers=True)
 
     async def _take(self, candidate: Candidate) -> None:
@@ -183,32 +183,37 @@ class WatchDesk:
             session = await asyncio.to_thread(session_of, candidate)
             await self._submit(candidate, session, self._target(candidate))
         else:
-            for name, inside in await asyncio.to_thread(self._opened, candidate):
-                session = replace(session_of(inside), project=name)
-                await self._submit(
-                    candidate, session, replace(self._target(candidate), prefix=name)
-                )
+            key, inside = await asyncio.to_thread(self._opened, candidate)
+            for name, one in inside:
+                session = replace(session_of(one), project=name)
+                target = replace(self._target(candidate), prefix=name)
+                await self._submit(candidate, session, target, key if len(inside) == 1 else "")
         self._readiness.take(candidate)
 
-    def _opened(self, candidate: Candidate) -> list[tuple[str, Candidate]]:
-        """The sessions in a zip, each with a name of its own."""
+    def _opened(self, candidate: Candidate) -> tuple[str, list[tuple[str, Candidate]]]:
+        """A zip's key, and the sessions in it, each with a name of its own; none where the results
+        of all that is in it lie there."""
         (path,) = candidate.files
-        sha256 = freeze(
-            JobFile("", path.name, str(path), 0.0, "{}"), self._halt, self._places
-        ).sha256
-        folder = self._unpacked / str(sha256)[:32]
+        file = JobFile("", path.name, str(path), 0.0, "{}")
+        key = str(freeze(file, self._halt, self._places).sha256)[:32]
+        known = results.origin_of(self._target(candidate))
+        if known is not None and known.archive == key:
+            return key, []
+        folder = self._unpacked / key
         unpack(path, folder, self._halt)
         inside = list(candidates(folder, songs=False))
         if not inside:
             raise StemlensError("session_invalid", f"{path} has no audio files.")
         if len(inside) == 1:
-            return [(candidate.name, inside[0])]
-        return [
+            return key, [(candidate.name, inside[0])]
+        return key, [
             (f"{candidate.name} {' '.join(one.place.relative_to(folder).parts)}".strip(), one)
             for one in inside
         ]
 
-    async def _submit(self, candidate: Candidate, session: Session, target: Target) -> None:
+    async def _submit(
+        self, candidate: Candidate, session: Session, target: Target, archive: str = ""
+    ) -> None:
         files = [JobFile.of_stem(stem) for stem in session.stems]
         if session.mix is not None:
             files.append(JobFile.of_mix(str(session.mix)))
@@ -218,11 +223,12 @@ class WatchDesk:
             lambda: [freeze(file, self._halt, self._places) for file in files]
         )
         options = session.options(Options())
-        content = digest(frozen, options)
-        if await asyncio.to_thread(results.content_of, target) == content:
+        origin = Origin(digest(frozen, options), archive)
+        there = await asyncio.to_thread(results.origin_of, target)
+        if there is not None and there.content == origin.content:
             return  # its results are there, perhaps under an earlier name of the folder
         for attempt in count(1):
-            job = job_id(session.project, content, attempt)
+            job = job_id(session.project, origin.content, attempt)
             known = self._store.job(job)
             if known is None or known.state not in FINAL_STATES:
                 break
@@ -232,7 +238,7 @@ class WatchDesk:
                 continue  # it was done by a version whose results this one cannot read
             if known.error_code not in MOVED and target.error.exists():
                 return  # told already, and nothing has changed since
-        self._targets[job][target] = (candidate, content)
+        self._targets[job][target] = (candidate, origin)
         if known is None or known.state == "open":
             self._store.open(job, DAW, session.project, options.to_json())
             for file in frozen:
@@ -281,8 +287,8 @@ class WatchDesk:
             tags = found[0]["tags"][:3] if found is not None else []
             told = ", ".join(f"{tag['tag']} {100 * tag['score']:.0f}" for tag in tags)
             self._tell("done", known.project, told)
-            for target, (_, content) in targets.items():
-                self._begin(self._write(target, job, content))
+            for target, (_, origin) in targets.items():
+                self._begin(self._write(target, job, origin))
         else:
             error = StemlensError.told(known.error_code or "cancelled", known.error or "Cancelled.")
             self._tell("failed", known.project, error.message)
@@ -294,7 +300,7 @@ class WatchDesk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _write(self, target: Target, job: str, content: str) -> None:
+    async def _write(self, target: Target, job: str, origin: Origin) -> None:
         """Writes a job's result where it belongs; if that cannot be done, now and then again."""
         try:
             found = self._store.result(job) if target.is_there() else None
@@ -302,22 +308,24 @@ class WatchDesk:
                 self._unwritten.pop(target, None)
                 return
             document, path = found
-            await asyncio.to_thread(results.write, target, document, Path(path), job, content)
+            await asyncio.to_thread(results.write, target, document, Path(path), job, origin)
         except sqlite3.OperationalError as error:
-            self._keep_unwritten(target, job, content, "output_failed", f"{error}.")
+            self._keep_unwritten(target, job, origin, "output_failed", f"{error}.")
         except StemlensError as error:
-            self._keep_unwritten(target, job, content, error.code, error.message)
+            self._keep_unwritten(target, job, origin, error.code, error.message)
         except Exception as error:  # whatever it is, it is told
             log.exception("the result of %s cannot be written", job)
-            self._keep_unwritten(target, job, content, "internal", f"{error!a}.")
+            self._keep_unwritten(target, job, origin, "internal", f"{error!a}.")
         else:
             if self._unwritten.pop(target, None) is not None:
                 self._tell("written", target.prefix or target.folder.name, str(target.folder))
 
-    def _keep_unwritten(self, target: Target, job: str, content: str, code: str, why: str) -> None:
+    def _keep_unwritten(
+        self, target: Target, job: str, origin: Origin, code: str, why: str
+    ) -> None:
         """What is told once for each result."""
-        if self._unwritten.get(target) != (job, content):
-            self._unwritten[target] = (job, content)
+        if self._unwritten.get(target) != (job, origin):
+            self._unwritten[target] = (job, origin)
             why = f"{why} The result is kept, and this is tried again."
             message = Warning_(job, code, _line(why))
             self._tell("unwritten", target.prefix or target.folder.name, why, message)
@@ -326,8 +334,8 @@ class WatchDesk:
         now = time.monotonic()
         if self._unwritten and now - self._rewritten >= REWRITE_S:
             self._rewritten = now
-            for target, (job, content) in self._unwritten.items():
-                self._begin(self._write(target, job, content))
+            for target, (job, origin) in self._unwritten.items():
+                self._begin(self._write(target, job, origin))
 
     def _target(self, candidate: Candidate) -> Target:
         output = self._settings.watch_output
@@ -353,6 +361,11 @@ def _mirrors(roots: Sequence[Path]) -> dict[Path, str]:
         return root.name if names[root.name.casefold()] == 1 else f"{root.name}-{digest}"
 
     return {root: name(root) for root in roots}
+
+
+def _log(what: str, name: str, more: str) -> None:
+    level = logging.WARNING if what in ("waiting", "failed", "unwritten") else logging.INFO
+    log.log(level, "%s: %s %s", what, name, more)
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,30 @@ class Target:
         return self.path("stemlens-error.txt")
 
 
-def content_of(target: Target) -> str | None:
-    """The digest of the content whose results lie there already."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What results are of: the digest of the session's content, and where that is all that a zip
+    holds, the zip's own ("" elsewhere), so that it need not be unpacked to be known again."""
+
+    content: str
+    archive: str = ""
+
+
+def origin_of(target: Target) -> Origin | None:
+    """What the results are of that lie there already."""
     path = target.path("stemlens.json")
     try:
         if not path.is_file() or JSON_MARK not in path.read_bytes():
             return None
-        found = jsontext.read(path.read_text(encoding="utf-8"))["watched"]["content"]
-        return found if isinstance(found, str) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        found = jsontext.read(path.read_text(encoding="utf-8"))["watched"]
+        return Origin(str(found["content"]), str(found.get("archive", "")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write(target: Target, document: Mapping[str, Any], saved: Path, job: str, content: str) -> None:
+def write(
+    target: Target, document: Mapping[str, Any], saved: Path, job: str, origin: Origin
+) -> None:
     """Writes a result; `saved` is the server's own file of it. The JSON file comes last, so that
     where it is all is. Raises `output_failed` or `disk_full`."""
     from stemlens.report import midi
@@ -80,7 +91,8 @@ def write(target: Target, document: Mapping[str, Any], saved: Path, job: str, co
     midi.write(notes, *read_saved(saved))
     whole = target.path("stemlens.json")
     _require_ours(whole, JSON_MARK)
-    jsontext.write(whole, {**document, "watched": {"content": content, "job": job}})
+    known = {key: value for key, value in asdict(origin).items() if value}
+    jsontext.write(whole, {**document, "watched": {**known, "job": job}})
     if target.error.is_file() and TEXT_MARK in target.error.read_bytes():
         target.error.unlink()
 
