@@ -96,7 +96,7 @@ class Watching:
 
     async def __aenter__(self) -> Watching:
         places = Places([Path(tempfile.gettempdir()), self._settings.data])
-        self.desk = WatchDesk(self._settings, self.store, places, self._replies, self.release)
+        self.desk = WatchDesk(self._settings, self.store, self._places, self._replies, self.release)
         self._replies.listeners.append(self.desk.hear)
         self.desk.news = self._hear
         self._running = asyncio.create_task(self.desk.run())
@@ -121,7 +121,7 @@ class Watching:
             self._replies.tell_state(job.id, subscribers=True)
             files = self.store.files(job.id)
             try:
-                require_unchanged(files)
+                require_unchanged(files, self._places)
             except StemlensError as error:
                 self.store.set_state(job.id, "failed", (error.code, error.message))
             else:
