@@ -41,11 +41,15 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     from nicegui import ui
 
     from stemlens.service.panel.guard import Guard
+    from stemlens.service.panel.listening import routes
     from stemlens.service.panel.page import build
+    from stemlens.service.panel.sounds import Sounds
 
     url = f"http://{HOST}:{port}"
-    build((HOST, told["osc_port"]), Path(told["data"]))
+    sounds = Sounds(Path(told["data"]))
+    build((HOST, told["osc_port"]), Path(told["data"]), sounds)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(routes(sounds))
     ui.run_with(app)
     guarded = Guard(app, tuple(f"{name}:{port}" for name in (HOST, "localhost")))
     serving = uvicorn.Server(uvicorn.Config(guarded, log_level="warning"))
