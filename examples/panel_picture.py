@@ -50,10 +50,10 @@ def main(folder: Path) -> None:
             url = server.until(lambda health: health["panel"])["panel"]
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
-            page.goto(url)
             for name, (width, height, scheme) in SIZES.items():
                 page.set_viewport_size({"width": width, "height": height})
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.goto(url)
                 photograph(page, folder / f"{name}.png")
             browser.close()
 

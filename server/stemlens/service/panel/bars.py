@@ -77,11 +77,10 @@ def bars(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
     job = document["session"]["id"]
     body = "".join(_row(row, job, unit, least, span) for row in own)
     return (
-        f'<div class="sl-scroll"><table class="sl-bars"><caption>{_caption(document)}</caption>'
-        '<thead><tr><th scope="col">Stem</th><th scope="col">Share</th>'
-        '<th scope="col" class="sl-axis">takes · adds</th><th scope="col">Muting it</th>'
-        '<th scope="col">Alone</th></tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        '<figure><table class="sl-bars"><thead><tr><th scope="col">Stem</th>'
+        '<th scope="col">Share</th><th scope="col" class="sl-axis">takes · adds</th>'
+        '<th scope="col">Muting it</th><th scope="col">Alone</th></tr></thead>'
+        f"<tbody>{body}</tbody></table><figcaption>{_caption(document)}</figcaption></figure>"
     )
 
 

@@ -45,9 +45,10 @@ def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") ->
         "." if exact else "; ± is how far an estimate may be off."
     )
     return (
-        '<div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
-        f'<table class="sl-heat"><caption>{caption}</caption><thead><tr><th scope="col">Tag</th>'
-        f'<th scope="col">Score</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<figure><div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
+        '<table class="sl-heat"><thead><tr><th scope="col">Tag</th><th scope="col">Score</th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<figcaption>{caption}</figcaption></figure>"
     )
 
 

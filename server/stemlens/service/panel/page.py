@@ -60,6 +60,7 @@ class Page:
 
     def build(self) -> None:
         ui.add_css(STYLE.read_text())
+        ui.query("main.q-page").props("role=none")  # NiceGUI's frame around ours
         self._dark = ui.dark_mode(None)
         with ui.dialog() as self._help, ui.card():
             text("h2", "Keys")

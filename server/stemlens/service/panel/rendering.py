@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -34,7 +35,7 @@ MAX_BYTES = 2 << 30
 MAX_RATE = 48_000
 FULL_SCALE = 0.99
 COLUMNS = 1000  # of an outline
-MEASURED_S = 600  # of a sound, for its loudness
+MEASURED_S = 240  # of a sound, for its loudness
 _BLOCK = 1 << 18
 _BYTES = 16  # of disk that a frame takes while it is made, and some to spare
 _VERSION = 1
@@ -127,7 +128,7 @@ class Rendered:
             with tempfile.TemporaryFile(dir=self._folder) as file:
                 total = np.memmap(file, np.float32, "w+", shape=(frames, 2))
                 for part in parts:
-                    _add(total, part, rate, duration_s)
+                    _add(total, part, rate)
                 outline = _outline(total)
                 own = audio.loudness(total[: MEASURED_S * rate], rate)
                 gain_db = 0.0
@@ -160,13 +161,15 @@ class Rendered:
                     size -= status.st_size
 
 
-def _add(total: audio.Samples, part: Part, rate: int, duration_s: float) -> None:
-    """Plays a part into the whole, block by block."""
-    own = audio.probe(part.path, max_duration_s=duration_s + 1).sample_rate
+def _add(total: audio.Samples, part: Part, rate: int) -> None:
+    """Plays a part into the whole, block by block, as much of it as the session is long."""
+    own = audio.probe(part.path, max_duration_s=math.inf).sample_rate
     gain = np.float32(10 ** (part.gain_db / 20))
     converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
     at = round(part.start_s * rate)
-    for block in audio.blocks(part.path, max_duration_s=duration_s + 1):
+    for block in audio.blocks(part.path, max_duration_s=math.inf):
+        if at >= len(total):
+            break
         samples = audio.to_stereo(block) * gain
         if converter is not None:
             samples = converter.resample_chunk(np.ascontiguousarray(samples))

@@ -27,7 +27,7 @@ from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 
-BESIDE = 8  # stems: tables of more take the whole width
+BESIDE = 6  # stems: tables of more take the whole width
 
 
 class ResultArea:

@@ -11,6 +11,7 @@ the loudness of the sum. What the master bus does is heard in the mix alone.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Sounds:
         self._library = Library(data)
         self._separated = Path(os.path.realpath(data / "separated"))
         self._rendered = Rendered(data / "panel" / "sounds")
+        self._frozen: set[tuple[object, ...]] = set()
 
     def stem(self, job: str, track: str) -> Heard:
         """One stem, at its level in the sum."""
@@ -105,12 +107,13 @@ class Sounds:
     def mix(self, job: str) -> Heard:
         """The bounce of the master, in the stems' time and as loud as their sum."""
         scene = self._scene(job)
-        if scene.mix is None:
+        facts = scene.document["session"]["mix"]
+        if scene.mix is None or facts is None:
             raise StemlensError("audio_missing", "The session brought no mix.")
         loudness = self._together(scene, scene.stems).loudness_lufs
-        require_unchanged([scene.mix])
+        self._require_frozen([scene.mix])
         starts_s = _starts_s((*map(_content, scene.stems.values()), _content(scene.mix)))
-        late_s = starts_s[-1] - min(starts_s[:-1]) - scene.document["session"]["mix"]["lag_s"]
+        late_s = starts_s[-1] - min(starts_s[:-1]) - facts["lag_s"]
         part = Part(*_content(scene.mix), -REDUCED_DB, late_s)
         sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
         changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
@@ -136,8 +139,19 @@ class Sounds:
             return None
         return JobFile(stem["id"], stem["name"], str(path), stem["gain_db"], "{}")
 
+    def _require_frozen(self, files: Iterable[JobFile]) -> None:
+        """Raises `files_changed` for a file that is not what was submitted.
+
+        A file that was only touched is read whole to find that out, so that is remembered.
+        """
+        for file in files:
+            now = _state(file)
+            if now not in self._frozen:
+                require_unchanged([file])
+                self._frozen.add(now)
+
     def _together(self, scene: _Scene, playing: Iterable[str]) -> Sound:
-        require_unchanged(file for file in scene.stems.values() if file.sha256)
+        self._require_frozen(file for file in scene.stems.values() if file.sha256)
         starts_s = _starts_s(tuple(map(_content, scene.stems.values())))
         starts = dict(zip(scene.stems, starts_s, strict=True))
         session_db = scene.document["session"]["session_gain_db"] - REDUCED_DB
@@ -159,10 +173,21 @@ def _content(file: JobFile) -> tuple[str, str]:
     return file.path, file.sha256 or ""
 
 
+def _state(file: JobFile) -> tuple[object, ...]:
+    """What a file looks like from outside, and what it must hold."""
+    try:
+        status = os.stat(file.path)
+    except OSError:
+        return ()
+    return file.path, file.sha256, status.st_size, status.st_mtime_ns
+
+
 @lru_cache(maxsize=256)
 def _starts_s(files: tuple[tuple[str, str], ...]) -> list[float]:
     """When each file starts, by their time stamps."""
-    return audio.offsets([audio.probe(path).time_reference_s for path, _ in files])
+    return audio.offsets(
+        [audio.probe(path, max_duration_s=math.inf).time_reference_s for path, _ in files]
+    )
 
 
 def _heard(sound: Sound, said: str) -> Heard:

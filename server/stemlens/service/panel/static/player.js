@@ -13,6 +13,9 @@
   const say = (words) => (document.getElementById("sl-said").textContent = words);
   const jobOf = (address) => address.split("/")[2] ?? "";
   const words = (element) => element.getAttribute("aria-label") ?? element.textContent;
+  const alike = (told) => {
+    return [...document.querySelectorAll("button")].filter((one) => words(one) === told);
+  };
   const shown = (name) => [...document.querySelectorAll(`[data-${name}]`)];
 
   async function choose(address, name, from) {
@@ -90,8 +93,7 @@
   // What is made anew would lose the keyboard's focus.
   function keepFocus() {
     if (!focused || focused.element.isConnected || document.activeElement !== document.body) return;
-    const same = [...document.querySelectorAll("button")].find((one) => words(one) === focused.words);
-    same?.focus({ preventScroll: true });
+    alike(focused.words)[focused.nth]?.focus({ preventScroll: true });
   }
 
   document.addEventListener("click", (event) => {
@@ -114,7 +116,9 @@
     event.preventDefault();
   });
   document.addEventListener("focusin", ({ target }) => {
-    focused = target.matches?.("button") ? { element: target, words: words(target) } : null;
+    const told = words(target);
+    const nth = alike(told).indexOf(target);
+    focused = nth < 0 ? null : { element: target, words: told, nth };
   });
   document.addEventListener("pointerdown", ({ target }) => {
     if (!target.closest?.("button")) focused = null;
