@@ -125,9 +125,7 @@ def a_tag_is_chosen_and_heard(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")  # a button has space for itself
     page.keyboard.press(" ")
     assert audio(page, "paused")
-    box = page.locator("[data-seek]").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("[data-seek]").first.click()  # into its middle
     assert abs(audio(page, "currentTime") - 1.6) < 0.02
     page.locator(together).click()
     plays(page)
