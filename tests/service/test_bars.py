@@ -39,7 +39,7 @@ def test_the_number_says_it_too_with_what_muting_and_soloing_does() -> None:
     guitars, keys = drawn(result({"keys": KEYS, "guitars": GUITARS})).xpath("//tbody/tr")
     told = [cell.text_content() for cell in guitars.xpath("./td")]
     assert told == ["+21 +19 to +23", "", "−10", "+42"]
-    assert "−1 to +5, unclear" in keys.text_content() and "unclear" not in guitars.text_content()
+    assert "−1 to +5 unclear" in keys.text_content() and "unclear" not in guitars.text_content()
 
 
 def test_exact_shares_have_no_whiskers() -> None:
@@ -70,6 +70,11 @@ def test_most_of_it_is_half_of_it() -> None:
     assert "Much of it comes from S0 (+5), S1 (+5) and S2 (+5)." in summary(
         document, document["tags"][0]
     )
+
+
+def test_a_sentence_names_a_few_and_counts_the_others() -> None:
+    document = result({f"s{n}": KEYS for n in range(9)})
+    assert summary(document, document["tags"][0])[-1].endswith(": S0, S1, S2 and 6 more.")
 
 
 def test_what_cannot_be_told_is_not_told() -> None:

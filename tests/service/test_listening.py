@@ -123,7 +123,7 @@ def test_the_mix_is_as_loud_as_the_stems_together(desk: Desk) -> None:
     together, mix = desk.heard("sum"), desk.heard("mix")
     loudness = [audio.loudness(np.float32(one)[:, None], RATE) for one in (together, mix)]
     assert loudness[0] == pytest.approx(loudness[1], abs=0.05)
-    assert "by −15.5 dB" in unquote(desk.get("mix").headers["X-Stemlens-Sound"])
+    assert "−15.5 dB to be as loud" in unquote(desk.get("mix").headers["X-Stemlens-Sound"])
 
 
 def test_a_mix_that_is_late_is_brought_to_the_stems(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_high_rates_are_halved(tmp_path: Path) -> None:
     sound = rendered.sound([part], 48_000, 1.0)
     samples, rate = soundfile.read(sound.path)
     wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
-    inside = slice(1000, -1000)  # at a cut the filter has nothing to go by
+    inside = slice(50, -50)  # at a cut the filter has nothing to go by
     assert rate == 48_000 and np.abs(samples[inside, 0] - wanted[inside]).max() < 1e-3
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.heatmap import LEAST_POINTS, play_button
 from stemlens_bridge.annotations import points
-from stemlens_bridge.table import EXPLANATIONS, UNITS, amount, stem_names
+from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS, amount, stem_names
 
 NAMED = 3  # stems that the sentence names on either side
 OTHER_MIX = 3  # points between the scores of mix and sum that are worth a sentence
@@ -96,7 +96,7 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]
     if unclear:
-        told.append(f"Unclear, because what is known includes 0: {_listed(unclear)}.")
+        told.append(f"Unclear, because what is known includes 0: {_listed(_some(unclear))}.")
     made = [row for row in (*adding[:NAMED], *taking[:NAMED]) if row.trust < 1]
     if made:
         trusts = _listed([f"{row.name} to {100 * row.trust:.0f} %" for row in made])
@@ -171,14 +171,14 @@ def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
                 (high, high, 30, 70),
             )
         )
-        interval = f"{amount(row.low, unit)} to {amount(row.high, unit)}"
-        interval += "" if row.clear else ", unclear"
+        interval = _small(f"{amount(row.low, unit)} to {amount(row.high, unit)}")
+        interval += "" if row.clear else _small("unclear")
     trust = "" if row.trust >= 1 else f"trust {100 * row.trust:.0f} %"
     play = play_button(address(job, "stem", row.stem), row.name)
     return (
         f'<tr><th scope="row"><div class="sl-stem">{play}<span>{html.escape(row.name)}'
         f"{_small(trust)}</span></div></th>"
-        f"<td><b>{amount(row.value, unit)}</b>{_small(interval)}</td>"
+        f"<td><b>{amount(row.value, unit)}</b>{interval}</td>"
         f'<td class="sl-share"><svg aria-hidden="true" width="100%" height="100%">{bar}</svg></td>'
         f"<td>{amount(row.mute, unit)}</td><td>{amount(row.solo, unit)}</td></tr>"
     )
@@ -188,7 +188,7 @@ def _caption(document: Mapping[str, Any]) -> str:
     method = document["method"]
     words = [UNITS[_unit(document)], EXPLANATIONS[method["value"]]]
     if not method["exact"]:
-        words.append("Whiskers and small numbers: the exact value lies inside in 95 of 100 cases.")
+        words.append(f"Whiskers, {DOUBT}")
     words.append("Muting it, alone: what the tag does when only that is done, which was measured.")
     return " ".join(words)
 
@@ -207,6 +207,13 @@ def _unit(document: Mapping[str, Any]) -> str:
 def _listed(words: Sequence[str]) -> str:
     """Several in a sentence: "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _some(names: list[str]) -> list[str]:
+    """The first few names, and how many there are besides."""
+    if len(names) <= NAMED + 1:
+        return names
+    return [*names[:NAMED], f"{len(names) - NAMED} more"]
 
 
 def _small(words: str) -> str:

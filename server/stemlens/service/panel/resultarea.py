@@ -114,10 +114,11 @@ class ResultArea:
         many = len(document["session"]["stems"]) > BESIDE
         with ui.element("div").classes("sl-many" if many else ""):
             self._map = ui.html(heat_map(document, self._shown_tag(), self._wanted), sanitize=False)
-            for warning in document["warnings"]:
-                text("p", warning["message"], "sl-muted")
         self._one = ui.element("section").props('aria-label="The chosen tag"').classes("sl-one")
         self._draw_tag()
+        with ui.element("div").classes("sl-notes"):
+            for warning in document["warnings"]:
+                text("p", warning["message"], "sl-muted")
 
     def _shown_tag(self) -> str:
         """The chosen tag, or the best where the result has no such tag."""
@@ -133,11 +134,13 @@ class ResultArea:
         if not document or not tag:
             return
         with self._one:
-            ui.html(_heading(document, tag), sanitize=False)
-            text("p", " ".join(summary(document, tag)))
-            ui.html(bars(document, tag), sanitize=False)
-            text("h3", "Over time")
-            place = ui.element("div")
+            with ui.element("div"):
+                ui.html(_heading(document, tag), sanitize=False).classes("sl-heading")
+                text("p", " ".join(summary(document, tag)))
+                ui.html(bars(document, tag), sanitize=False)
+            with ui.element("div"):
+                text("h3", "Over time")
+                place = ui.element("div")
             ui.timer(0, partial(self._draw_time, place, document, tag["tag"]), once=True)
 
     async def _draw_time(self, place: ui.element, document: dict[str, Any], tag: str) -> None:

@@ -117,7 +117,7 @@ class Sounds:
         part = Part(*_content(scene.mix), -REDUCED_DB, late_s)
         sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
         changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
-        return _heard(sound, f"The mix, by {changed} dB as loud as all stems together")
+        return _heard(sound, f"The mix, {changed} dB to be as loud as all stems together")
 
     def _scene(self, job: str) -> _Scene:
         _, files = self._library.job(job)
