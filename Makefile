@@ -28,6 +28,7 @@ reliability: $(STAMP)
 docs: demo
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md
 	$(BIN)/python -m stemlens_bridge.reference session > docs/session.md
+	$(BIN)/python -m stemlens.reference docs/operation.md
 	$(BIN)/python examples/picture.py build/demo/result.json docs/demo.svg
 
 clean:

@@ -1,6 +1,6 @@
 """How soon the server answers while its worker computes on every core. Prints JSON: for pings, and
 for the acknowledgement of a job's `open` (which has reached the disk), seconds at the median and at
-the 99th percentile.
+the 99th percentile; then for pings over TCP beside a program that floods the server with datagrams.
 
 `python -m benchmarks.latency [QUESTIONS]`.
 """
@@ -8,19 +8,20 @@ the 99th percentile.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.serving import serving
 from benchmarks.soak import session
 from stemlens_bridge.client import Client, new_job_id
-from stemlens_bridge.link import UdpLink
+from stemlens_bridge.link import Link, TcpLink, UdpLink
 from stemlens_bridge.protocol import JobOpen, Message, Options, Ping
 
 LIMIT_S = 10.0
@@ -31,7 +32,7 @@ class Enough(Exception):
     """All was asked."""
 
 
-def asked(link: UdpLink, question: Callable[[], Message], times: int) -> dict[str, float]:
+def asked(link: Link, question: Callable[[], Message], times: int) -> dict[str, float]:
     """Asks one after the other, and waits for each answer."""
     took = []
     for _ in range(times):
@@ -47,6 +48,27 @@ def asked(link: UdpLink, question: Callable[[], Message], times: int) -> dict[st
         "p99_s": quantiles(took, n=100, method="inclusive")[-1],
         "worst_s": max(took),
     }
+
+
+@contextmanager
+def flood(address: tuple[str, int]) -> Iterator[None]:
+    """A program that sends pings as fast as the system takes them, until the block ends."""
+    endless = (
+        "import socket, sys\n"
+        "link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "link.connect((sys.argv[1], int(sys.argv[2])))\n"
+        "while True:\n"
+        "    try: link.send(bytes.fromhex(sys.argv[3]))\n"
+        "    except OSError: pass\n"
+    )
+    host, port = address
+    command = [sys.executable, "-c", endless, host, str(port), Ping().encode().hex()]
+    flooding = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        flooding.kill()
+        flooding.wait()
 
 
 def main(questions: int) -> None:
@@ -79,7 +101,13 @@ def main(questions: int) -> None:
         )
         over.set()
         working.join()
-    print(json.dumps({"idle": idle, "ping": pings, "open": opens, "questions": questions}))
+        link.close()
+        with flood(running.address):
+            beside = TcpLink(running.address)
+            flooded = asked(beside, Ping, questions)
+            beside.close()
+    found = {"idle": idle, "ping": pings, "open": opens, "flooded": flooded}
+    print(json.dumps({**found, "questions": questions}))
 
 
 if __name__ == "__main__":

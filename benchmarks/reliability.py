@@ -15,6 +15,7 @@ from benchmarks import page
 from benchmarks.measuring import measured
 
 ROUNDS, MESSAGES, QUESTIONS, WATCH_ROUNDS, SOAK_MINUTES = 200, 1_000_000, 1000, 10, 30
+LOSS_JOBS = 30
 
 
 def kill_rounds() -> Iterator[str]:
@@ -63,6 +64,42 @@ def malformed() -> Iterator[str]:
     )
 
 
+def loss() -> Iterator[str]:
+    found = {
+        probability: row
+        for probability, row in measured("loss", str(LOSS_JOBS)).items()
+        if isinstance(row, dict)
+    }
+    yield "## A bad network"
+    yield ""
+    first = next(iter(found.values()))
+    yield (
+        "Sessions of two stems over UDP through a relay that loses each datagram with the "
+        "probability given, in both directions, and else doubles it or lets others overtake it "
+        f"with the same one. A result has some {first['messages_a_job']:.0f} messages; a job is "
+        "whole when all of them have come with the numbers of its file."
+    )
+    yield ""
+    yield (
+        "| loss | jobs | whole (target: all) | to the whole result, s: median | worst "
+        "| datagrams lost | doubled | overtaken |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for probability, row in found.items():
+        yield (
+            f"| {probability} | {row['jobs']} | {row['whole']} | {row['median_s']:.1f} | "
+            f"{row['worst_s']:.1f} | {row['lost']:,} | {row['doubled']:,} | {row['overtaken']:,} |"
+        )
+
+
+ASKED = {
+    "idle": "ping, idle",
+    "ping": "ping",
+    "open": "open a job",
+    "flooded": "ping over TCP beside a flood of datagrams, nothing analysed",
+}
+
+
 def latency() -> Iterator[str]:
     found = measured("latency", str(QUESTIONS))
     yield "## Answers under load"
@@ -74,7 +111,7 @@ def latency() -> Iterator[str]:
     yield ""
     yield "| ms | median | 99 % | worst |"
     yield "|---|---|---|---|"
-    for name, told in (("idle", "ping, idle"), ("ping", "ping"), ("open", "open a job")):
+    for name, told in ASKED.items():
         row = found[name]
         ms = " | ".join(f"{1000 * row[key]:.1f}" for key in ("median_s", "p99_s", "worst_s"))
         yield f"| {told} | {ms} |"
@@ -89,6 +126,19 @@ def watching() -> Iterator[str]:
         "From the last byte of a session to the start of its job, less the settle time: median "
         f"{1000 * latency_s['median']:.0f} ms, worst {1000 * latency_s['worst']:.0f} ms (target "
         f"500). One look at 5,000 files takes {1000 * look_s['first']:.0f} ms."
+    )
+
+
+def upload() -> Iterator[str]:
+    found = measured("upload")
+    yield "## Files from another machine"
+    yield ""
+    yield (
+        f"{found['megabytes']} MB in {found['files']} files sent with `submit --upload` to a "
+        f"server on this machine: median of {found['rounds']} rounds {found['mb_per_s']:.0f} MB/s, "
+        f"slowest {found['slowest_mb_per_s']:.0f} (target 200), hashing before and checking after "
+        f"included; a plain copy to the same disk reaches {found['copy_mb_per_s']:.0f} MB/s. What "
+        f"the server has already takes {found['again_s']:.1f} s."
     )
 
 
@@ -114,8 +164,10 @@ def soak() -> Iterator[str]:
 SECTIONS: dict[str, page.Section] = {
     "kill": kill_rounds,
     "malformed": malformed,
+    "loss": loss,
     "latency": latency,
     "watching": watching,
+    "upload": upload,
     "soak": soak,
 }
 HEAD = (

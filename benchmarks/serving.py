@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ class Serving:
 def start(data: Path, *options: str, port: int = 0) -> tuple[subprocess.Popen[str], Serving]:
     """Starts a server on its own data folder, in which its log is; returns when it listens."""
     data.mkdir(parents=True, exist_ok=True)
-    where = ["--port", str(port), "--panel-port", "0", "--data", str(data)]
+    where = ["--config", os.devnull, "--port", str(port), "--panel-port", "0", "--data", str(data)]
     command = [sys.executable, "-m", "stemlens", "serve", *where]
     with (data / "log.txt").open("ab") as log:
         process = subprocess.Popen(

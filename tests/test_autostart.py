@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import os
 import plistlib
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +37,30 @@ def test_a_systemd_unit_quotes_what_systemd_would_read_otherwise() -> None:
     assert unit["Service"]["ExecStart"].endswith(r'"--watch" "/a \"b\" & 100 %%"')
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_itself_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    def said(text: str) -> str:
+        unit = tmp_path / autostart.UNIT
+        unit.write_text(text)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--user", str(unit)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "LC_ALL": "C"},
+        )
+        return "\n".join(line for line in done.stderr.splitlines() if autostart.UNIT in line)
+
+    unit = autostart.unit([sys.executable, *WORDS[1:], "$HOME", "%h", "a\\b"])
+    assert said(unit) == ""
+    assert "alwys" in said(unit.replace("Restart=always", "Restart=alwys")), "it does look"
+    assert "executable" in said(unit.replace('ExecStart="/', 'ExecStart="')), "it does look"
+
+
 def test_a_launchd_agent_runs_the_very_words_and_is_kept_alive() -> None:
     agent = plistlib.loads(of("darwin").text.encode())
     assert agent["ProgramArguments"] == WORDS and agent["KeepAlive"] is True
+    assert agent["Label"] == autostart.LABEL and agent["RunAtLoad"] is True
+    assert of("darwin").path.stem == agent["Label"], "as launchd wants it"
 
 
 def test_a_windows_task_has_no_time_limit_and_its_words_escaped() -> None:
@@ -43,7 +68,11 @@ def test_a_windows_task_has_no_time_limit_and_its_words_escaped() -> None:
     task = etree.fromstring(auto.text.encode())
     space = {"t": task.nsmap[None]}
     assert task.findtext(".//t:Command", namespaces=space) == WORDS[0]
-    assert "100 %" in (task.findtext(".//t:Arguments", namespaces=space) or "")
+    arguments = task.findtext(".//t:Arguments", namespaces=space)
+    assert arguments == subprocess.list2cmdline(WORDS[1:]) and '\\"b\\" & 100 %' in arguments
+    assert [trigger.tag for trigger in task.iterfind("t:Triggers/*", space)] == [
+        f"{{{space['t']}}}LogonTrigger"
+    ]
     assert task.findtext(".//t:ExecutionTimeLimit", namespaces=space) == "PT0S"
 
 

@@ -7,11 +7,12 @@ that is told in one sentence, 2 a command line that makes no sense, 130 stopped 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from stemlens_bridge import __version__, terminal
+from stemlens_bridge import __version__, keys, terminal
 from stemlens_bridge.errors import StemlensError
 
 # command: the module of `commands` that defines it
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         given = _parser(*arguments[:1]).parse_args(arguments)
+        if named := getattr(given, "key", None):
+            os.environ[keys.VARIABLE] = str(named)  # for every link, also of processes of ours
         return int(given.run(given))
     except StemlensError as error:
         print(f"stemlens-bridge: {error} [{error.code}]", file=sys.stderr)

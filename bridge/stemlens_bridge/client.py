@@ -14,12 +14,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.link import Link, connect, unreachable
+from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     FINAL_STATES,
     MAX_JOB_ID,
@@ -96,14 +98,14 @@ def new_job_id(project: str) -> str:
 
 
 class Client:
-    """One server, reached over one link; `transport` is "udp" or "tcp".
+    """One server, reached over one link; `transport` is "udp" or "tcp". A key that
+    the server may want is the user's (`keys.of_user`).
 
     A context manager. All methods block; they are made for a process beside the DAW, never for
     the DAW's own user-interface thread.
     """
 
     def __init__(self, server: tuple[str, int], transport: str = "udp") -> None:
-        self._server = server
         self._link: Link = connect(server, transport)
 
     def __enter__(self) -> Client:
@@ -128,10 +130,18 @@ class Client:
             for message in self._link.receive(FIRST_RETRY_S):
                 if isinstance(message, answer):
                     return message
-        raise unreachable(self._server)
+        raise self._link.unanswered()
 
-    def submit(self, session: Session, options: Options, job: str) -> JobState:
+    def submit(
+        self,
+        session: Session,
+        options: Options,
+        job: str,
+        places: Mapping[Path, str] = MappingProxyType({}),
+    ) -> JobState:
         """Hands a session to the server; returns when the server has promised to do it.
+
+        `places`: where the server has the files that it does not have where we have them.
 
         Raises `server_unreachable`, `server_stopped` or what the server objects to.
         """
@@ -142,13 +152,14 @@ class Client:
                 job,
                 stem.id,
                 stem.name,
-                str(stem.path),
+                places.get(stem.path, str(stem.path)),
                 stem.gain_db,
                 json.dumps(stem.told_facts),
             )
             for stem in session.stems
         ]
-        mixes = [JobMix(job, str(session.mix))] if session.mix else []
+        mix = session.mix
+        mixes = [JobMix(job, places.get(mix, str(mix)))] if mix else []
 
         def send_stems() -> None:
             for message in [*stems, *mixes]:
@@ -197,7 +208,7 @@ class Client:
                         on_missing()
                         until = 0.0  # and submit again at once
             if heard is None and time.monotonic() - started > patience_s:
-                raise unreachable(self._server)
+                raise self._link.unanswered()
             if heard is not None and time.monotonic() - heard > LOYALTY_S:
                 raise _stopped(job)
 

@@ -22,6 +22,16 @@ def state_folder(environment: Mapping[str, str] = os.environ, platform: str = sy
     return Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "stemlens"
 
 
+def config_folder(
+    environment: Mapping[str, str] = os.environ, platform: str = sys.platform
+) -> Path:
+    """For what the user decided."""
+    if platform in ("win32", "darwin"):
+        return state_folder(environment, platform)
+    home = _home(environment)
+    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "stemlens"
+
+
 def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """For what may be thrown away."""
     home = _home(environment)

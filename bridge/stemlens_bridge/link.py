@@ -13,10 +13,10 @@ import socket
 import time
 from typing import Protocol
 
-from stemlens_bridge import osc
+from stemlens_bridge import keys, osc
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.framing import Slip
-from stemlens_bridge.protocol import BURST, PAUSE_S, Message, decode
+from stemlens_bridge.protocol import BURST, PAUSE_S, Error, Message, decode
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,18 @@ class Link(Protocol):
     def receive(self, timeout_s: float) -> list[Message]:
         """The messages that have come, after waiting up to `timeout_s` for the first."""
 
+    def unanswered(self) -> StemlensError:
+        """Why nothing has come that could be believed."""
+
     def close(self) -> None:
         """Closes the link."""
 
 
 def connect(server: tuple[str, int], transport: str) -> Link:
-    """A link to `server` (host, port) over "udp" or "tcp"; raises `server_unreachable`."""
-    return TcpLink(server) if transport == "tcp" else UdpLink(server)
+    """A link to `server` (host, port) over "udp" or "tcp", with the user's key for it if there is
+    one; raises `server_unreachable`, `key_invalid`."""
+    key = keys.of_user(server[0])
+    return TcpLink(server, key) if transport == "tcp" else UdpLink(server, key)
 
 
 def unreachable(server: tuple[str, int]) -> StemlensError:
@@ -54,20 +59,52 @@ def unreachable(server: tuple[str, int]) -> StemlensError:
     )
 
 
-def _decoded(packets: list[bytes]) -> list[Message]:
-    found = []
-    for packet in packets:
-        try:
-            found += [decode(message) for message in osc.messages(packet)]
-        except StemlensError as error:
-            log.warning("a packet from the server was passed over: %s", error)
-    return found
+class Letters:
+    """Messages to packets and back, stamped and checked where there is a key."""
+
+    def __init__(self, server: tuple[str, int], key: keys.Key | None) -> None:
+        self._server = server
+        self._key = key
+        self._gate = keys.Gate(key) if key else None
+        self._refusal: StemlensError | None = None
+
+    def packet(self, message: Message) -> bytes:
+        """The packet that carries a message; raises `bad_message` where none can."""
+        return self._key.seal(message.encode()) if self._key else message.encode()
+
+    def messages(self, packets: list[bytes]) -> list[Message]:
+        """What packets carry; what cannot be understood or believed is passed over."""
+        found: list[Message] = []
+        for packet in packets:
+            try:
+                for one in osc.messages(packet):
+                    bare = self._gate.admit(one) if self._gate else keys.unsealed(one)
+                    found += [decode(bare)] if bare else []
+            except StemlensError as error:
+                self._doubt(error)
+                log.warning("a packet from the server was passed over: %s", error)
+        for message in found:
+            if isinstance(message, Error) and message.code == "not_authorised":
+                self._refusal = StemlensError(message.code, message.message)
+        return found
+
+    def _doubt(self, error: StemlensError) -> None:
+        if error.code == "not_authorised":
+            host, port = self._server
+            told = f"What answers at {host}:{port} cannot be believed. {error.message}"
+            self._refusal = StemlensError(error.code, told)
+
+    def unanswered(self) -> StemlensError:
+        """Why nothing has come that could be believed."""
+        return self._refusal or unreachable(self._server)
 
 
 class UdpLink:
     """Datagrams to and from one server; at most 64 are sent in 20 ms."""
 
-    def __init__(self, server: tuple[str, int]) -> None:
+    def __init__(self, server: tuple[str, int], key: keys.Key | None = None) -> None:
+        self._letters = Letters(server, key)
+        self.unanswered = self._letters.unanswered
         try:
             family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)[0]
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -79,7 +116,7 @@ class UdpLink:
         self._sent = 0
 
     def send(self, message: Message) -> None:
-        packet = message.encode()
+        packet = self._letters.packet(message)
         if self._sent % BURST == BURST - 1:
             time.sleep(PAUSE_S)
         self._sent += 1
@@ -99,7 +136,7 @@ class UdpLink:
             except OSError as error:
                 log.debug("nothing received: %s", error)
                 time.sleep(min(timeout_s, 0.05))  # a refusal comes at once, again and again
-        return _decoded(packets)
+        return self._letters.messages(packets)
 
     def close(self) -> None:
         self._socket.close()
@@ -108,7 +145,9 @@ class UdpLink:
 class TcpLink:
     """A SLIP-framed connection to one server, made again when it breaks."""
 
-    def __init__(self, server: tuple[str, int]) -> None:
+    def __init__(self, server: tuple[str, int], key: keys.Key | None = None) -> None:
+        self._letters = Letters(server, key)
+        self.unanswered = self._letters.unanswered
         self._server = server
         self._socket: socket.socket | None = None
         self._framing = Slip()
@@ -129,7 +168,7 @@ class TcpLink:
         self.close()
 
     def send(self, message: Message) -> None:
-        packet = message.encode()
+        packet = self._letters.packet(message)
         connection = self._connected()
         if connection is None:
             return
@@ -154,7 +193,7 @@ class TcpLink:
             self._broken(None)
             return []
         try:
-            return _decoded(self._framing.feed(data))
+            return self._letters.messages(self._framing.feed(data))
         except StemlensError as error:
             log.warning("the connection is closed: %s", error)
             self.close()

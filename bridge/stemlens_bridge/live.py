@@ -197,7 +197,8 @@ class LiveMix:
 
     def _ask(self, link: Link, now: float) -> None:
         if self._tries >= TRIES:
-            raise _silent(self._server)
+            refusal = link.unanswered()
+            raise refusal if refusal.code == "not_authorised" else _silent(self._server)
         self._tries += 1
         self._asked = now
         link.send(LiveOpen(self.job))

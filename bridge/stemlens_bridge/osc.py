@@ -73,6 +73,37 @@ def decode(message: bytes) -> tuple[str, list[Argument]]:
     return parsed.address, parsed.params
 
 
+def with_text(message: bytes, text: str) -> bytes:
+    """A message with one more string argument; raises `bad_message`."""
+    address, types, arguments = _parts(message)
+    longer = address + _padded(types + b"s") + arguments + _padded(text.encode())
+    if len(longer) > MAX_DATAGRAM:
+        raise bad_message(f"it would have {len(longer)} bytes, more than {MAX_DATAGRAM}")
+    return longer
+
+
+def without_text(message: bytes, size: int) -> bytes:
+    """A message without its last argument, a string that takes the last `size` bytes; raises
+    `bad_message`."""
+    address, types, arguments = _parts(message)
+    if not types.endswith(b"s") or len(arguments) < size:
+        raise bad_message("its last argument is no text")
+    return address + _padded(types[:-1]) + arguments[: len(arguments) - size]
+
+
+def _parts(message: bytes) -> tuple[bytes, bytes, bytes]:
+    """Address (padded), type tags (not padded) and the bytes of the arguments."""
+    end = message.find(b"\0") // 4 * 4 + 4
+    types_end = message.find(b"\0", end)
+    if not message.startswith(b"/") or message[end : end + 1] != b"," or types_end < 0:
+        raise bad_message("it has no type tags")
+    return message[:end], message[end:types_end], message[types_end // 4 * 4 + 4 :]
+
+
+def _padded(text: bytes) -> bytes:
+    return text + b"\0" * (4 - len(text) % 4)
+
+
 def messages(packet: bytes) -> Iterator[bytes]:
     """The single messages of a packet: itself, or the elements of a bundle, in order.
 

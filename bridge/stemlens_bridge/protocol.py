@@ -27,6 +27,7 @@ from stemlens_bridge import jsontext, osc
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
+from stemlens_bridge.keys import MAX_SEAL_BYTES
 from stemlens_bridge.tempo import TempoMap
 
 VERSION = 1
@@ -48,7 +49,7 @@ EFFECTS = ("decibel", "mute", "share")
 
 # A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
 # usual Ethernet frame and is never fragmented.
-MAX_RESULT_BYTES = 1_400
+MAX_RESULT_BYTES = 1_400 - MAX_SEAL_BYTES
 
 LETTERS = {str: "s", int: "i", float: "f"}
 _HINTS: dict[type[Any], dict[str, Any]] = {}
@@ -449,8 +450,9 @@ class Pong(Message):
 class Healthy(Message):
     """How the server is, as a JSON object: `version`, `uptime_s`, `worker` ("starting", "ready",
     "busy"), `running` (null, or the job with its `stage`, `fraction`, `since_s` and `left_s`),
-    `jobs` (how many are in each state), `panel` (its URL, or null), `free_gb` (of the disk with its
-    data) and `data`."""
+    `jobs` (how many are in each state), `panel` (its URL, or null), `key` (the file with the key
+    for other machines, or null), `free_gb` (of the disk with its data), `data` and `log`
+    (its file, or null)."""
 
     report: str
 

@@ -49,6 +49,10 @@ def osc_page() -> str:
             "to the port named when it was opened, and never to another host than the sender's. "
             "Over TCP everything uses the connection.",
             "",
+            "Other machines, where they are let in at all, stamp every message with the server's "
+            "key, and the server stamps its own: see [remote.md](remote.md). Messages that come "
+            "faster than 5,000 a second from one sender are passed over (UDP) or wait (TCP).",
+            "",
             "## Client → server",
             *_messages(TO_SERVER.values()),
             "",

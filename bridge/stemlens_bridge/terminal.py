@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,15 @@ from typing import Any
 
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.table import table
+
+# Controls, line and paragraph separators, marks that turn the direction of text, and surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere as one line that cannot tell a terminal anything: what is no character
+    to read is written as an escape."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def prepare() -> None:

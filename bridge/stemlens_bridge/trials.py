@@ -31,7 +31,7 @@ from stemlens_bridge.client import (
 )
 from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions, require_request
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.link import Link, connect, unreachable
+from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     ChangedShare,
     Error,
@@ -230,7 +230,6 @@ class TrialsClient:
     """
 
     def __init__(self, server: tuple[str, int], transport: str = "udp") -> None:
-        self._server = server
         self._link: Link = connect(server, transport)
 
     def __enter__(self) -> TrialsClient:
@@ -284,7 +283,7 @@ class TrialsClient:
                     ends = isinstance(message, TrialFailed | TrialDone | Error)
                     if ends and _concerns(message, asked):
                         return
-        raise unreachable(self._server)
+        raise self._link.unanswered()
 
     def _tried(self, asked: Try | Suggest, on_progress: OnProgress) -> Tried:
         answer = _Answer(asked, on_progress)
@@ -312,7 +311,7 @@ class TrialsClient:
                     answer.take(message)
             now = time.monotonic()
             if heard is None and now - started > PATIENCE_S:
-                raise unreachable(self._server)
+                raise self._link.unanswered()
             if heard is not None and now - heard > LOYALTY_S:
                 raise _stopped(asked.job)
             at_work = heard is not None and answer.done is None

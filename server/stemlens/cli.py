@@ -9,7 +9,6 @@ user. torch is imported only by commands that tag something.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from stemlens.cli_common import (
     DEVICES,
     DataFolder,
     Device,
+    LogFolder,
     MaxMinutes,
     SeparatorName,
     ServerPort,
@@ -44,6 +44,7 @@ from stemlens.cli_common import (
     progress_bars,
 )
 from stemlens.scorecache import MAX_BYTES, ScoreCache
+from stemlens.service import logs
 from stemlens.service.settings import Settings
 from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
@@ -339,12 +340,24 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = SERVING.host,
     port: ServerPort = SERVING.port,
     data: DataFolder = None,
+    log_dir: LogFolder = None,
     allow: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Files below may be read too.")
     ] = None,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Let other machines use this server.")
+        bool,
+        typer.Option(
+            "--allow-remote", help="Let other machines that have the key use it (docs/remote.md)."
+        ),
     ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The key that other machines need; made where there is none.",
+            show_default="the file 'key' where jobs are kept",
+        ),
+    ] = None,
     device: Device = "auto",
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
     panel: Annotated[
@@ -356,6 +369,9 @@ def serve(
     panel_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Where that page is; 0: any port.")
     ] = SERVING.panel_port,
+    upload_gb: Annotated[
+        float, typer.Option(min=0, help="How much of what other machines upload is kept.")
+    ] = SERVING.upload_gb,
     watch: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Analyse what is dropped there (docs/watch.md)."),
@@ -403,9 +419,10 @@ def serve(
     if print_config:
         print(*config.text(ctx), sep="\n")
         return
+    from stemlens.service.door import key_file
     from stemlens.service.server import Server
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.to_terminal()
     settings = Settings(
         data=data_folder(data),
         host=host,
@@ -413,6 +430,8 @@ def serve(
         device=choice(device, DEVICES, "--device"),
         allow=tuple(allow or ()),
         allow_remote=allow_remote,
+        key=key,
+        upload_gb=upload_gb,
         max_duration_s=60 * max_minutes,
         next_port=next_port,
         panel=panel,
@@ -428,14 +447,18 @@ def serve(
         keep_days=keep_days,
     )
     server = Server(settings)
-    if allow_remote:
-        print(
-            f"Warning: every machine that reaches {host} can use this server and name files that "
-            "it may read.",
-            file=sys.stderr,
-        )
 
-    def ready(bound: int) -> None:
-        print(f"Stemlens {__version__} listens on {host}:{bound} (UDP and TCP).", flush=True)
+    with logs.kept(logs.folder(log_dir, data)) as note:
 
-    asyncio.run(server.run(ready))
+        def ready(bound: int) -> None:
+            told = f"Stemlens {__version__} listens on {host}:{bound} (UDP and TCP)."
+            note(told)
+            print(told, flush=True)
+            if shared := key_file(settings):
+                print(
+                    f"Other machines need the key in {shared} (docs/remote.md). Who has it can use "
+                    "this server and name files that it may read; nothing is encrypted.",
+                    file=sys.stderr,
+                )
+
+        asyncio.run(server.run(ready))

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import tagging
+from stemlens import separation, tagging
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.protocol import Options
 
@@ -22,11 +22,23 @@ DEFAULTS = Options()
 
 TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
 SeparatorName = Annotated[
-    str, typer.Option(help="What makes stems of a lone mix (docs/separation.md).")
+    str,
+    typer.Option(
+        help="What makes stems of a lone mix (docs/separation.md).", callback=separation.typed
+    ),
 ]
 Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where jobs and results are kept.")
+]
+LogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-dir",
+        metavar="DIR",
+        help="Where the log is kept.",
+        show_default="'logs' below --data where that is given, else where the system keeps logs",
+    ),
 ]
 ServerPort = Annotated[int, typer.Option(min=0, max=65_535, help="UDP and TCP; 0: any.")]
 SettleSeconds = Annotated[

@@ -37,7 +37,11 @@ def separate(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Where the stems go.")
     ],
     model: Annotated[
-        str, typer.Option(help="A name of 'stemlens models list', hf://NAME, or a folder.")
+        str,
+        typer.Option(
+            help="A name of 'stemlens models list', hf://NAME, or a folder.",
+            callback=separation.typed,
+        ),
     ] = DEFAULTS.separator,
     device: Device = "auto",
     force: Annotated[
@@ -51,6 +55,8 @@ def separate(
 
     choice(device, DEVICES, "--device")
     clip = audio.read(mix, max_duration_s=60 * max_minutes)
+    known = demucs_models.MODELS.get(model)
+    _require_room(output, mix, known.stems if known else (), force)  # before a model is fetched
     with progress_bars() as show:
         show("loading the separator", 0.0)
         loaded = separation.load(model, device)

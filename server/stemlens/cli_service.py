@@ -5,19 +5,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import socket
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from stemlens import autostart
+from stemlens import autostart, config
 from stemlens.cli_common import DataFolder, data_folder
+from stemlens.service import logs
+from stemlens.service.settings import Settings
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
 from stemlens_bridge.commands import common
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.keys import Key
 from stemlens_bridge.protocol import FINAL_STATES, PORT
 
 Server = Annotated[str, typer.Option("--server", metavar="HOST:PORT", help="Where it listens.")]
@@ -25,6 +34,7 @@ HERE = f"127.0.0.1:{PORT}"
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Take the place of somebody else's file.")]
 starting = typer.Typer(no_args_is_help=True, help="Start the server at every login.")
+NO_FILE = Path(os.devnull)
 SIGNS = {"ok": "ok", "note": "–", "problem": "!!"}
 
 
@@ -39,7 +49,11 @@ def status(server: Server = HERE, as_json: AsJson = False) -> None:
     """Show what a running server does: the job at work, what waits, what is done."""
     with Client(_address(server)) as client:
         report = client.health()
-    print(json.dumps(report, indent=1) if as_json else "\n".join(status_lines(report)))
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    for line in status_lines(report):
+        print(terminal.plain(line))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -47,6 +61,18 @@ def _address(text: str) -> tuple[str, int]:
         return common.address(text)
     except argparse.ArgumentTypeError as error:
         raise typer.BadParameter(str(error), param_hint="--server") from error
+
+
+def remote_link(report: Mapping[str, Any]) -> str:
+    """The panel's link for other machines, with the token that lets them in; "" where the server is
+    not for them, or its key cannot be read by us."""
+    if not report.get("key"):
+        return ""
+    try:
+        token = Key.read(Path(report["key"])).token()
+    except StemlensError:
+        return ""
+    return f"http://{socket.gethostname()}:{urlsplit(report['panel']).port}/#key={token}"
 
 
 def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -70,6 +96,9 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"Waiting: {waiting:,}. Ended: {ended or 'none yet'}."
     if report["panel"]:
         yield f"Panel: {report['panel']}"
+    if report["panel"] and (link := remote_link(report)):
+        yield f"  from other machines: {link}"
+    yield f"Log: {report.get('log') or 'not kept in a file'}"
     yield f"{report['free_gb']:.1f} GB free for {report['data']}"
 
 
@@ -83,16 +112,42 @@ def duration(seconds: float) -> str:
     return f"{whole / 3600:.1f} h" if whole < 172_800 else f"{whole // 86_400} days"
 
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="TOML",
+        help="The server's options.",
+        show_default="config.toml in your configuration folder",
+    ),
+]
+
+
 def doctor(
+    ctx: typer.Context,
+    config_file: ConfigFile = None,
     data: DataFolder = None,
-    server: Server = HERE,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where it listens.", show_default="as configured"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look over this installation, and say how to mend what is not right."""
     from stemlens.doctor import findings
+    from stemlens.doctor.serving import configuration
 
     found = []
-    for finding in findings(data_folder(data), *_address(server)):
+    path = config_file or config.default_path()
+    there = path if config_file or path.is_file() else NO_FILE
+    wrong = None
+    try:
+        options = config.without_words(_serve(ctx), there)
+    except StemlensError as error:
+        options, wrong = config.without_words(_serve(ctx), NO_FILE), error
+    settings = _settings(options, data, server)
+    log = logs.folder(options["log_dir"], data or options["data"])
+    for finding in (*configuration(path, wrong), *findings(settings, log)):
         found.append(finding)
         if as_json:
             continue
@@ -106,6 +161,32 @@ def doctor(
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     if any(finding.state == "problem" for finding in found):
         sys.exit(1)
+
+
+def _serve(ctx: typer.Context) -> TyperCommand:
+    group = ctx.find_root().command
+    assert isinstance(group, TyperGroup)
+    serve = group.commands["serve"]
+    assert isinstance(serve, TyperCommand)
+    return serve
+
+
+def _settings(options: Mapping[str, Any], data: Path | None, server: str | None) -> Settings:
+    """What `doctor` looks at, of the options of `serve`."""
+    everywhere = options["host"] in ("0.0.0.0", "::")
+    host = "127.0.0.1" if everywhere else options["host"]
+    host, port = _address(server) if server else (host, options["port"])
+    return Settings(
+        data=data_folder(data or options["data"]),
+        host=host,
+        port=port,
+        allow=tuple(options["allow"] or ()),
+        panel=options["panel"],
+        panel_port=options["panel_port"],
+        watch=tuple(options["watch"] or ()),
+        watch_output=options["watch_out"],
+        watch_polling=options["watch_poll"],
+    )
 
 
 @starting.command("install")

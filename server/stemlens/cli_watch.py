@@ -4,6 +4,7 @@ session."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,16 @@ from stemlens.cli_common import (
     DEVICES,
     DataFolder,
     Device,
+    LogFolder,
     ServerPort,
     SettleSeconds,
     choice,
     data_folder,
 )
+from stemlens.service import logs
 from stemlens.service.settings import Settings
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.terminal import plain
 
 PATIENCE_S = 10.0  # with --once, for files that are quiet and not complete
 ASK_EVERY_S = 0.2
@@ -45,12 +49,14 @@ def watch(
     ] = False,
     settle_s: SettleSeconds = SERVING.settle_s,
     data: DataFolder = None,
+    log_dir: LogFolder = None,
     port: ServerPort = SERVING.port,
     device: Device = "auto",
 ) -> None:
     """Analyse each session that is dropped into a folder. Ctrl-C stops."""
     from stemlens.service.server import Server
 
+    logs.to_terminal(least=logging.WARNING)
     settings = Settings(
         data=data_folder(data),
         port=port,
@@ -80,14 +86,18 @@ def watch(
     def tell(what: str, name: str, more: str) -> None:
         nonlocal failures
         failures += what == "failed"
-        print(f"{what:<8} {name}  {more}".rstrip(), flush=True)
+        told = plain(f"{what:<8} {name}  {more}".rstrip())
+        print(told, flush=True)
+        note(told)
 
     async def end_when_done() -> None:
         patience_s = settings.settle_s + PATIENCE_S
         while desk.looks == 0 or desk.busy or any(s < patience_s for s in desk.waiting.values()):
             await asyncio.sleep(ASK_EVERY_S)
         for name in desk.waiting:
-            print(f"{name} is not complete, or still open in another program.", file=sys.stderr)
+            print(
+                f"{plain(name)} is not complete, or still open in another program.", file=sys.stderr
+            )
         server.stop()
 
     async def serve() -> None:
@@ -97,6 +107,7 @@ def watch(
             ending.cancel()
 
     desk.news = tell
-    asyncio.run(serve())
+    with logs.kept(logs.folder(log_dir, data)) as note:
+        asyncio.run(serve())
     if once and failures:
         raise typer.Exit(1)

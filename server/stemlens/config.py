@@ -17,6 +17,7 @@ from typing import Any
 
 import platformdirs
 import typer
+from typer.core import TyperCommand
 
 from stemlens_bridge.errors import StemlensError
 
@@ -50,7 +51,7 @@ def read(path: Path, ctx: typer.Context) -> dict[str, Any]:
         raise _invalid(path, f"it cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise _invalid(path, f"it is not TOML: {error}") from error
-    known = _options(ctx)
+    known = _options(ctx.command)
     for key, value in given.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -69,12 +70,19 @@ def read(path: Path, ctx: typer.Context) -> dict[str, Any]:
     return given
 
 
+def without_words(command: TyperCommand, path: Path) -> dict[str, Any]:
+    """The options of a command that is given no other option than this file; raises
+    `config_invalid`."""
+    with command.make_context(command.name, ["--config", str(path)]) as ctx:
+        return ctx.params
+
+
 def text(ctx: typer.Context) -> Iterator[str]:
     """The configuration in force as lines of such a file: every option with what it means, as a
     comment where it is as it would be without the file."""
     yield "# Options of 'stemlens serve'. Take the # away from what you change; the file belongs to"
     yield f"# {default_path()}"
-    for name, option in _options(ctx).items():
+    for name, option in _options(ctx.command).items():
         yield ""
         yield from textwrap.wrap(
             option.help or "", WIDTH, initial_indent="# ", subsequent_indent="# "
@@ -86,8 +94,20 @@ def text(ctx: typer.Context) -> Iterator[str]:
         yield f"#{name} = {told}" if same else f"{name} = {told}"
 
 
-def _options(ctx: typer.Context) -> dict[str, Any]:
-    return {option.name or "": option for option in ctx.command.params if option.name not in OWN}
+def table(command: Any) -> Iterator[str]:
+    """The same as a table for `docs/operation.md`, with the defaults."""
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for name, option in _options(command).items():
+        shown = option.show_default
+        plain = _plain(option.default)
+        if not isinstance(shown, str):
+            shown = "" if plain in (None, []) else f"`{json.dumps(plain)}`"
+        yield f"| `{name}` | {shown} | {option.help} |"
+
+
+def _options(command: Any) -> dict[str, Any]:
+    return {option.name or "": option for option in command.params if option.name not in OWN}
 
 
 def _plain(value: Any) -> Any:
@@ -97,6 +117,4 @@ def _plain(value: Any) -> Any:
 
 
 def _invalid(path: Path, why: str) -> StemlensError:
-    return StemlensError(
-        "config_invalid", f"{path}: {why}. 'stemlens serve --print-config' shows every option."
-    )
+    return StemlensError("config_invalid", f"{path}: {why}. All options are in docs/operation.md.")

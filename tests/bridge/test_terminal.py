@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from stemlens_bridge import cli
+from stemlens_bridge import cli, terminal
 
 SHOW = """
 import sys
@@ -22,6 +22,11 @@ except StemlensError as error:
     sys.exit(error.code)
 print("and on", file=sys.stderr)
 """
+
+
+def test_a_name_from_elsewhere_tells_the_terminal_nothing() -> None:
+    hostile = "Bass\n\x1b]0;title\x07\x9b2J\u202e\udcff 歌 é"
+    assert terminal.plain(hostile) == r"Bass\n\x1b]0;title\x07\x9b2J\u202e\udcff 歌 é"
 
 
 def test_a_reader_that_has_gone_ends_nothing() -> None:

@@ -300,6 +300,24 @@ def test_a_name_that_is_none_names_the_nearest() -> None:
         separation.identity("hf://a b/c")
 
 
+def test_a_place_that_is_typed_becomes_a_whole_path_and_a_name_stays_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for folder in ("models", "htdemucs"):
+        (tmp_path / folder).mkdir()
+    for place in ("models", "models/", "./models", "~/models"):
+        assert separation.typed(place) == str(tmp_path / "models")
+    assert separation.typed("models/tiny") == str(tmp_path / "models" / "tiny")
+    for name in ("htdemucs", "hf://a/b", "query:the piano/organ", "nothing"):
+        assert separation.typed(name) == name
+    with pytest.raises(StemlensError, match=r"no folder .*nowhere"):
+        separation.load(separation.typed("nowhere/tiny"), "cpu")
+    with pytest.raises(StemlensError, match="paths of folders"):
+        separation.load("nothing", "cpu")
+
+
 def test_classes_are_demucs_own() -> None:
     assert set(demucs_files.CLASSES) == {
         "demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs"

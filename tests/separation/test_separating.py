@@ -15,9 +15,11 @@ import pytest
 import soundfile
 from support.models import package, save_th, tiny
 from support.sounds import RATE, sounds, stem_folder
+from typer.testing import CliRunner
 
-from stemlens import audio, cli_separation, separating
+from stemlens import audio, cli_separation, separating, separation
 from stemlens.audio import Samples
+from stemlens.cli import app
 from stemlens.separation.trust import Trust
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -202,10 +204,16 @@ def own_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_separate_and_analyze_by_command(
-    song: Path, model: str, tmp_path: Path, own_folder: Path, real_weights: None
+    song: Path,
+    model: str,
+    tmp_path: Path,
+    own_folder: Path,
+    real_weights: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "stems"
-    done = stemlens("separate", song, "--model", model, "--device", "cpu", "-o", out)
+    monkeypatch.chdir(tmp_path)  # where the model's folder can be named by its name alone
+    done = stemlens("separate", song, "--model", "models", "--device", "cpu", "-o", out)
     files = {path.stem for path in out.glob("*.wav")}
     assert files and all(f"{name} " in done.stdout for name in files) and "LUFS" in done.stdout
     stemlens("separate", song, "--model", model, "-o", out, code=1)
@@ -259,6 +267,18 @@ def test_no_stem_takes_the_place_of_the_mix_or_of_another_file(tmp_path: Path) -
         cli_separation._require_room(tmp_path, mix, ("bass",), force=False)
     cli_separation._require_room(tmp_path, mix, ("bass",), force=True)
     assert other.read_bytes() == mix.read_bytes() == b"a sound"
+
+
+@pytest.mark.parametrize("name", ["htdemucs", "models"])
+def test_what_is_in_the_way_is_told_before_a_model_is_loaded(
+    song: Path, model: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(song.parent)
+    in_the_way = "drums.wav" if name == "htdemucs" else "session.json"
+    (song.parent / in_the_way).touch()
+    monkeypatch.setattr(separation, "load", lambda *_: pytest.fail("it was loaded"))
+    done = CliRunner().invoke(app, ["separate", "song.wav", "--model", name, "-o", "."])
+    assert f"{in_the_way} exists already" in str(done.exception)
 
 
 def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

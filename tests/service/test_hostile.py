@@ -15,9 +15,9 @@ import pytest
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
-from stemlens.service.freezing import freeze
+from stemlens.service.freezing import freeze, require_unchanged
 from stemlens.service.link import WorkerLink
-from stemlens.service.places import Places
+from stemlens.service.places import Places, is_elsewhere
 from stemlens.service.store import JobFile
 from stemlens_bridge import osc
 from stemlens_bridge.client import Client, new_job_id
@@ -120,6 +120,81 @@ def test_files_that_would_wait_forever(server: ServerProcess, tmp_path: Path) ->
     with Client(server.address) as client, pytest.raises(StemlensError) as caught:
         client.submit(session, Options(), new_job_id("pipe"))
     assert caught.value.code == "audio_unreadable"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"\\evil.example\share\kick.wav",
+        r"//evil.example/share/kick.wav",
+        r"\\?\C:\Windows\win.ini",
+        r"\\.\pipe\stemlens",
+        r"C:\Users\me\NUL",
+        r"C:\Users\me\con.wav",
+        r"C:\Users\me\aux .tar.gz",
+        r"C:\Users\COM1\kick.wav",
+        r"C:\Users\me\lpt9:kick.wav",
+    ],
+)
+def test_paths_of_windows_that_are_no_files_of_this_machine(path: str) -> None:
+    assert is_elsewhere(path, [r"C:\Users\me", r"\\nas\music"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [r"C:\Users\me\kick.wav", r"\\NAS\music\song\kick.wav", r"C:\Users\me\console.wav", "D:/a.wav"],
+)
+def test_paths_of_windows_that_are(path: str) -> None:
+    assert not is_elsewhere(path, [r"C:\Users\me", r"\\nas\music"])
+
+
+def test_a_link_that_is_turned_while_the_job_waits_leads_nowhere(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "secret.wav"
+    inside.mkdir()
+    for path in (inside / "kick.wav", outside):
+        path.write_bytes(b"the same size and content")
+    places = Places([inside])
+    (inside / "stem.wav").symlink_to(inside / "kick.wav")
+    frozen = freeze(JobFile("t", "t", str(inside / "stem.wav"), 0, "{}"), places=places)
+    os.utime(outside, ns=(frozen.mtime_ns or 0,) * 2)
+    require_unchanged([frozen], places)
+    (inside / "stem.wav").unlink()
+    (inside / "stem.wav").symlink_to(outside)
+    with pytest.raises(StemlensError) as caught:
+        require_unchanged([frozen], places)
+    assert caught.value.code == "path_not_allowed"
+
+
+def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
+    """Opening a pipe would wait, opening a socket or a device may do anything."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "socket"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("socket", "pipe", ".", "link"):
+        with pytest.raises(StemlensError) as caught:
+            freeze(JobFile("t", "t", str(tmp_path / name), 0, "{}"), places=Places([tmp_path]))
+        assert caught.value.code in ("audio_unreadable", "path_not_allowed")
+    for outside in (
+        "/dev/zero",
+        "/dev/stdin",
+        "/proc/self/environ",
+        f"{tmp_path}/../../../etc/passwd",
+    ):
+        with pytest.raises(StemlensError) as caught:
+            Places([tmp_path]).check(outside)
+        assert caught.value.code == "path_not_allowed"
+    for relative in (
+        "kick.wav",
+        "../kick.wav",
+        r"C:\kick.wav",
+        r"\\evil\kick.wav",
+        "~/kick.wav",
+        "",
+    ):
+        with pytest.raises(StemlensError, match="not absolute"):
+            Places([tmp_path]).check(relative)
+    listening.close()
 
 
 def test_an_id_whose_job_had_other_files_of_the_same_number(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from stemlens.service.panel import rendering
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.listening import routes
 from stemlens.service.panel.sounds import Sounds
+from stemlens.service.places import Places
 from stemlens.service.store import JobFile, Store
 
 RATE = 16_000
@@ -55,7 +57,7 @@ class Desk:
             soundfile.write(self.path(stem), wave, RATE, format="WAV" if n else "AIFF")
         soundfile.write(folder / "mix.wav", 3 * sum(self.waves.values()), RATE)
         self.app = FastAPI()
-        self.app.include_router(routes(Sounds(folder)))
+        self.app.include_router(routes(Sounds(folder, Places([folder]))))
 
     def path(self, stem: str) -> Path:
         return self.folder / f"{stem.replace('/', '_')}.sound"
@@ -183,6 +185,17 @@ def test_a_link_that_was_turned_and_a_pipe_are_not_read(desk: Desk) -> None:
     os.mkfifo(desk.path("pads"))
     answer = desk.get("sum")
     assert answer.status_code == 500 and "is not a file" in answer.text
+
+
+def test_a_link_that_leads_out_of_the_allowed_folders_is_not_followed(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    twin = tmp_path_factory.mktemp("elsewhere") / "pads.sound"
+    shutil.copy2(desk.path("pads"), twin)  # of the same size, time and content
+    desk.path("pads").unlink()
+    desk.path("pads").symlink_to(twin)
+    answer = desk.get("stem", "pads")
+    assert answer.status_code == 403 and "may not read" in answer.text
 
 
 def test_stems_that_the_server_made_itself_are_played_from_its_folder_alone(tmp_path: Path) -> None:

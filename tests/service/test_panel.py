@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
-from stemlens.service.panel.guard import Guard, allowed
 from stemlens.service.panel.library import compare
 from stemlens_bridge.client import Client
 from stemlens_bridge.protocol import Options
@@ -211,46 +209,6 @@ def a_sound_that_cannot_be_had_is_a_sentence(page: Page, file: Path) -> None:
     page.locator("section table button[data-said=kick]").click()
     expect(page.get_by_text("has changed since it was submitted")).to_be_visible()
     file.write_bytes(kept)
-
-
-def test_only_pages_of_its_own_get_an_answer() -> None:
-    names = ("127.0.0.1:9421", "localhost:9421")
-
-    def answers(**headers: str) -> bool:
-        return allowed([(name.encode(), value.encode()) for name, value in headers.items()], names)
-
-    assert answers(host="127.0.0.1:9421")
-    assert answers(host="LOCALHOST:9421", origin="http://localhost:9421")
-    assert not answers()  # a Host is needed
-    assert not answers(host="evil.example:9421")  # a name that was bound anew to this machine
-    assert not answers(host="127.0.0.1:9421", origin="http://evil.example")
-    assert not answers(host="127.0.0.1:9421", origin="null")
-    assert not answers(host="127.0.0.1:9421", origin="https://127.0.0.1:9421")
-    assert not allowed([(b"host", b"127.0.0.1:9421")] * 2, names)
-
-
-def test_a_foreign_page_is_refused_over_http_and_websockets() -> None:
-    def ask(kind: str, headers: list[tuple[bytes, bytes]]) -> list[dict[str, object]]:
-        sent: list[dict[str, object]] = []
-
-        async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-
-        async def keep(message: dict[str, object]) -> None:
-            sent.append(message)
-
-        scope = {"type": kind, "headers": headers}
-        asking = Guard(app, ("127.0.0.1:1",))(scope, None, keep)  # type: ignore[arg-type]
-        with suppress(StopIteration):  # nothing in it waits; Playwright has this thread's loop
-            asking.send(None)
-        return sent
-
-    foreign, own = [(b"host", b"evil:1")], [(b"host", b"127.0.0.1:1")]
-    assert ask("http", foreign)[0]["status"] == 403
-    assert ask("websocket", foreign) == [{"type": "websocket.close", "code": 1008}]
-    (answer,) = ask("http", own)
-    headers = dict(answer["headers"])  # type: ignore[call-overload]
-    assert answer["status"] == 200 and b"default-src 'self'" in headers[b"content-security-policy"]
 
 
 def test_two_versions_are_compared_by_what_made_the_change() -> None:

@@ -16,7 +16,7 @@ def test_a_frame_that_does_not_end_closes_its_connection(begun: bytes) -> None:
     async def wait() -> tuple[bytes, list[str]]:
         refused: list[str] = []
         served = Transport(
-            lambda packet, peer: None, lambda error, host, peer: refused.append(error.message)
+            lambda packet, peer: 1, lambda error, host, peer: refused.append(error.message)
         )
         served.frame_s = 0.2
         port = await served.listen("127.0.0.1", 0)
@@ -35,7 +35,7 @@ def test_a_frame_that_does_not_end_closes_its_connection(begun: bytes) -> None:
 def test_whoever_listens_between_frames_may_be_silent_for_long() -> None:
     async def wait() -> list[bytes]:
         came: asyncio.Queue[bytes] = asyncio.Queue()
-        served = Transport(lambda packet, peer: came.put_nowait(packet), lambda *_: None)
+        served = Transport(lambda packet, peer: came.put_nowait(packet) or 1, lambda *_: None)
         served.frame_s = 0.05
         port = await served.listen("127.0.0.1", 0)
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -56,7 +56,7 @@ def test_one_connection_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def wait() -> bytes:
         came = asyncio.Event()
-        served = Transport(lambda packet, peer: came.set(), lambda *_: None)
+        served = Transport(lambda packet, peer: came.set() or 1, lambda *_: None)
         port = await served.listen("127.0.0.1", 0)
         _, kept = await asyncio.open_connection("127.0.0.1", port)
         kept.write(Slip().encode(b"here"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
+
+CRASH = (
+    "worker: Fatal Python error: Segmentation.* in separate\n.* worker [0-9]+ ended with code -11"
+)
+"""What native code did last, and in which of our functions, before the server knows of its end."""
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +49,16 @@ def submit(client: Client, session: Session, how: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "said"),
+    ("how", "code", "said", "logged"),
     [
-        ("hungry", "out_of_memory", "memory"),
-        ("hung", "worker_hung", "stood still at 'separating'"),
-        ("crash", "worker_died", "SIGSEGV, a crash in native code"),
+        ("hungry", "out_of_memory", "memory", "memory was not enough"),
+        ("hung", "worker_hung", "stood still at 'separating'", "stood still"),
+        ("crash", "worker_died", "SIGSEGV, a crash in native code", CRASH),
     ],
+    ids=["hungry", "hung", "crash"],
 )
 def test_a_job_that_breaks_its_worker_fails_with_the_reason_and_the_next_one_runs(
-    limited: ServerProcess, mix: Session, how: str, code: str, said: str
+    limited: ServerProcess, mix: Session, how: str, code: str, said: str, logged: str
 ) -> None:
     with Client(limited.address) as client:
         before = limited.worker.pid
@@ -61,6 +68,7 @@ def test_a_job_that_breaks_its_worker_fails_with_the_reason_and_the_next_one_run
         assert caught.value.code == code
         assert client.follow(good).messages
         assert limited.worker.pid != before
+        assert re.search(logged, Path(client.health()["log"]).read_text(), re.DOTALL)
 
 
 def test_a_cancelled_job_is_off_the_worker_within_a_second_even_where_it_does_not_listen(

@@ -3,6 +3,7 @@ points, in a folder that a server's environment names."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 CODE = """
@@ -38,4 +39,5 @@ def environment(folder: Path) -> dict[str, str]:
     (folder / "bad_separators.py").write_text(CODE)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[stemlens.separation]\nbad = bad_separators:Bad\n")
-    return {"PYTHONPATH": str(folder)}
+    known = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *([known] if known else [])])}

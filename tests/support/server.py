@@ -28,7 +28,9 @@ class ServerProcess:
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / "log.txt"
-        where = ["--port", str(port), "--data", str(data), "--device", "cpu"]
+        # Not with the options of whoever runs the tests.
+        where = ["--config", os.devnull, "--port", str(port), "--data", str(data)]
+        where += ["--device", "cpu"]
         if "--panel-port" not in options:
             where.append("--no-panel")
         with self.log.open("a") as log:

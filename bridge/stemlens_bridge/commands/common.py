@@ -39,6 +39,12 @@ def server_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where the Stemlens server listens (127.0.0.1:{PORT})",
     )
     parser.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the server's key, for a server on another machine (docs/remote.md)",
+    )
 
 
 def option_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +159,12 @@ def results_of(
     job = job or new_job_id(session.project)
     with Client(given.server, given.transport) as client:
         try:
-            client.submit(session, session.options(options), job)
+            places = {}
+            if getattr(given, "upload", False):
+                from stemlens_bridge.upload import upload
+
+                places = upload(session, given.server, given.transport, progress(sys.stderr))
+            client.submit(session, session.options(options), job, places)
             return client.follow(job, progress(sys.stderr), so_far(sys.stderr))
         except KeyboardInterrupt:
             print(f"\nstemlens-bridge: cancelling {job} …", file=sys.stderr)

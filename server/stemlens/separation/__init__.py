@@ -23,6 +23,7 @@ import difflib
 import logging
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Protocol
 
 from stemlens.audio import Samples
@@ -67,6 +68,17 @@ class Separator(Protocol):
 def names() -> tuple[str, ...]:
     """The names of all separators that are called by a name of their own."""
     return (*demucs_models.MODELS, QUERY, *sorted(_others()))
+
+
+def typed(text: str) -> str:
+    """The separator that a person means: a name as it is, a place as a whole path.
+
+    A place is what has a slash in it, or the name of a folder that is there; names go first.
+    """
+    if text in demucs_models.MODELS or text.partition(":")[0] in (QUERY, *_others()):
+        return text
+    path = Path(text).expanduser()
+    return str(path.absolute()) if demucs_models.is_folder(text) or path.is_dir() else text
 
 
 def query_network() -> str | None:
@@ -132,7 +144,7 @@ def unknown(name: str) -> StemlensError:
     return StemlensError(
         "separator_unknown",
         f"There is no separator named {name!r}.{hint} Known are {', '.join(known)}, hf://NAME, and "
-        "folders with a Demucs model.",
+        "paths of folders with a Demucs model.",
     )
 
 

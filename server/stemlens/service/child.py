@@ -1,7 +1,8 @@
 """A process of the server's own: started, heard, and replaced whenever it ends.
 
 Both sides speak JSON, one object a line, over the process's standard input and output. When the
-server is gone its end of the pipe closes, by which the process knows to end.
+server is gone its end of the pipe closes, by which the process knows to end. What it prints on
+standard error goes to the server's log.
 """
 
 from __future__ import annotations
@@ -10,32 +11,46 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
+
+from stemlens.service.standard_error import StandardError
 
 log = logging.getLogger(__name__)
 
 MAX_LINE = 1 << 28  # a result with many stems has a few MB
+LAST_WORDS_S = 1.0
 
 
 class Child:
-    """`name` is what the log calls it, `command` what is run. Subclasses say what becomes of it."""
+    """`name` is what the log calls it, `command` what is run, in this process's `environment` if it
+    has none of its own. Subclasses say what becomes of it."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._name, self._command = name, command
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
     async def keep(self) -> None:
         """Keeps a process alive; returns after `stop`."""
         while not self._stopping:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=MAX_LINE,
-                # A Ctrl-C in the terminal is for the server alone, which then ends its processes.
-                start_new_session=sys.platform != "win32",
-            )
+            said = StandardError(self._name)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=said.far,
+                    limit=MAX_LINE,
+                    env=self._environment,
+                    # A Ctrl-C in the terminal is for the server alone, which then ends them.
+                    start_new_session=sys.platform != "win32",
+                )
+            finally:
+                said.follow()
             self._process = process
             if self._stopping:  # while it was being started
                 process.kill()
@@ -46,6 +61,7 @@ class Child:
                 self._hear(line)
             code = await process.wait()
             self._process = None
+            await asyncio.to_thread(said.ended, LAST_WORDS_S)
             pause_s = self._ended(code)
             if not self._stopping:
                 log.warning("%s %d ended with code %s", self._name, process.pid, code)

@@ -60,21 +60,23 @@ def freeze(
     )
 
 
-def is_unchanged(frozen: JobFile, stop: threading.Event | None = None) -> bool:
-    """Whether the file still is what it was; raises as `freeze` does."""
+def is_unchanged(frozen: JobFile, places: Places, stop: threading.Event | None = None) -> bool:
+    """Whether the file still is what it was, and where it may be; raises as `freeze` does."""
+    places.check(frozen.path)
     try:
         status = os.stat(frozen.path)
     except OSError:
         status = None
     if status and (status.st_size, status.st_mtime_ns) == (frozen.size, frozen.mtime_ns):
         return True
-    return freeze(frozen, stop).sha256 == frozen.sha256
+    return freeze(frozen, stop, places).sha256 == frozen.sha256
 
 
-def require_unchanged(files: Iterable[JobFile]) -> None:
-    """Raises `files_changed` for the first file that is not what was submitted."""
+def require_unchanged(files: Iterable[JobFile], places: Places) -> None:
+    """Raises `files_changed` for the first file that is not what was submitted, `path_not_allowed`
+    for one that leads elsewhere by now."""
     for file in files:
-        if not is_unchanged(file):
+        if not is_unchanged(file, places):
             raise StemlensError(
                 "files_changed",
                 f"{file.path} has changed since it was submitted. Submit the session again under "

@@ -4,11 +4,15 @@ anything else. What both say is told in `panel_process`."""
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from stemlens.service.child import Child
+from stemlens.service.door import key_file
+from stemlens.service.places import Places
+from stemlens.service.settings import Settings
+from stemlens_bridge import keys
 
 log = logging.getLogger(__name__)
 
@@ -16,14 +20,21 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 
 
 class PanelLink(Child):
-    """The panel of a server with its folder `data`; `port` is where the page is to be.
+    """The panel of a server; `url` is where it is, None while there is none."""
 
-    `url` is where it is, None while there is none.
-    """
-
-    def __init__(self, data: Path, port: int) -> None:
-        super().__init__("panel", [sys.executable, "-m", "stemlens.service.panel_process"])
-        self._told: dict[str, Any] = {"data": str(data), "port": port}
+    def __init__(self, settings: Settings, places: Places) -> None:
+        command = [sys.executable, "-m", "stemlens.service.panel_process"]
+        key = key_file(settings)
+        environment = {**os.environ, keys.VARIABLE: str(key)} if key else None
+        super().__init__("panel", command, environment)
+        self._told: dict[str, Any] = {
+            "data": str(settings.data),
+            "places": [str(folder) for folder in places.folders],
+            "host": settings.host,
+            "port": settings.panel_port,
+            "upload_gb": settings.upload_gb,
+            "spare_gb": settings.spare_gb,
+        }
         self._pause_s = FIRST_PAUSE_S
         self.url: str | None = None
 

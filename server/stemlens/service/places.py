@@ -8,14 +8,16 @@ port can name a path, so everything else needs `--allow`.
 from __future__ import annotations
 
 import os
+import re
 import string
 import sys
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from stemlens_bridge.errors import StemlensError
 
+DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 MOUNTS = {"darwin": ["/Volumes"], "linux": ["/media", "/mnt", "/run/media"]}
 
 
@@ -31,6 +33,17 @@ def default_folders() -> list[Path]:
     else:
         folders += [Path(mount) for mount in MOUNTS.get(sys.platform, [])]
     return folders
+
+
+def is_elsewhere(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path of Windows names a device, or another machine or namespace than any of the
+    folders. Told from its text alone: to follow a UNC path is to log in at whoever it names."""
+    given = PureWindowsPath(path)
+    known = {PureWindowsPath(folder).drive.lower() for folder in folders}
+    if given.drive.startswith("\\\\") and given.drive.lower() not in known:
+        return True
+    # A name means a device whatever its ending, and also with blanks and dots after it.
+    return any(DEVICE.fullmatch(part.split(".")[0].split(":")[0].rstrip()) for part in given.parts)
 
 
 class Places:
@@ -49,14 +62,20 @@ class Places:
             raise StemlensError(
                 "session_invalid", f"The path {path!r} is not absolute; send whole paths."
             )
+        if sys.platform == "win32" and is_elsewhere(path, map(str, self.folders)):
+            raise self._not_allowed(path, Path(path))
         real = Path(os.path.realpath(path))
         if not any(real.is_relative_to(folder) for folder in self.folders):
-            raise StemlensError(
-                "path_not_allowed",
-                f"The server may not read {path}. To allow it, start the server with "
-                f"--allow '{real.parent}'.",
-            )
+            raise self._not_allowed(path, real)
         return real
+
+    @staticmethod
+    def _not_allowed(path: str, real: Path) -> StemlensError:
+        return StemlensError(
+            "path_not_allowed",
+            f"The server may not read {path}. To allow it, start the server with "
+            f"--allow '{real.parent}'.",
+        )
 
     def require_inside(self, path: str, opened: int) -> None:
         """Raises `path_not_allowed` unless the file that was opened by that path is the one that

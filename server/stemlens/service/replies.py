@@ -18,6 +18,7 @@ from stemlens.service.transport import Peer, TcpPeer, Transport, UdpPeer
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Error, JobDone, JobRevision, JobState, Message, Options
 
+MAX_SUBSCRIBERS = 64  # of one host
 SUBSCRIPTION_S = 120.0  # subscribers renew each 60 s; one renewal may be lost
 
 
@@ -53,8 +54,17 @@ class Replies:
         self._store.set_reply(job, Reply(named.host, named.port, fixed=bool(reply_port)))
 
     def subscribe(self, peer: Peer, reply_port: int) -> None:
-        """From now on this peer is told states and results of every job, for two minutes."""
-        self._subscribers[self.named(peer, reply_port)] = time.monotonic() + SUBSCRIPTION_S
+        """From now on this peer is told states and results of every job, for two minutes.
+
+        Raises `bad_message`, and `too_many` where many of its host are told already.
+        """
+        named = self.named(peer, reply_port)
+        of_host = sum(one.host == peer.host for one in self._subscribers)
+        if named not in self._subscribers and of_host >= MAX_SUBSCRIBERS:
+            raise StemlensError(
+                "too_many", f"{MAX_SUBSCRIBERS} programs on {peer.host} are told of all jobs now."
+            )
+        self._subscribers[named] = time.monotonic() + SUBSCRIPTION_S
 
     def forget_gone(self) -> None:
         """Drops closed connections, and subscribers that did not renew."""

@@ -27,6 +27,7 @@ from stemlens.service.delivery import result_messages, with_trials
 from stemlens.service.link import WorkerLink
 from stemlens.service.live_desk import LiveDesk
 from stemlens.service.pace import Pace
+from stemlens.service.places import Places
 from stemlens.service.replies import Replies
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
@@ -57,7 +58,10 @@ class Running:
 class Runner:
     """Gives the worker its jobs and ends them by what it says; results go to a folder."""
 
-    def __init__(self, store: Store, replies: Replies, results: Path, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, replies: Replies, results: Path, settings: Settings, places: Places
+    ) -> None:
+        self._places = places
         self._store = store
         self._replies = replies
         self._results = results
@@ -127,6 +131,7 @@ class Runner:
             "separated": str(self._results.with_name("separated")),
             "revision": self._store.revision(job.id),
             "session_gain_db": self._level(Options.from_json(job.options)),
+            "places": [str(folder) for folder in self._places.folders],
             "max_duration_s": self._settings.max_duration_s,
         }
 

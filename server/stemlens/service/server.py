@@ -31,18 +31,22 @@ import filelock
 
 from stemlens import __version__
 from stemlens.separation import demucs_models
-from stemlens.service import diskspace
+from stemlens.service import diskspace, logs
+from stemlens.service.door import Door, key_file
 from stemlens.service.freezing import freeze, is_unchanged
 from stemlens.service.panel_link import PanelLink
 from stemlens.service.places import Places, default_folders
+from stemlens.service.rates import Buckets
 from stemlens.service.replies import Replies
 from stemlens.service.runner import Runner
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
 from stemlens.service.transport import Peer, Transport
+from stemlens.service.uploads import folder_of
 from stemlens.service.watch.desk import WatchDesk
 from stemlens_bridge import jsontext, osc
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.keys import LOOPBACK
 from stemlens_bridge.protocol import (
     FINAL_STATES,
     MAX_JOB_ID,
@@ -80,11 +84,11 @@ from stemlens_bridge.session import Stem, require_text, stem_facts
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TICK_S = 0.25
 NEXT_PORTS = 20
 MAX_KINDS_LOGGED = 100
 MAX_STEMS = 1_000
+COMPLAINTS, MAX_COMPLAINTS = 20, 500  # answers a second to what a host sends that makes no sense
 
 
 class Server:
@@ -98,9 +102,8 @@ class Server:
                 "that, add --allow-remote.",
             )
         self._settings = settings
-        self._places = Places(
-            [*default_folders(), *settings.allow, *settings.watch, settings.data / "unpacked"]
-        )
+        own = (settings.data / "unpacked", folder_of(settings.data))
+        self._places = Places([*default_folders(), *settings.allow, *settings.watch, *own])
         results = settings.data / "results"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -118,11 +121,13 @@ class Server:
                 "with --data.",
             ) from error
         self._store = Store(settings.data / "jobs.sqlite3")
-        self._transport = Transport(self._receive, self._refuse)
+        self._door = Door.of(settings)
+        self._transport = Transport(self._receive, self._refuse, self._door.seal)
+        self._complaints = Buckets(COMPLAINTS, MAX_COMPLAINTS)
         self._replies = Replies(self._store, self._transport)
-        self._runner = Runner(self._store, self._replies, results, settings)
+        self._runner = Runner(self._store, self._replies, results, settings, self._places)
         self._started = time.monotonic()
-        self._panel = PanelLink(settings.data, settings.panel_port) if settings.panel else None
+        self._panel = PanelLink(settings, self._places) if settings.panel else None
         self.watch: WatchDesk | None = None
         if settings.watch:
             self.watch = WatchDesk(settings, self._store, self._places, self._runner.start_next)
@@ -214,12 +219,18 @@ class Server:
 
     # ------------------------------------------------------------------ what comes in
 
-    def _receive(self, packet: bytes, peer: Peer) -> None:
+    def _receive(self, packet: bytes, peer: Peer) -> int:
+        """Answers what is in a packet; returns how many messages that were."""
+        count = 0
         try:
             for message in osc.messages(packet):
-                self._handle(decode(message), peer)
+                count += 1
+                bare = self._door.admitted(message, peer.host)
+                if bare is not None:
+                    self._handle(decode(bare), peer)
         except StemlensError as error:
             self._refuse(error, peer.host, peer)
+        return max(count, 1)
 
     def _handle(self, message: Message, peer: Peer) -> None:
         if message.address in TO_CLIENT:
@@ -247,7 +258,9 @@ class Server:
             if kind not in self._misunderstood:
                 log.warning("from %s: %s (said once)", host, error.message)
             self._misunderstood[kind] += 1
-        if peer is not None:
+        complaints = self._complaints.of(host)
+        if peer is not None and not complaints.debt_s:
+            complaints.take()
             peer.send(Error("", error.code, error.message).encode())
 
     # ------------------------------------------------------------------ the answers
@@ -260,7 +273,9 @@ class Server:
             "version": __version__,
             "uptime_s": time.monotonic() - self._started,
             "data": str(self._settings.data),
+            "log": logs.current(),
             "panel": self._panel.url if self._panel else None,
+            "key": str(key) if (key := key_file(self._settings)) else None,
             "free_gb": diskspace.free_gb(self._settings.data),
             **self._runner.health(),
         }
@@ -299,6 +314,8 @@ class Server:
     def _put(self, job_id: str, file: JobFile, peer: Peer) -> None:
         job = self._store.known(job_id)
         self._places.check(file.path)
+        if self._store.stem_count(job_id) > MAX_STEMS:
+            raise _too_many_stems()
         if job.state == "open" and job_id not in self._freezing:
             self._store.put_file(job_id, file)
         elif not any(_same(file, kept) for kept in self._store.files(job_id)):
@@ -311,7 +328,7 @@ class Server:
         mixes = sum(file.is_mix for file in files)
         arrived = (len(files) - mixes, mixes)
         if arrived[0] > MAX_STEMS:
-            raise StemlensError("session_invalid", f"A session has up to {MAX_STEMS} stems.")
+            raise _too_many_stems()
         if job.state == "open" and (arrived[0] < message.stems or arrived[1] < message.mix):
             raise StemlensError(
                 "missing_stems",
@@ -368,7 +385,8 @@ class Server:
     async def _compare(self, job: str, files: list[JobFile], stop: threading.Event) -> None:
         """A submit that came before: harmless if the files that are still there are the same."""
         there = [file for file in files if file.sha256 and os.path.exists(file.path)]
-        if not await asyncio.to_thread(lambda: all(is_unchanged(file, stop) for file in there)):
+        same = (is_unchanged(file, self._places, stop) for file in there)
+        if not await asyncio.to_thread(all, same):
             raise _exists(job)
 
     def _status(self, message: JobStatus, peer: Peer) -> None:
@@ -443,6 +461,10 @@ def _store_failed(error: sqlite3.Error) -> StemlensError:
         f"The server cannot write its database ({error}). Is the disk full? Nothing was promised; "
         "submit again when that is mended.",
     )
+
+
+def _too_many_stems() -> StemlensError:
+    return StemlensError("session_invalid", f"A session has up to {MAX_STEMS} stems.")
 
 
 def _exists(job: str) -> StemlensError:

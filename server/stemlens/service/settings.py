@@ -20,9 +20,11 @@ class Settings:
     device: str = "auto"  # where to compute: auto, cpu or cuda
     allow: tuple[Path, ...] = ()  # further folders whose files may be read
     allow_remote: bool = False  # let other machines use this server
+    key: Path | None = None  # the key that other machines need; unset: the data folder's "key"
     max_duration_s: float = MAX_DURATION_S  # the longest file that is analysed
     panel: bool = True  # show the panel in the browser
     panel_port: int = PORT + 1  # the port of the panel; 0: any
+    upload_gb: float = 20.0  # how much of what other machines sent is kept
     watch: tuple[Path, ...] = ()  # folders that are watched for sessions
     watch_output: Path | None = None  # where results of watched folders go; unset: beside the audio
     watch_polling: bool = False  # look at watched folders instead of being told; for network drives

@@ -347,6 +347,14 @@ class Store:
             (state, code, message, time.time(), job),
         )
 
+    def needed(self) -> set[str]:
+        """The paths of all files of jobs that are not ended."""
+        rows = self._db.execute(
+            "SELECT path FROM files JOIN jobs ON files.job = jobs.id "
+            "WHERE state IN ('open', 'queued', 'running')"
+        )
+        return {row["path"] for row in rows}
+
     def put_first(self, job: str) -> None:
         """Puts a job before all that wait."""
         self._db.execute(

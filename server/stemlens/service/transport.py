@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, cast
 
+from stemlens.service.rates import Bucket, Buckets
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.framing import Framing, detect
 from stemlens_bridge.osc import MAX_PACKET
@@ -25,8 +26,15 @@ log = logging.getLogger(__name__)
 
 BUSY_PACKETS, BUSY_BYTES = 256, 1 << 20
 FRAME_S = 30.0  # so long a frame may take to come, and a connection to say its first byte
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS, MAX_OF_HOST = 256, 128
 MAX_WAITING = 1 << 26  # bytes that a TCP client may leave unread before it is given up
+# Messages of one sender: a second, and at once. Clients send up to 3,200 a second.
+RATE, MAX_AT_ONCE = 5_000, 20_000
+MAX_QUEUED = 20_000  # packets that wait for one address; a large result has some thousands
+
+TOO_FAST = StemlensError(
+    "too_many", f"Messages come faster than {RATE:,} a second; some are passed over. Send fewer."
+)
 
 
 class Peer(Protocol):
@@ -42,7 +50,8 @@ class Peer(Protocol):
         """Whether much that was sent still waits to go out."""
 
 
-Handler = Callable[[bytes, Peer], None]
+Handler = Callable[[bytes, Peer], int]
+Seal = Callable[[bytes], bytes]
 Refusal = Callable[[StemlensError, str, Peer | None], None]
 
 
@@ -70,8 +79,11 @@ class UdpPeer:
 class UdpEndpoint(asyncio.DatagramProtocol):
     """The UDP socket; each destination has its own paced queue."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, on_refusal: Refusal, seal: Seal) -> None:
         self._handler = handler
+        self._on_refusal = on_refusal
+        self._seal = seal
+        self._buckets = Buckets(RATE, MAX_AT_ONCE)
         self._waiting: dict[tuple[str, int], deque[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
@@ -83,7 +95,12 @@ class UdpEndpoint(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, address: tuple[str, int] | None) -> None:
         if address is None:  # on Windows, when an earlier datagram could not be delivered
             return
-        self._handler(data, UdpPeer(self, address[0], address[1]))
+        peer = UdpPeer(self, address[0], address[1])
+        bucket = self._buckets.of(peer)
+        if bucket.debt_s:
+            self._on_refusal(TOO_FAST, peer.host, peer)
+        else:
+            bucket.take(self._handler(data, peer))
 
     def error_received(self, error: Exception) -> None:
         log.debug("a datagram could not be delivered: %s", error)
@@ -94,7 +111,8 @@ class UdpEndpoint(asyncio.DatagramProtocol):
 
     def send(self, packet: bytes, address: tuple[str, int]) -> None:
         if address in self._waiting:
-            self._waiting[address].append(packet)
+            if len(self._waiting[address]) < MAX_QUEUED:  # else it is lost, as datagrams may be
+                self._waiting[address].append(packet)
             return
         self._waiting[address] = deque([packet])
         task = asyncio.get_running_loop().create_task(self._drain(address))
@@ -106,7 +124,7 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         try:
             while queue and self._transport is not None:
                 for _ in range(min(BURST, len(queue))):
-                    self._transport.sendto(queue.popleft(), address)
+                    self._transport.sendto(self._seal(queue.popleft()), address)
                 await asyncio.sleep(PAUSE_S)
         finally:
             del self._waiting[address]
@@ -123,8 +141,8 @@ class UdpEndpoint(asyncio.DatagramProtocol):
 class TcpPeer:
     """A connection; `closed` once nothing can be sent any more."""
 
-    def __init__(self, writer: asyncio.StreamWriter, framing: Framing) -> None:
-        self._writer, self._framing = writer, framing
+    def __init__(self, writer: asyncio.StreamWriter, framing: Framing, seal: Seal) -> None:
+        self._writer, self._framing, self._seal = writer, framing, seal
         self.host = str(writer.get_extra_info("peername")[0])
         self.closed = False
 
@@ -136,7 +154,7 @@ class TcpPeer:
             self.closed = True
             self._writer.transport.abort()
             return
-        self._writer.write(self._framing.encode(packet))
+        self._writer.write(self._framing.encode(self._seal(packet)))
 
     @property
     def busy(self) -> bool:
@@ -146,13 +164,17 @@ class TcpPeer:
 class Transport:
     """Both sockets on one port.
 
-    `handler` gets each packet and who sent it; `on_refusal` why a connection is closed, its host,
-    and the peer if it can still be answered.
+    `handler` gets each packet and who sent it, and returns how many messages were in it;
+    `on_refusal` why a packet is passed over or a connection is closed, the host, and the peer if it
+    can still be answered. `seal` is what is done to each packet when it goes out.
     """
 
-    def __init__(self, handler: Handler, on_refusal: Refusal) -> None:
+    def __init__(
+        self, handler: Handler, on_refusal: Refusal, seal: Seal = lambda packet: packet
+    ) -> None:
         self._handler = handler
         self._on_refusal = on_refusal
+        self._seal = seal
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.frame_s = FRAME_S
@@ -164,7 +186,8 @@ class Transport:
             self._server = await asyncio.start_server(self._serve, host, port)
             bound = int(self._server.sockets[0].getsockname()[1])
             _, self.udp = await loop.create_datagram_endpoint(
-                lambda: UdpEndpoint(self._handler), local_addr=(host, bound)
+                lambda: UdpEndpoint(self._handler, self._on_refusal, self._seal),
+                local_addr=(host, bound),
             )
         except OSError as error:
             if self._server is not None:  # TCP was free, and UDP was not
@@ -181,8 +204,9 @@ class Transport:
         return bound
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
-            log.warning("more than %d connections; one is refused", MAX_CONNECTIONS)
+        of_host = sum(_host(one) == _host(writer) for one in self._connections)
+        if len(self._connections) >= MAX_CONNECTIONS or of_host >= MAX_OF_HOST:
+            log.warning("one connection too many from %s is refused", _host(writer))
             writer.close()
             return
         self._connections.add(writer)
@@ -192,13 +216,15 @@ class Transport:
             if not first:
                 return
             framing = detect(first[0])
-            peer = TcpPeer(writer, framing)
+            peer = TcpPeer(writer, framing, self._seal)
+            bucket = Bucket(RATE, MAX_AT_ONCE)
             data = first
             until = time.monotonic() + self.frame_s  # of the frame that has begun
             while data:
                 packets = framing.feed(data)
                 for packet in packets:
-                    self._handler(packet, peer)
+                    bucket.take(self._handler(packet, peer))
+                await asyncio.sleep(bucket.debt_s)  # or it would have the server for itself
                 if packets or not framing.waits:
                     until = time.monotonic() + self.frame_s
                 left_s = until - time.monotonic() if framing.waits else None

@@ -27,9 +27,11 @@ from stemlens import tagging
 from stemlens.analysis import revisions
 from stemlens.opening import OpenedSession, Progress, open_game
 from stemlens.scorecache import ScoreCache
+from stemlens.service import logs
 from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import LiveLane, Shelf
 from stemlens.service.memory import lacks_memory
+from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens.service.trial_lane import TrialLane
 from stemlens.tagging import Tagger, weights
@@ -142,7 +144,7 @@ class Worker:
         on_progress("loading the tagger", 0.0)
         tagger = self._loaded(options.tagger)
         files = [JobFile(**file) for file in spec["files"]]
-        require_unchanged(files)
+        require_unchanged(files, Places(map(Path, spec["places"])))
         session = Session(
             project=spec["project"],
             daw=spec["daw"],
@@ -185,7 +187,7 @@ class Worker:
 
 def main(device: str, events: TextIO) -> None:
     """Works for the server at the other end of standard input."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker: %(message)s")
+    logs.to_terminal(logs.OF_A_CHILD)
     worker = Worker(device, events)
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
     threading.Thread(target=worker.live.run, name="live", daemon=True).start()

@@ -2,7 +2,8 @@
 
 Native libraries print when they like, some of them when they are imported; from here on all that
 goes to standard error, and only the worker's events to where standard output went. Where native
-code crashes, `faulthandler` says on standard error what was being done.
+code crashes, `faulthandler` says on standard error, which the server's log gets, what was being
+done.
 `python -m stemlens.service.worker_process DEVICE [MEMORY_GB]`
 
 The limit on memory is set before anything is loaded, so that what would take the whole machine

@@ -19,7 +19,13 @@ from stemlens.service.panel.sounds import Heard, Sounds
 from stemlens_bridge.errors import StemlensError
 
 SAID = "X-Stemlens-Sound"
-STATUS = {"job_unknown": 404, "track_unknown": 404, "audio_missing": 404, "files_changed": 409}
+STATUS = {
+    "job_unknown": 404,
+    "track_unknown": 404,
+    "audio_missing": 404,
+    "files_changed": 409,
+    "path_not_allowed": 403,
+}
 OWN_SITES = ("same-origin", "none")
 HEADERS = {"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "private, no-cache"}
 

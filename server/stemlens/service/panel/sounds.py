@@ -24,6 +24,7 @@ from stemlens.service.freezing import require_unchanged
 from stemlens.service.panel.bars import makers, tag_of
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
+from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.table import stem_names
@@ -59,11 +60,13 @@ class _Scene:
 class Sounds:
     """The sounds of the jobs of one data folder. All methods block, for they read audio.
 
-    They raise `job_unknown`, `track_unknown`, `audio_missing` for what there is not (yet),
-    `files_changed`, the errors of `audio.read`, `disk_full` and `output_failed`.
+    They raise `job_unknown`, `track_unknown`, `audio_missing` for what there is not (yet), the
+    errors of `require_unchanged` and `audio.read`, `disk_full` and `output_failed`. `places` are
+    the folders that the server may read.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, places: Places) -> None:
+        self._places = places
         self._library = Library(data)
         self._separated = Path(os.path.realpath(data / "separated"))
         self._rendered = Rendered(data / "panel" / "sounds")
@@ -140,14 +143,16 @@ class Sounds:
         return JobFile(stem["id"], stem["name"], str(path), stem["gain_db"], "{}")
 
     def _require_frozen(self, files: Iterable[JobFile]) -> None:
-        """Raises `files_changed` for a file that is not what was submitted.
+        """Raises `files_changed` for a file that is not what was submitted, `path_not_allowed` for
+        one that leads out of the allowed folders by now.
 
         A file that was only touched is read whole to find that out, so that is remembered.
         """
         for file in files:
+            self._places.check(file.path)
             now = _state(file)
             if now not in self._frozen:
-                require_unchanged([file])
+                require_unchanged([file], self._places)
                 self._frozen.add(now)
 
     def _together(self, scene: _Scene, playing: Iterable[str]) -> Sound:
