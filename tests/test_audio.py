@@ -189,12 +189,24 @@ def test_64_bit_containers_from_a_pipe_are_read_to_their_end(name, size, whole, 
     assert np.array_equal(audio.read(save(tmp_path, "pipe", content)).samples, expected)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_in_blocks_is_the_file(name, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "_BLOCK", 10_000)
+    path = save(tmp_path, name, whole[name])
+    blocks = list(audio.blocks(path))
+    assert {len(block) for block in blocks[:-1]} == {10_000}
+    assert np.array_equal(np.concatenate(blocks), audio.read(path).samples)
+    with pytest.raises(StemlensError, match="export it again"):
+        list(audio.blocks(save(tmp_path, name, whole[name][: len(whole[name]) // 2])))
+
+
 def test_a_flac_that_tells_no_length_is_read_to_its_end(whole, tmp_path):
     content = bytearray(whole["flac16"])
     content[21] &= 0xF0
     content[22:26] = bytes(4)
     path = save(tmp_path, "flac16", content)
     assert len(audio.read(path).samples) == audio.probe(path).frames == 48000
+    assert sum(map(len, audio.blocks(path))) == 48000
     refuses(path, "audio_too_long", max_duration_s=0.9)
 
 

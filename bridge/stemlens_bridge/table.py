@@ -43,7 +43,7 @@ def table(
     `width` in columns, at least 60.
     """
     width = max(width, 60)
-    names = _names(result)
+    names = stem_names(result)
     shown = result["tags"][:tags]
     unit = result["method"].get("unit", "points")
     rows = [_rows(result, tag, names) for tag in shown]
@@ -62,7 +62,7 @@ def table(
         told = [row for row in block if _does_something(row[1], unit)][:stems]
         for name, share in told:
             left, right = bars(share["value"], largest, bar)
-            muted = f"muting it: {_amount(share['mute'], unit):>4}" if "mute" in share else ""
+            muted = f"muting it: {amount(share['mute'], unit):>4}" if "mute" in share else ""
             lines.append(
                 f"  {pad(fit(name, column), column)} "
                 f"{_value(share, unit, estimated):>{own}} "
@@ -71,7 +71,7 @@ def table(
         seen = {id(share) for _, share in told}
         hidden = [share for _, share in block if "stem" in share and id(share) not in seen]
         if hidden:
-            rest = _amount(sum(share["value"] for share in hidden), unit)
+            rest = amount(sum(share["value"] for share in hidden), unit)
             lines.append(style(DIM, fit(f"  and {_more(len(hidden), rest)}", width)))
         for line in _together(result, tag, names, unit):
             lines.append(style(DIM, fit(f"  {line}", width)))
@@ -110,8 +110,8 @@ def _rows(
 
 def _does_something(share: Mapping[str, Any], unit: str) -> bool:
     """Whether anything of a stem shows: its share, or what muting it does."""
-    shown = (_amount(share["value"], unit), _amount(share.get("mute", 0.0), unit))
-    return any(amount.strip("+−0.") for amount in shown)
+    shown = (amount(share["value"], unit), amount(share.get("mute", 0.0), unit))
+    return any(told.strip("+−0.") for told in shown)
 
 
 def _together(
@@ -124,7 +124,7 @@ def _together(
         if pair["tag"] == tag["tag"] and certain and abs(pair["value"]) >= TOGETHER:
             one, other = (names[stem] for stem in pair["stems"])
             what = "do more together" if pair["value"] > 0 else "stand in for each other"
-            lines.append(f"{one} and {other} {what}: {_amount(pair['value'], unit)}")
+            lines.append(f"{one} and {other} {what}: {amount(pair['value'], unit)}")
     return lines[:PAIRS]
 
 
@@ -153,7 +153,7 @@ def bars(value: float, largest: float, width: int) -> tuple[str, str]:
     return ("▐" * (halves % 2) + "█" * (halves // 2)).rjust(left), " " * right
 
 
-def _amount(value: float | None, unit: str) -> str:
+def amount(value: float | None, unit: str) -> str:
     """A part of a score as it is shown, in points or log-odds."""
     if value is None:
         return "?"
@@ -162,7 +162,7 @@ def _amount(value: float | None, unit: str) -> str:
 
 def _value(share: Mapping[str, Any], unit: str, estimated: bool) -> str:
     """A share, and in an estimated result how far off it may be: "+21", "+21 ±2  ", "+3 ±0.4"."""
-    told = f"{_amount(share['value'], unit):>4}"
+    told = f"{amount(share['value'], unit):>4}"
     off = (share["high"] - share["low"]) / 2 * (100 if unit == "points" else 1)
     if not estimated:
         return told
@@ -185,7 +185,7 @@ def _tag_line(tag: Mapping[str, Any]) -> str:
     return f"{tag['tag']}  {points(tag['score'])} of 100  ({', '.join(aside)})"
 
 
-def _names(result: Mapping[str, Any]) -> dict[str, str]:
+def stem_names(result: Mapping[str, Any]) -> dict[str, str]:
     """A name to show for each stem id; tracks that share a name are told apart by their ids."""
     stems = result["session"]["stems"]
     names = [stem["name"] for stem in stems]

@@ -134,6 +134,32 @@ def read(path: str | os.PathLike[str], *, max_duration_s: float = MAX_DURATION_S
     return Clip(path, samples, rate, time_reference_s)
 
 
+def blocks(
+    path: str | os.PathLike[str], *, max_duration_s: float = MAX_DURATION_S
+) -> Iterator[Samples]:
+    """The samples of a file `[frames, channels]`, some seconds at a time, for what need not be in
+    memory whole; whether they are numbers is not looked at. Raises as `read` does, where it comes
+    to what is wrong."""
+    path = Path(path)
+    with _opened(path) as (sound, _):
+        left = _promised(path, sound, max_duration_s)
+        came = 0
+        while left is None or came < left:
+            wanted = _BLOCK if left is None else min(_BLOCK, left - came)
+            try:
+                block: Samples = sound.read(wanted, dtype="float32", always_2d=True)
+            except soundfile.SoundFileError as error:
+                raise _truncated(path, _reason(error)) from error
+            came += len(block)
+            if came > max_duration_s * sound.samplerate:
+                raise too_long(_name(path), came / sound.samplerate, max_duration_s)
+            yield block
+            if len(block) < wanted:
+                if left is not None:
+                    raise _truncated(path, f"{came / sound.samplerate:.2f} s of it are there")
+                return
+
+
 class _View(io.RawIOBase):
     """The file as libsndfile gets to see it, after `containers.inspect` had a look.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lxml import html
 
-from stemlens.service.panel.heatmap import colour, heat_map, points
+from stemlens.service.panel.heatmap import colour, heat_map, shown_tags, told
 
 
 def document(exact: bool = True, **of: float) -> dict[str, Any]:
@@ -17,25 +17,49 @@ def document(exact: bool = True, **of: float) -> dict[str, Any]:
     ]
     stems = [{"id": stem, "name": f"<{stem}>"} for stem in of]
     tag = {"tag": "rock & roll", "score": 0.63, "attributions": shares}
-    return {"session": {"stems": stems}, "method": {"exact": exact}, "tags": [tag]}
+    session = {"id": "a job", "stems": stems}
+    return {"session": session, "method": {"exact": exact}, "tags": [tag]}
 
 
 def test_every_share_stands_under_its_stem_with_its_sign() -> None:
     table = html.fromstring(heat_map(document(drums=0.314, vocals=-0.12, silent=0.0)))
-    heads = [cell.text for cell in table.xpath("//th[@scope='col']")]
+    heads = [cell.text_content() for cell in table.xpath("//th[@scope='col']")]
     assert heads == ["Tag", "Score", "<drums>", "<vocals>", "<silent>"]
-    assert table.xpath("//th[@scope='row']")[0].text == "rock & roll"
+    assert table.xpath("//th[@scope='row']")[0].text_content() == "rock & roll"
     assert [cell.text for cell in table.xpath("//td")] == ["63", "+31", "−12", "·"]
 
 
 def test_estimates_say_how_far_they_may_be_off() -> None:
     table = html.fromstring(heat_map(document(exact=False, drums=0.314)))
     assert table.xpath("//td")[1].text_content() == "+31 ±2"
-    assert "±" in table.xpath("//caption")[0].text
+    assert "±" in table.xpath("//figcaption")[0].text
 
 
 def test_no_share_is_minus_nothing() -> None:
-    assert points(-0.004) == points(0.0) == "·" and points(-0.006) == "−1"
+    assert told(-0.004) == told(0.0) == "·" and told(-0.006) == "−1"
+
+
+def test_a_tag_is_chosen_and_a_stem_is_played_by_its_button() -> None:
+    table = html.fromstring(heat_map(document(drums=0.314), chosen="rock & roll"))
+    (tag,) = table.xpath("//tbody//button")
+    assert (tag.get("data-tag"), tag.get("aria-pressed")) == ("rock & roll", "true")
+    (stem,) = table.xpath("//thead//button")
+    assert stem.get("data-play") == "/audio/a%2520job/stem/drums"
+    assert stem.get("aria-label") == "Play <drums>"
+
+
+def test_all_tags_are_looked_through_for_words() -> None:
+    tags = [{"tag": f"tag {n}"} for n in range(30)] + [{"tag": "Free Jazz"}]
+    assert len(shown_tags({"tags": tags})) == 10
+    assert shown_tags({"tags": tags}, "jazz") == [{"tag": "Free Jazz"}]
+
+
+def test_log_odds_are_no_points() -> None:
+    odds = document(drums=1.25)
+    odds["method"]["unit"] = "log-odds"
+    table = html.fromstring(heat_map(odds))
+    assert table.xpath("//td")[1].text == "+1.25"
+    assert "log-odds" in table.xpath("//figcaption")[0].text
 
 
 @pytest.mark.parametrize("larger", [0.05, 0.2, 0.6])

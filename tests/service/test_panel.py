@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -66,6 +67,8 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         with Client(server.address) as client:
             long = Session.read(stem_folder(running / "long", seconds=30, stems=4))
             client.submit(long, Options(), "long")
+            now = browser_page.get_by_role("button", name=re.compile("long · running"))
+            expect(now).to_be_visible(timeout=WAIT_MS)
             client.submit(session, Options(), "first")
             expect(browser_page.get_by_role("button", name="Do this first")).to_be_visible(
                 timeout=WAIT_MS
@@ -73,7 +76,7 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
             expect(browser_page.get_by_text(re.compile("tagging, [0-9]+ %"))).to_be_visible(
                 timeout=WAIT_MS
             )
-            browser_page.get_by_role("button", name=re.compile("long · running")).focus()
+            now.focus()
             browser_page.keyboard.press("c")
             browser_page.get_by_role("button", name="Cancel the job").click()
             client.follow("first")
@@ -83,14 +86,129 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         done = browser_page.get_by_role("button", name=re.compile("<b>song · done"))
         expect(done).to_be_visible(timeout=WAIT_MS)
         expect(browser_page.get_by_role("columnheader", name="kick")).to_be_visible()
+        a_tag_is_chosen_and_heard(browser_page)
+        whoever_cannot_see_finds_their_way(browser_page)
+        a_job_is_found_and_taken_up_again(browser_page)
         browser_page.keyboard.press("?")
         expect(browser_page.get_by_text("these keys")).to_be_visible(timeout=WAIT_MS)
         assert not wrong and all("//127.0.0.1" in one for one in asked if one[:4] == "http")
+        a_sound_that_cannot_be_had_is_a_sentence(browser_page, session.stems[0].path)
         server.kill()
         expect(browser_page.get_by_text("Connection lost")).to_be_visible(timeout=WAIT_MS)
         with ServerProcess(data, "--panel-port", str(port), port=server.port):
             expect(done).to_be_visible(timeout=WAIT_MS)
             expect(browser_page.get_by_text("Connection lost")).to_be_hidden(timeout=WAIT_MS)
+
+
+def a_tag_is_chosen_and_heard(page: Page) -> None:
+    """By keys and buttons; what plays goes on when another sound, and another tag, is chosen."""
+    tags = page.locator("[data-tag]")
+    page.keyboard.press("3")
+    third = tags.nth(2).inner_text()
+    expect(page.get_by_role("heading", name=third, exact=True)).to_be_visible()
+    expect(tags.nth(2)).to_have_attribute("aria-pressed", "true")
+    expect(tags.nth(0)).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("img", name=re.compile(f"^{third} over time"))).to_be_visible()
+
+    stem, together = "section table button[data-said=kick]", "header button[data-said='All stems']"
+    page.locator(stem).click()
+    plays(page)
+    expect(page.get_by_text("kick, at its level among all stems.")).to_be_visible()
+    expect(page.locator(stem)).to_have_attribute("aria-pressed", "true")
+    assert abs(audio(page, "duration") - 3.2) < 0.01
+    page.keyboard.press("2")  # which makes the bars anew, and leaves the focus and the sound
+    expect(page.get_by_role("heading", name=tags.nth(1).inner_text(), exact=True)).to_be_visible()
+    expect(page.locator(stem)).to_be_focused()
+    expect(page.locator(stem)).to_have_attribute("aria-pressed", "true")
+    page.evaluate("document.activeElement.blur()")  # a button has space for itself
+    page.keyboard.press(" ")
+    assert audio(page, "paused")
+    page.locator("[data-seek]").first.click()  # into its middle
+    assert abs(audio(page, "currentTime") - 1.6) < 0.02
+    page.locator(together).click()
+    plays(page)
+    assert 1.59 < audio(page, "currentTime") < 3.0  # the place is kept
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name=tags.nth(0).inner_text(), exact=True)).to_be_visible()
+    assert audio(page, "currentSrc").endswith("/audio/first/sum")
+
+
+def audio(page: Page, what: str) -> Any:
+    return page.evaluate(f"document.getElementById('sl-audio').{what}")
+
+
+def plays(page: Page) -> None:
+    """Waits until the player has a sound, and goes."""
+    page.wait_for_function(
+        "(() => { const a = document.getElementById('sl-audio');"
+        "return a.readyState >= 3 && !a.paused && a.currentTime > 0 && !a.seeking; })()",
+        timeout=WAIT_MS,
+    )
+
+
+BASICS = """() => {
+    const named = (e) => e.getAttribute("aria-label") || e.textContent.trim();
+    const seen = (selector) => [...document.querySelectorAll(selector)];
+    const levels = seen("h1, h2, h3, h4").map((e) => Number(e.tagName[1]));
+    return {
+        nameless: seen("button, audio, input, nav, section, [role=img], [role=region]")
+            .filter((e) => !named(e)).map((e) => e.outerHTML),
+        landmarks: ["main:not([role])", "nav", "h1"].map((e) => seen(e).length),
+        skipped: levels.some((level, n) => level > (levels[n - 1] ?? 0) + 1),
+        doubled: seen("[id]").map((e) => e.id).filter((id, n, all) => all.indexOf(id) !== n),
+        lists: seen("ul > :not(li)").length,
+        wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    };
+}"""
+
+
+def whoever_cannot_see_finds_their_way(page: Page) -> None:
+    """Names, landmarks, the order of headings; and no page is wider than a phone."""
+    size = page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": 400, "height": 800})
+    found = page.evaluate(BASICS)
+    page.set_viewport_size(size)
+    assert found == {
+        "nameless": [],
+        "landmarks": [1, 1, 1],
+        "skipped": False,
+        "doubled": [],
+        "lists": 0,
+        "wide": False,
+    }
+
+
+def a_job_is_found_and_taken_up_again(page: Page) -> None:
+    done, long = (page.get_by_role("button", name=re.compile(n)) for n in ("song · done", "long"))
+    page.keyboard.press("/")
+    page.keyboard.type("JAZZ")
+    expect(page.locator("[data-tag=jazz]")).to_be_visible()
+    expect(page.locator("[data-tag]")).to_have_count(1)
+    expect(done).to_be_hidden()
+    page.get_by_role("searchbox").fill("long")
+    expect(long).to_be_visible()
+    expect(done).to_be_hidden()
+    long.click()
+    page.get_by_role("button", name="Take it up again").click()
+    again = page.get_by_role("button", name=re.compile("long · (queued|running)"))
+    expect(again).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("searchbox").press("Escape")
+    expect(page.get_by_text("tagging, ")).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(again).to_be_hidden(timeout=WAIT_MS)
+    done.click()
+
+
+def a_sound_that_cannot_be_had_is_a_sentence(page: Page, file: Path) -> None:
+    page.keyboard.press("Escape")
+    kept = file.read_bytes()
+    file.write_bytes(kept + b" ")
+    page.locator("section table button[data-said=kick]").click()
+    expect(page.get_by_text("has changed since it was submitted")).to_be_visible()
+    file.write_bytes(kept)
 
 
 def test_two_versions_are_compared_by_what_made_the_change() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stemlens.service.child import Child
 from stemlens.service.door import key_file
+from stemlens.service.places import Places
 from stemlens.service.settings import Settings
 from stemlens_bridge import keys
 
@@ -21,13 +22,14 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 class PanelLink(Child):
     """The panel of a server; `url` is where it is, None while there is none."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, places: Places) -> None:
         command = [sys.executable, "-m", "stemlens.service.panel_process"]
         key = key_file(settings)
         environment = {**os.environ, keys.VARIABLE: str(key)} if key else None
         super().__init__("panel", command, environment)
         self._told: dict[str, Any] = {
             "data": str(settings.data),
+            "places": [str(folder) for folder in places.folders],
             "host": settings.host,
             "port": settings.panel_port,
             "upload_gb": settings.upload_gb,

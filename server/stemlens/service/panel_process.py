@@ -3,10 +3,10 @@ A client of the server like any other, so that whatever happens here, no job not
 
 `python -m stemlens.service.panel_process` reads one line of JSON from standard input: `host` and
 `osc_port` (of the server, and `host` is where this listens too), `data` (the server's folder),
-`port` (0: any), `upload_gb` and `spare_gb`; it ends when standard input closes, which is when the
-server is gone. It says one line of JSON: `{"event": "ready", "url": …}`, or
-`{"event": "failed", "why": …}` before it ends. The key for other machines, if there is one, is in
-the file that STEMLENS_KEY names.
+`places` (the folders that it may read), `port` (0: any), `upload_gb` and `spare_gb`; it ends when
+standard input closes, which is when the server is gone. It says one line of JSON:
+`{"event": "ready", "url": …}`, or `{"event": "failed", "why": …}` before it ends. The key for other
+machines, if there is one, is in the file that STEMLENS_KEY names.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     from stemlens.service import upload_routes
     from stemlens.service.door import near
     from stemlens.service.panel.guard import Guard
+    from stemlens.service.panel.listening import routes
     from stemlens.service.panel.page import build
+    from stemlens.service.panel.sounds import Sounds
+    from stemlens.service.places import Places
     from stemlens.service.store import Store
     from stemlens.service.uploads import Uploads, folder_of
     from stemlens_bridge import keys
@@ -51,8 +54,10 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     near_host = near(host)
     url = f"http://[{near_host}]:{port}" if ":" in near_host else f"http://{near_host}:{port}"
     data = Path(told["data"])
-    build((near_host, told["osc_port"]), data)
+    sounds = Sounds(data, Places(map(Path, told["places"])))
+    build((near_host, told["osc_port"]), data, sounds)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(routes(sounds))
 
     def needed() -> set[str]:
         with closing(Store.reading(data / "jobs.sqlite3")) as store:

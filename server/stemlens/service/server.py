@@ -127,7 +127,7 @@ class Server:
         self._replies = Replies(self._store, self._transport)
         self._runner = Runner(self._store, self._replies, results, settings, self._places)
         self._started = time.monotonic()
-        self._panel = PanelLink(settings) if settings.panel else None
+        self._panel = PanelLink(settings, self._places) if settings.panel else None
         self.watch: WatchDesk | None = None
         if settings.watch:
             self.watch = WatchDesk(

@@ -151,6 +151,13 @@ class JobFile:
         """The mix that was handed over."""
         return cls("", "mix", path, 0.0, "{}", is_mix=True)
 
+    @property
+    def stem(self) -> Stem:
+        """The stem that it is, as it was handed over."""
+        facts = json.loads(self.facts)
+        kind, group = facts.pop("kind", None) or "track", facts.pop("group", None)
+        return Stem(self.track, self.name, Path(self.path), self.gain_db, kind, group, facts)
+
 
 @dataclass(frozen=True, slots=True)
 class Past:

@@ -37,7 +37,7 @@ from stemlens.service.trial_lane import TrialLane
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
-from stemlens_bridge.session import Session, Stem
+from stemlens_bridge.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -143,13 +143,13 @@ class Worker:
             weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
         on_progress("loading the tagger", 0.0)
         tagger = self._loaded(options.tagger)
-        places = Places(map(Path, spec["places"]))
-        require_unchanged((JobFile(**file) for file in spec["files"]), places)
+        files = [JobFile(**file) for file in spec["files"]]
+        require_unchanged(files, Places(map(Path, spec["places"])))
         session = Session(
             project=spec["project"],
             daw=spec["daw"],
-            stems=tuple(_stem(file) for file in spec["files"] if not file["is_mix"]),
-            mix=next((Path(f["path"]) for f in spec["files"] if f["is_mix"]), None),
+            stems=tuple(file.stem for file in files if not file.is_mix),
+            mix=next((Path(file.path) for file in files if file.is_mix), None),
         )
         return open_game(
             session,
@@ -183,19 +183,6 @@ class Worker:
         line = json.dumps({"event": event, "job": job, **rest})
         with self._telling:
             print(line, file=self._events, flush=True)
-
-
-def _stem(file: dict[str, Any]) -> Stem:
-    facts = json.loads(file["facts"])
-    return Stem(
-        id=file["track"],
-        name=file["name"],
-        path=Path(file["path"]),
-        gain_db=file["gain_db"],
-        kind=facts.pop("kind", None) or "track",
-        group=facts.pop("group", None),
-        facts=facts,
-    )
 
 
 def main(device: str, events: TextIO) -> None:

@@ -2,8 +2,8 @@
 
 Each cell has the share in points, signed, and a colour by its sign and size: blue for what a stem
 adds, orange for what it takes away, a pair that the colour-blind can tell apart; the number stands
-in it too. Estimated shares show how far they may be off. Pure functions: a result (see DESIGN's
-schema) in, HTML out; whatever users wrote stays text.
+in it too. Estimated shares show how far they may be off. A tag's button chooses it, a stem's plays
+it. Pure functions: a result (see DESIGN's schema) in, HTML out; whatever users wrote stays text.
 """
 
 from __future__ import annotations
@@ -12,29 +12,43 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from stemlens.service.panel.addresses import address
+from stemlens_bridge.table import amount, stem_names
+
 FULL = 0.30  # a share of so much of the score has the whole colour
 LEAST_POINTS = 0.5  # less is shown as nothing
 ADDS, TAKES = "0 114 178", "213 94 0"  # Okabe and Ito's blue and vermilion
+TAGS = 10
 
 
-def heat_map(document: Mapping[str, Any], tags: int = 10) -> str:
-    """The best tags as rows, the stems as columns."""
-    stems = document["session"]["stems"]
+def shown_tags(document: Mapping[str, Any], wanted: str = "") -> list[Mapping[str, Any]]:
+    """The best tags; of all tags, those with the `wanted` words in them."""
+    found = [tag for tag in document["tags"] if wanted.casefold() in tag["tag"].casefold()]
+    return found[:TAGS]
+
+
+def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") -> str:
+    """The best tags as rows, the stems as columns; `chosen` is the tag that is looked at."""
+    names, job = stem_names(document), document["session"]["id"]
     exact = document["method"]["exact"]
-    head = "".join(f'<th scope="col">{_text(stem["name"])}</th>' for stem in stems)
-    rows = "".join(
-        f'<tr><th scope="row">{_text(tag["tag"])}</th><td class="sl-score">'
-        f"{100 * tag['score']:.0f}</td>{_cells(tag, stems, exact)}</tr>"
-        for tag in document["tags"][:tags]
+    unit = document["method"].get("unit", "points")
+    head = "".join(
+        f'<th scope="col">{_player(job, stem, name)}</th>' for stem, name in names.items()
     )
-    caption = (
-        "What each stem adds to (+) or takes from (−) the score of each tag, in points of 100"
-        + ("." if exact else "; ± is how far an estimate may be off.")
+    rows = "".join(
+        f'<tr><th scope="row">{_chooser(tag["tag"], chosen)}</th><td class="sl-score">'
+        f"{100 * tag['score']:.0f}</td>{_cells(tag, names, exact, unit)}</tr>"
+        for tag in shown_tags(document, wanted)
+    )
+    what = "in points of 100" if unit == "points" else "in log-odds"
+    caption = f"What each stem adds to (+) or takes from (−) the score of each tag, {what}" + (
+        "." if exact else "; ± is how far an estimate may be off."
     )
     return (
-        '<div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
-        f'<table class="sl-heat"><caption>{caption}</caption><thead><tr><th scope="col">Tag</th>'
-        f'<th scope="col">Score</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<figure><div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
+        '<table class="sl-heat"><thead><tr><th scope="col">Tag</th><th scope="col">Score</th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
@@ -44,28 +58,46 @@ def colour(value: float) -> str:
     return f"rgb({ADDS if value > 0 else TAKES} / {strength * 0.75:.2f})"
 
 
-def points(value: float) -> str:
-    """A share in whole points; nothing for next to nothing."""
-    if abs(100 * value) < LEAST_POINTS:
-        return "·"
-    return f"{100 * value:+.0f}".replace("-", "−")
+def told(value: float, unit: str = "points") -> str:
+    """A share as a number; a dot for next to nothing."""
+    return "·" if abs(100 * value) < LEAST_POINTS else amount(value, unit)
 
 
-def _cells(tag: Mapping[str, Any], stems: list[Mapping[str, Any]], exact: bool) -> str:
+def play_button(sound: str, name: str, words: str = "") -> str:
+    """A button that plays what is at an address; `words` beside its sign are its own."""
+    shown = html.escape(name)
+    return (
+        f'<button type="button" class="sl-play" data-play="{html.escape(sound)}" '
+        f'data-said="{shown}" aria-label="Play {shown}" aria-pressed="false">'
+        f"{html.escape(words)}</button>"
+    )
+
+
+def _chooser(tag: str, chosen: str) -> str:
+    pressed = "true" if tag == chosen else "false"
+    name = html.escape(tag)
+    return (
+        f'<button type="button" class="sl-tag" data-tag="{name}" aria-pressed="{pressed}">'
+        f"{name}</button>"
+    )
+
+
+def _player(job: str, stem: str, name: str) -> str:
+    return play_button(address(job, "stem", stem), name, name)
+
+
+def _cells(tag: Mapping[str, Any], stems: Mapping[str, str], exact: bool, unit: str) -> str:
     shares = {share["stem"]: share for share in tag["attributions"]}
-    return "".join(_cell(shares.get(stem["id"]), exact) for stem in stems)
+    return "".join(_cell(shares.get(stem), exact, unit) for stem in stems)
 
 
-def _cell(share: Mapping[str, Any] | None, exact: bool) -> str:
+def _cell(share: Mapping[str, Any] | None, exact: bool, unit: str) -> str:
     if share is None:
         return '<td aria-label="not known">?</td>'
-    told = points(share["value"])
-    style = "" if told == "·" else f' style="background: {colour(share["value"])}"'
+    number = told(share["value"], unit)
+    style = "" if number == "·" else f' style="background: {colour(share["value"])}"'
     if exact or share["low"] is None:
-        return f"<td{style}>{told}</td>"
-    off = 50 * (share["high"] - share["low"])
-    return f"<td{style}>{told}<small> ±{off:.0f}</small></td>"
-
-
-def _text(words: str) -> str:
-    return html.escape(words)
+        return f"<td{style}>{number}</td>"
+    off = (share["high"] - share["low"]) / 2
+    doubt = f"{100 * off:.0f}" if unit == "points" else f"{off:.2f}"
+    return f"<td{style}>{number}<small> ±{doubt}</small></td>"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stemlens.service.store import Past, Store
+from stemlens.service.store import Job, JobFile, Past, Store
 from stemlens_bridge import schemas
 from stemlens_bridge.errors import StemlensError
 
@@ -53,6 +53,13 @@ class Library:
             except StemlensError:  # `jobs` tells
                 return None
         return None if found is None else found[0]
+
+    def job(self, job: str) -> tuple[Job, list[JobFile]]:
+        """A job and its files as they were frozen; raises `job_unknown`."""
+        if not self._path.exists():
+            raise StemlensError("job_unknown", f"There is no job {job[:64]!r}.")
+        with self._store() as store:
+            return store.known(job), store.files(job)
 
     def version_before(self, job: Past) -> Past | None:
         """The last job of the same project that was done before this one."""

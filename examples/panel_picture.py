@@ -1,0 +1,75 @@
+"""Photographs the panel: the picture of `docs/panel.md`, and how it looks elsewhere.
+
+Starts a server of its own, has the demo session analysed twice, first without its guitar, opens the
+panel in Chromium, chooses a tag, and takes pictures: light, dark, on a phone, on a large screen.
+
+    python examples/panel_picture.py FOLDER
+
+Needs, beside Stemlens: chromium (Debian's name) and Playwright.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests")]
+
+from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
+from support.server import ServerProcess  # noqa: E402
+
+from stemlens_bridge.client import Client  # noqa: E402
+from stemlens_bridge.protocol import Options  # noqa: E402
+from stemlens_bridge.session import Session  # noqa: E402
+
+CHROMIUM = "/usr/bin/chromium"
+TAG, NEW = "rock", "guitar"
+SIZES = {
+    "panel-light": (1600, 1000, "light"),
+    "panel-dark": (1600, 1000, "dark"),
+    "panel-phone": (400, 800, "light"),
+    "panel-4k": (3840, 2160, "dark"),
+}
+
+
+def main(folder: Path) -> None:
+    """Takes the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    session = Session.read(ROOT / "examples" / "demo")
+    before = tuple(stem for stem in session.stems if stem.id != NEW)
+    with tempfile.TemporaryDirectory() as data:
+        options = ("--panel-port", "0", "--allow", str(ROOT))
+        with ServerProcess(Path(data), *options) as server, sync_playwright() as playwright:
+            with Client(server.address) as client:
+                for job, version in ("before", replace(session, stems=before)), ("now", session):
+                    client.submit(version, Options(), job)
+                    client.follow(job)
+            url = server.until(lambda health: health["panel"])["panel"]
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            for name, (width, height, scheme) in SIZES.items():
+                page.set_viewport_size({"width": width, "height": height})
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.goto(url)
+                photograph(page, folder / f"{name}.png")
+            browser.close()
+
+
+def photograph(page: Page, target: Path) -> None:
+    """Takes one picture; on a phone, of a screen as long as the page."""
+    page.get_by_role("button", name=TAG, exact=True).click()
+    expect(page.get_by_role("heading", name=TAG, exact=True)).to_be_visible()
+    expect(page.get_by_role("img").first).to_be_visible(timeout=30_000)
+    page.mouse.move(0, 0)
+    tall = int(page.evaluate("document.documentElement.scrollHeight"))
+    size = page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": size["width"], "height": max(tall, size["height"])})
+    page.screenshot(path=target)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

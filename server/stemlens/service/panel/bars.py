@@ -1,0 +1,220 @@
+"""One tag: what each stem adds to it or takes from it, as bars around a common axis, and in words.
+
+Blue adds, orange takes (Okabe and Ito's pair, told apart by colour-blind eyes), and the number says
+it too. Whiskers span the interval where a share is estimated; one that includes 0 is called
+unclear. Pure functions: a result (DESIGN's schema) in, HTML out; whatever users wrote stays text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stemlens.service.panel.addresses import address
+from stemlens.service.panel.heatmap import LEAST_POINTS, play_button
+from stemlens_bridge.annotations import points
+from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS, amount, stem_names
+
+NAMED = 3  # stems that the sentence names on either side
+OTHER_MIX = 3  # points between the scores of mix and sum that are worth a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stem's share of the tag, with what is shown beside it."""
+
+    stem: str
+    name: str
+    trust: float
+    value: float
+    low: float
+    high: float
+    mute: float | None
+    solo: float | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether it is certain that the stem adds, or that it takes."""
+        return self.low > 0 or self.high < 0
+
+
+def tag_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The tag of that name in a result."""
+    return next((tag for tag in document["tags"] if tag["tag"] == name), None)
+
+
+def rows(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[Row]:
+    """A tag's shares, the largest first."""
+    names, stems = stem_names(document), document["session"]["stems"]
+    trusts = {stem["id"]: stem.get("trust", 1.0) for stem in stems}
+    found = [
+        Row(
+            share["stem"],
+            names[share["stem"]],
+            trusts[share["stem"]],
+            *(share[key] for key in ("value", "low", "high", "mute", "solo")),
+        )
+        for share in tag["attributions"]
+    ]
+    return sorted(found, key=lambda row: -row.value)
+
+
+def makers(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
+    """The ids of the stems that explain a tag: those that add to it for certain (the interval of
+    their share lies above 0) and by half a point or more."""
+    return [row.stem for row in rows(document, tag) if row.low > 0 and _tells(row)]
+
+
+def bars(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
+    """The tag as a table: a row for each stem, with a bar, its number, and the two effects that one
+    would try first."""
+    own, unit = rows(document, tag), _unit(document)
+    least = min([0.0, *(min(row.low, row.value) for row in own)])
+    most = max([0.0, *(max(row.high, row.value) for row in own)])
+    span = (most - least) or 1.0
+    job = document["session"]["id"]
+    body = "".join(_row(row, job, unit, least, span) for row in own)
+    return (
+        '<figure><table class="sl-bars"><thead><tr><th scope="col">Stem</th>'
+        '<th scope="col">Share</th><th scope="col" class="sl-axis">takes · adds</th>'
+        '<th scope="col">Muting it</th><th scope="col">Alone</th></tr></thead>'
+        f"<tbody>{body}</tbody></table><figcaption>{_caption(document)}</figcaption></figure>"
+    )
+
+
+def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
+    """The tag in plain words, a sentence each, with what is not certain about it."""
+    own = [row for row in rows(document, tag) if _tells(row)]
+    unit = _unit(document)
+    adding = [row for row in own if row.low > 0]
+    taking = sorted((row for row in own if row.high < 0), key=lambda row: row.value)
+    told = [
+        f"{tag['tag'][:1].upper()}{tag['tag'][1:]} is {points(tag['score'])} of 100 {_aside(tag)}."
+    ]
+    told.append(_from(adding, unit) + _taken(taking, unit))
+    unclear = [row.name for row in own if not row.clear]
+    if unclear:
+        told.append(f"Unclear, because what is known includes 0: {_listed(_some(unclear))}.")
+    made = [row for row in (*adding[:NAMED], *taking[:NAMED]) if row.trust < 1]
+    if made:
+        trusts = _listed([f"{row.name} to {100 * row.trust:.0f} %" for row in made])
+        told.append(f"Made out of the mix, to be trusted: {trusts}.")
+    return [*told, *_beyond(document, tag)]
+
+
+def _aside(tag: Mapping[str, Any]) -> str:
+    aside = [f"silence {points(tag['baseline'])}"]
+    if tag["mix_score"] is not None:
+        aside.append(f"your mix {points(tag['mix_score'])}")
+    return f"({', '.join(aside)})"
+
+
+def _from(adding: Sequence[Row], unit: str) -> str:
+    """Where a tag comes from; `adding`: those that add for certain, the largest first."""
+    if not adding:
+        return "No stem adds to it for certain"
+    half = sum(row.value for row in adding) / 2
+    named = [adding[0]]
+    while sum(row.value for row in named) < half and len(named) < NAMED:
+        named.append(adding[len(named)])
+    most = "most of it" if sum(row.value for row in named) >= half else "much of it"
+    told = _listed([f"{row.name} ({amount(row.value, unit)})" for row in named])
+    if len(adding) == 1:
+        most = "what adds to it"
+    return f"{most[:1].upper()}{most[1:]} comes from {told}"
+
+
+def _taken(taking: Sequence[Row], unit: str) -> str:
+    if not taking:
+        return "."
+    told = _listed([f"{row.name} ({amount(row.value, unit)})" for row in taking[:NAMED]])
+    return f"; against it: {told}."
+
+
+def _beyond(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
+    """What the mix has beyond the stems, where it matters for this tag."""
+    mix = document["session"]["mix"]
+    if mix is None or tag["mix_score"] is None:
+        return []
+    apart = points(tag["mix_score"]) - points(tag["score"])
+    if abs(apart) < OTHER_MIX:
+        return []
+    more = f"{abs(apart)} {'more' if apart > 0 else 'less'}"
+    return [
+        f"Your mix has {more} than its stems together: that is no stem's share, but what the "
+        f"master bus does or what no stem has (what is left of the mix without the stems is at "
+        f"{mix['residual_db']:.0f} dB)."
+    ]
+
+
+def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
+    def across(value: float) -> float:
+        return 100 * (value - least) / span
+
+    zero = across(0.0)
+    start, width = min(across(row.value), zero), abs(across(row.value) - zero)
+    bar = (
+        f'<rect class="{"sl-adds" if row.value > 0 else "sl-takes"}" x="{start:.2f}%" y="20%" '
+        f'width="{width:.2f}%" height="60%"/>'
+        f'<line class="sl-zero" x1="{zero:.2f}%" x2="{zero:.2f}%" y1="0" y2="100%"/>'
+    )
+    interval = ""
+    if row.low < row.high:
+        low, high = across(row.low), across(row.high)
+        bar += "".join(
+            f'<line class="sl-whisker" x1="{one:.2f}%" x2="{other:.2f}%" y1="{top}%" y2="{end}%"/>'
+            for one, other, top, end in (
+                (low, high, 50, 50),
+                (low, low, 30, 70),
+                (high, high, 30, 70),
+            )
+        )
+        interval = _small(f"{amount(row.low, unit)} to {amount(row.high, unit)}")
+        interval += "" if row.clear else _small("unclear")
+    trust = "" if row.trust >= 1 else f"trust {100 * row.trust:.0f} %"
+    play = play_button(address(job, "stem", row.stem), row.name)
+    return (
+        f'<tr><th scope="row"><div class="sl-stem">{play}<span>{html.escape(row.name)}'
+        f"{_small(trust)}</span></div></th>"
+        f"<td><b>{amount(row.value, unit)}</b>{interval}</td>"
+        f'<td class="sl-share"><svg aria-hidden="true" width="100%" height="100%">{bar}</svg></td>'
+        f"<td>{amount(row.mute, unit)}</td><td>{amount(row.solo, unit)}</td></tr>"
+    )
+
+
+def _caption(document: Mapping[str, Any]) -> str:
+    method = document["method"]
+    words = [UNITS[_unit(document)], EXPLANATIONS[method["value"]]]
+    if not method["exact"]:
+        words.append(f"Whiskers, {DOUBT}")
+    words.append("Muting it, alone: what the tag does when only that is done, which was measured.")
+    return " ".join(words)
+
+
+def _tells(row: Row) -> bool:
+    """Whether a share is, or may be, more than next to nothing."""
+    may_be = (row.value,) if row.clear else (row.low, row.high)
+    return max(map(abs, may_be)) >= LEAST_POINTS / 100
+
+
+def _unit(document: Mapping[str, Any]) -> str:
+    unit: str = document["method"].get("unit", "points")
+    return unit
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Several in a sentence: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _some(names: list[str]) -> list[str]:
+    """The first few names, and how many there are besides."""
+    if len(names) <= NAMED + 1:
+        return names
+    return [*names[:NAMED], f"{len(names) - NAMED} more"]
+
+
+def _small(words: str) -> str:
+    return f" <small>{html.escape(words)}</small>" if words else ""

@@ -1,0 +1,197 @@
+"""Files that any browser can play and seek in, made of a job's files, and kept for a while.
+
+A sound is the sum of parts, each a file at a gain from a time on: 16-bit stereo WAV at 48 kHz at
+most, as long as the session, so that one time means the same in every sound of it. What would clip
+is turned down as a whole, and how far is told. With each sound its outline is kept, for pictures.
+
+They lie in one folder, named by what they are made of, and take up to `MAX_BYTES` there; what was
+used least lately goes first.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from stemlens import audio
+from stemlens_bridge.writing import failed, written
+
+MAX_BYTES = 2 << 30
+MAX_RATE = 48_000
+FULL_SCALE = 0.99
+COLUMNS = 1000  # of an outline
+MEASURED_S = 240  # of a sound, for its loudness
+_BLOCK = 1 << 18
+_BYTES = 16  # of disk that a frame takes while it is made, and some to spare
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file as it plays in a sound: `content` tells it from what the file may become."""
+
+    path: str
+    content: str
+    gain_db: float
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A file to play, and what is to be known of it.
+
+    gain_db: what all of it was changed by to sound as loud as another; down_db: how far it was
+    turned down so that it does not clip. outline: lowest and highest sample of `COLUMNS` equal
+    parts, before both. loudness_lufs: before it was turned down; None for silence.
+    """
+
+    path: str
+    gain_db: float
+    down_db: float
+    loudness_lufs: float | None
+    outline: list[tuple[float, float]]
+
+
+def playing_rate(rate: int) -> int:
+    """The rate at which a session of that rate plays: its own, or a whole part of it."""
+    while rate > MAX_RATE:
+        rate //= 2
+    return rate
+
+
+class Rendered:
+    """The folder of rendered sounds. Its methods block, and are used from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._making = threading.Lock()  # one at a time: they share a disk
+
+    def sound(
+        self,
+        parts: Sequence[Part],
+        rate: int,
+        duration_s: float,
+        *,
+        loudness_lufs: float | None = None,
+    ) -> Sound:
+        """The sum of the parts at `rate` Hz, made now unless it is there.
+
+        `loudness_lufs`: as loud as that, instead of at the parts' own gains. Raises the errors of
+        `audio.read`, `disk_full` and `output_failed`.
+        """
+        what = [_VERSION, rate, duration_s, loudness_lufs, [asdict(one) for one in parts]]
+        name = hashlib.blake2b(json.dumps(what).encode(), digest_size=16).hexdigest()
+        with self._making:
+            kept = self._kept(name)
+            return kept or self._make(name, parts, rate, duration_s, loudness_lufs)
+
+    def _kept(self, name: str) -> Sound | None:
+        told = self._folder / f"{name}.json"
+        try:
+            sound = Sound(**json.loads(told.read_text()))
+            for path in (told, Path(sound.path)):
+                os.utime(path)
+        except (OSError, ValueError, TypeError):
+            return None
+        return sound
+
+    def _make(
+        self,
+        name: str,
+        parts: Sequence[Part],
+        rate: int,
+        duration_s: float,
+        loudness_lufs: float | None,
+    ) -> Sound:
+        frames = max(round(duration_s * rate), 1)
+        path = self._folder / f"{name}.wav"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self._folder).free < frames * _BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            # On disk, because an hour of it would be more than the panel should take of memory.
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                total = np.memmap(file, np.float32, "w+", shape=(frames, 2))
+                for part in parts:
+                    _add(total, part, rate)
+                outline = _outline(total)
+                own = audio.loudness(total[: MEASURED_S * rate], rate)
+                gain_db = 0.0
+                if own is not None and loudness_lufs is not None:
+                    gain_db = loudness_lufs - own
+                peak = max(max(-low, high) for low, high in outline) * 10 ** (gain_db / 20)
+                down_db = max(20 * np.log10(peak / FULL_SCALE), 0.0) if peak else 0.0
+                with written(path) as part_path:
+                    _write(part_path, total, rate, 10 ** ((gain_db - down_db) / 20))
+                del total
+        except OSError as error:
+            raise failed(self._folder, error) from error
+        heard = None if own is None else own + gain_db
+        sound = Sound(str(path), gain_db, float(down_db), heard, outline)
+        with written(self._folder / f"{name}.json") as part_path:
+            part_path.write_text(json.dumps(asdict(sound)))
+        self._make_room(name)
+        return sound
+
+    def _make_room(self, latest: str) -> None:
+        """Deletes what was used least lately, until the rest fits; never the latest."""
+        with suppress(OSError):  # another process may be faster, or Windows holds a file open
+            files = [(path, path.stat()) for path in self._folder.iterdir()]
+            size = sum(status.st_size for _, status in files)
+            for path, status in sorted(files, key=lambda one: one[1].st_mtime):
+                if size <= MAX_BYTES:
+                    return
+                if path.stem != latest:
+                    path.unlink(missing_ok=True)
+                    size -= status.st_size
+
+
+def _add(total: audio.Samples, part: Part, rate: int) -> None:
+    """Plays a part into the whole, block by block, as much of it as the session is long."""
+    own = audio.probe(part.path, max_duration_s=math.inf).sample_rate
+    gain = np.float32(10 ** (part.gain_db / 20))
+    converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
+    at = round(part.start_s * rate)
+    for block in audio.blocks(part.path, max_duration_s=math.inf):
+        if at >= len(total):
+            break
+        samples = audio.to_stereo(block) * gain
+        if converter is not None:
+            samples = converter.resample_chunk(np.ascontiguousarray(samples))
+        audio.add_at(total, samples, at)
+        at += len(samples)
+    if converter is not None:
+        audio.add_at(total, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True), at)
+
+
+def _outline(total: audio.Samples) -> list[tuple[float, float]]:
+    edges = np.linspace(0, len(total), COLUMNS + 1).astype(int)
+    found = []
+    for start, end in pairwise(edges):
+        some = total[start : max(end, start + 1)]
+        found.append((round(float(some.min()), 4), round(float(some.max()), 4)))
+    return found
+
+
+def _write(path: Path, total: audio.Samples, rate: int, gain: float) -> None:
+    try:
+        with soundfile.SoundFile(path, "w", rate, 2, "PCM_16", format="WAV") as file:
+            for start in range(0, len(total), _BLOCK):
+                file.write(total[start : start + _BLOCK] * np.float32(gain))
+    except soundfile.LibsndfileError as error:
+        raise OSError(errno.EIO, str(error)) from error

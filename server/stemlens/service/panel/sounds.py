@@ -1,0 +1,201 @@
+"""What can be heard of a job: each stem, all of them, the mix, and what makes a tag.
+
+Only files that the job names are read, and only while they are what was frozen at submit; stems
+that were separated lie in the server's own folder. Every sound has the length of the session and
+begins where it begins, so that one place in one of them is the same place in all.
+
+Stems play at their levels in the sum, which is the session's gain and their own, less `REDUCED_DB`
+in all sounds alike, so that few must be turned down because they would clip. The mix is brought to
+the loudness of the sum. What the master bus does is heard in the mix alone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from stemlens import audio
+from stemlens.service.freezing import require_unchanged
+from stemlens.service.panel.bars import makers, tag_of
+from stemlens.service.panel.library import Library
+from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
+from stemlens.service.places import Places
+from stemlens.service.store import JobFile
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.table import stem_names
+
+REDUCED_DB = 6.0
+TOLD_DB = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A sound and what it is, in a sentence."""
+
+    sound: Sound
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A job as it can be heard: its result, the files of its stems by id, and its mix.
+
+    A rest that the master bus adds is part of the result and has no file.
+    """
+
+    document: Mapping[str, Any]
+    stems: Mapping[str, JobFile]
+    mix: JobFile | None
+
+    @property
+    def names(self) -> dict[str, str]:
+        return stem_names(self.document)
+
+
+class Sounds:
+    """The sounds of the jobs of one data folder. All methods block, for they read audio.
+
+    They raise `job_unknown`, `track_unknown`, `audio_missing` for what there is not (yet), the
+    errors of `require_unchanged` and `audio.read`, `disk_full` and `output_failed`. `places` are
+    the folders that the server may read.
+    """
+
+    def __init__(self, data: Path, places: Places) -> None:
+        self._places = places
+        self._library = Library(data)
+        self._separated = Path(os.path.realpath(data / "separated"))
+        self._rendered = Rendered(data / "panel" / "sounds")
+        self._frozen: set[tuple[object, ...]] = set()
+
+    def stem(self, job: str, track: str) -> Heard:
+        """One stem, at its level in the sum."""
+        scene = self._scene(job)
+        if track not in scene.names:
+            raise StemlensError("track_unknown", f"The job has no stem {track[:64]!r}.")
+        name = scene.names[track]
+        if track not in scene.stems:
+            raise StemlensError(
+                "audio_missing",
+                f"{name} is what the mix has beyond the stems; it has no file to be played.",
+            )
+        return _heard(self._together(scene, [track]), f"{name}, at its level among all stems")
+
+    def sum(self, job: str) -> Heard:
+        """All stems together."""
+        scene = self._scene(job)
+        return _heard(self._together(scene, scene.stems), "All stems together")
+
+    def coalition(self, job: str, tag: str) -> Heard:
+        """What makes a tag: the stems whose share of it is positive, clear (the interval lies above
+        0) and half a point or more, at their levels in the sum.
+
+        That is the coalition by which the shares explain the tag, not the one that scores highest:
+        no other was looked for, and what this one scores was not measured.
+        """
+        scene = self._scene(job)
+        found = tag_of(scene.document, tag)
+        if found is None:
+            raise StemlensError("audio_missing", f"The result has no tag {tag[:64]!r}.")
+        making = [stem for stem in makers(scene.document, found) if stem in scene.stems]
+        if not making:
+            raise StemlensError("audio_missing", f"No stem adds to {tag} for certain.")
+        told = ", ".join(scene.names[stem] for stem in making)
+        return _heard(self._together(scene, making), f"What makes it {tag}: {told}")
+
+    def mix(self, job: str) -> Heard:
+        """The bounce of the master, in the stems' time and as loud as their sum."""
+        scene = self._scene(job)
+        facts = scene.document["session"]["mix"]
+        if scene.mix is None or facts is None:
+            raise StemlensError("audio_missing", "The session brought no mix.")
+        loudness = self._together(scene, scene.stems).loudness_lufs
+        self._require_frozen([scene.mix])
+        starts_s = _starts_s((*map(_content, scene.stems.values()), _content(scene.mix)))
+        late_s = starts_s[-1] - min(starts_s[:-1]) - facts["lag_s"]
+        part = Part(*_content(scene.mix), -REDUCED_DB, late_s)
+        sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
+        changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
+        return _heard(sound, f"The mix, {changed} dB to be as loud as all stems together")
+
+    def _scene(self, job: str) -> _Scene:
+        _, files = self._library.job(job)
+        document = self._library.result(job)
+        if document is None:
+            raise StemlensError("audio_missing", "There is no result yet; it comes in a moment.")
+        there = {file.track: file for file in files if not file.is_mix}
+        stems = {}
+        for stem in document["session"]["stems"]:
+            file = there.get(stem["id"]) or self._made(stem)
+            if file is not None:
+                stems[stem["id"]] = file
+        return _Scene(document, stems, next((file for file in files if file.is_mix), None))
+
+    def _made(self, stem: Mapping[str, Any]) -> JobFile | None:
+        """The file of a stem that the server made itself."""
+        path = Path(os.path.realpath(stem["path"]))
+        if not path.is_relative_to(self._separated):
+            return None
+        return JobFile(stem["id"], stem["name"], str(path), stem["gain_db"], "{}")
+
+    def _require_frozen(self, files: Iterable[JobFile]) -> None:
+        """Raises `files_changed` for a file that is not what was submitted, `path_not_allowed` for
+        one that leads out of the allowed folders by now.
+
+        A file that was only touched is read whole to find that out, so that is remembered.
+        """
+        for file in files:
+            self._places.check(file.path)
+            now = _state(file)
+            if now not in self._frozen:
+                require_unchanged([file], self._places)
+                self._frozen.add(now)
+
+    def _together(self, scene: _Scene, playing: Iterable[str]) -> Sound:
+        self._require_frozen(file for file in scene.stems.values() if file.sha256)
+        starts_s = _starts_s(tuple(map(_content, scene.stems.values())))
+        starts = dict(zip(scene.stems, starts_s, strict=True))
+        session_db = scene.document["session"]["session_gain_db"] - REDUCED_DB
+        parts = [
+            Part(*_content(scene.stems[stem]), session_db + scene.stems[stem].gain_db, starts[stem])
+            for stem in playing
+        ]
+        return self._rendered.sound(parts, *_shape(scene))
+
+
+def _shape(scene: _Scene) -> tuple[int, float]:
+    """The rate and the length of all sounds of a job."""
+    session = scene.document["session"]
+    return playing_rate(session["sample_rate"]), float(session["duration_s"])
+
+
+def _content(file: JobFile) -> tuple[str, str]:
+    """A file's path, and what tells its content: separated stems lie in folders named by theirs."""
+    return file.path, file.sha256 or ""
+
+
+def _state(file: JobFile) -> tuple[object, ...]:
+    """What a file looks like from outside, and what it must hold."""
+    try:
+        status = os.stat(file.path)
+    except OSError:
+        return ()
+    return file.path, file.sha256, status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def _starts_s(files: tuple[tuple[str, str], ...]) -> list[float]:
+    """When each file starts, by their time stamps."""
+    return audio.offsets(
+        [audio.probe(path, max_duration_s=math.inf).time_reference_s for path, _ in files]
+    )
+
+
+def _heard(sound: Sound, said: str) -> Heard:
+    if sound.down_db >= TOLD_DB:
+        said += f"; {sound.down_db:.1f} dB quieter than that, so that it does not clip"
+    return Heard(sound, f"{said}.")

@@ -1,0 +1,173 @@
+"""One tag over time: the waveform of all stems with the tag's score as a line over it, and below,
+on the same time axis, the shares of the stems that have most to do with it.
+
+Shares are stacked, what adds above the axis and what takes below it, in steps of a segment; how
+much stands at the side. Colours are Okabe and Ito's, and each stem's name stands beside its colour.
+Pure functions: shares over time and a waveform's outline in, HTML with SVG out; whatever users
+wrote stays text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlens.report.over_time import OverTime
+from stemlens.service.panel.addresses import address
+from stemlens_bridge.annotations import PALETTE, points
+from stemlens_bridge.table import amount, stem_names
+
+Outline = Sequence[Sequence[float]]
+Lane = tuple[str, str, NDArray[np.float64]]  # name, colour, share in each segment
+
+STEMS = 5  # so many have a colour; what the others do together is grey
+WIDE, TALL = 1000, 100  # of either picture, in its own unit; stretched to the page
+OTHERS = "#888888"
+LEAST_POINTS = 0.5
+TICKS = (0, 0.25, 0.5, 0.75, 1)
+
+
+def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Outline) -> str:
+    """The two pictures of a result's tag with their axes and legend.
+
+    `outline`: the lowest and highest sample of equal parts of the session. A click into a picture
+    plays the sum from there (`data-seek`), which a script does.
+    """
+    session, unit = document["session"], document["method"].get("unit", "points")
+    duration_s, start_s = session["duration_s"], session["start_s"]
+    column = shares.tags.index(tag)
+    scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
+    spans = [
+        tuple(_across(at - start_s, duration_s) for at in (start, start + shares.segment_s))
+        for start in shares.start_s
+    ]
+    lanes = _lanes(parts, [stem_names(document)[stem] for stem in shares.stems])
+    reach = _reach([lane for _, _, lane in lanes])
+    above = (
+        f'<polygon class="sl-wave" points="{_wave(outline)}"/>'
+        f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
+    )
+    seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
+    over, under = _told(tag, scores, shares.start_s), _told_shares(lanes, unit)
+    ends = amount(reach, unit), amount(-reach, unit)
+    return (
+        _picture(seek, over, above, ("100", "0"))
+        + _picture(seek, under, _stacked(lanes, spans, reach), ends)
+        + _axis(duration_s, start_s)
+        + _legend(lanes)
+    )
+
+
+def clock(seconds: float) -> str:
+    """A time as a transport shows it: "0:07", "61:40"; before 0 with a minus sign."""
+    whole = round(abs(seconds))
+    sign = "−" if round(seconds) < 0 else ""
+    return f"{sign}{whole // 60}:{whole % 60:02d}"
+
+
+def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:
+    """One picture with the numbers at its top and foot, and a head that moves with the player."""
+    return (
+        f'<div class="sl-time" {seek}><svg role="img" viewBox="0 0 {WIDE} {TALL}" '
+        f'preserveAspectRatio="none" aria-label="{html.escape(words)}">{drawn}</svg>'
+        f'<span class="sl-top">{ends[0]}</span><span class="sl-foot">{ends[1]}</span>'
+        '<i class="sl-head" aria-hidden="true"></i></div>'
+    )
+
+
+def _lanes(parts: NDArray[np.float64], names: Sequence[str]) -> list[Lane]:
+    """The stems whose shares `[segments, stems]` are largest over all, and the others together."""
+    size = np.abs(parts).mean(axis=0)
+    order = [int(i) for i in np.argsort(-size, kind="stable")[:STEMS]]
+    biggest = [i for i in order if 100 * np.abs(parts[:, i]).max() >= LEAST_POINTS]
+    lanes = [(names[i], PALETTE[n], parts[:, i]) for n, i in enumerate(biggest)]
+    others = np.delete(parts, biggest, axis=1).sum(axis=1)
+    if 100 * np.abs(others).max() >= LEAST_POINTS:
+        lanes.append(("All others", OTHERS, others))
+    return lanes
+
+
+def _reach(lanes: Sequence[NDArray[np.float64]]) -> float:
+    """How far up or down the stack goes at most, in whole points above 0."""
+    if not lanes:
+        return 0.01
+    stack = np.stack(lanes)
+    up, down = np.clip(stack, 0, None).sum(axis=0).max(), np.clip(stack, None, 0).sum(axis=0).min()
+    return float(np.ceil(100 * max(up, -down, 0.01)) / 100)
+
+
+def _wave(outline: Outline) -> str:
+    """The outline as a polygon around the middle, as high as its loudest part."""
+    top = max((max(-low, high) for low, high in outline), default=0.0) or 1.0
+    step = WIDE / max(len(outline), 1)
+    middle = TALL / 2
+
+    def point(n: int, value: float) -> str:
+        return f"{(n + 0.5) * step:.1f},{middle - 0.96 * middle * value / top:.1f}"
+
+    upper = [point(n, high) for n, (_, high) in enumerate(outline)]
+    lower = [point(n, low) for n, (low, _) in enumerate(outline)]
+    return " ".join([*upper, *reversed(lower)])
+
+
+def _line(scores: NDArray[np.float64], spans: Sequence[tuple[float, ...]]) -> str:
+    """A score from 0 (foot) to 1 (top), level for the length of its segment."""
+    heights = TALL * (1 - np.clip(scores, 0, 1))
+    return " ".join(
+        f"{at:.1f},{height:.1f}" for span, height in zip(spans, heights, strict=True) for at in span
+    )
+
+
+def _stacked(lanes: Sequence[Lane], spans: Sequence[tuple[float, ...]], reach: float) -> str:
+    """One path for each lane: its blocks, each on top of those of the lanes before it."""
+    up, down = np.zeros(len(spans)), np.zeros(len(spans))
+    drawn = []
+    for _, shade, lane in lanes:
+        path = []
+        for t, ((left, right), value) in enumerate(zip(spans, lane, strict=True)):
+            pile = up if value >= 0 else down
+            foot, pile[t] = pile[t], pile[t] + value
+            low, high = (TALL / 2 * (1 - v / reach) for v in (foot, pile[t]))
+            path.append(f"M{left:.1f},{low:.1f}V{high:.1f}H{right:.1f}V{low:.1f}Z")
+        drawn.append(f'<path fill="{shade}" d="{"".join(path)}"/>')
+    zero = f'<line class="sl-zero" x1="0" x2="{WIDE}" y1="{TALL / 2}" y2="{TALL / 2}"/>'
+    return "".join(drawn) + zero
+
+
+def _across(seconds: float, duration_s: float) -> float:
+    return WIDE * min(max(seconds / duration_s, 0.0), 1.0)
+
+
+def _axis(duration_s: float, start_s: float) -> str:
+    times = "".join(f"<span>{clock(start_s + part * duration_s)}</span>" for part in TICKS)
+    return f'<div class="sl-clock" aria-hidden="true">{times}</div>'
+
+
+def _legend(lanes: Sequence[Lane]) -> str:
+    entries = "".join(
+        f'<li><i style="background: {shade}"></i>{html.escape(name)}</li>'
+        for name, shade, _ in lanes
+    )
+    line = '<li><i class="sl-line-sign"></i>Score of all stems together</li>'
+    return f'<ul class="sl-legend">{line}{entries}</ul>'
+
+
+def _told(tag: str, scores: NDArray[np.float64], times: NDArray[np.float64]) -> str:
+    """The line in words, for who does not see it."""
+    top, foot = int(np.argmax(scores)), int(np.argmin(scores))
+    return (
+        f"{tag} over time: highest at {clock(times[top])} with {points(scores[top])} of 100, "
+        f"lowest at {clock(times[foot])} with {points(scores[foot])}"
+    )
+
+
+def _told_shares(lanes: Sequence[Lane], unit: str) -> str:
+    spans = [
+        f"{name} from {amount(float(lane.min()), unit)} to {amount(float(lane.max()), unit)}"
+        for name, _, lane in lanes
+    ]
+    return f"Shares over time: {'; '.join(spans) or 'none to speak of'}"

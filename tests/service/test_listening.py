@@ -1,0 +1,275 @@
+"""The sounds of a job, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from support.results import result
+
+from stemlens import audio
+from stemlens.service.freezing import freeze
+from stemlens.service.panel import rendering
+from stemlens.service.panel.addresses import address
+from stemlens.service.panel.listening import routes
+from stemlens.service.panel.sounds import Sounds
+from stemlens.service.places import Places
+from stemlens.service.store import JobFile, Store
+
+RATE = 16_000
+JOB = "AC/DC – 50 %.."
+SECONDS = 2.0
+QUIETER = 10 ** (-6 / 20)  # all sounds are 6 dB quieter than they were analysed
+
+
+class Desk:
+    """A job with its files in a data folder, and a client of its sounds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.document = result(
+            {
+                "guitars": (0.3, 0.3, 0.3),
+                "pads": (-0.1, -0.1, -0.1),
+                "bass/1": (0.1, 0.1, 0.1),
+                "keys": (0.01, -0.02, 0.04),
+            },
+            mix_score=0.5,
+        )
+        time = np.arange(round(SECONDS * RATE)) / RATE
+        self.waves = {
+            stem["id"]: (0.1 * np.sin(2 * np.pi * 110 * (n + 1) * time)).astype(np.float32)
+            for n, stem in enumerate(self.document["session"]["stems"])
+        }
+        for n, (stem, wave) in enumerate(self.waves.items()):
+            soundfile.write(self.path(stem), wave, RATE, format="WAV" if n else "AIFF")
+        soundfile.write(folder / "mix.wav", 3 * sum(self.waves.values()), RATE)
+        self.app = FastAPI()
+        self.app.include_router(routes(Sounds(folder, Places([folder]))))
+
+    def path(self, stem: str) -> Path:
+        return self.folder / f"{stem.replace('/', '_')}.sound"
+
+    def keep(self, session: dict[str, Any] | None = None) -> None:
+        """Puts the job and its result into the store."""
+        told = self.document["session"]
+        told |= {"id": JOB, "sample_rate": RATE, "duration_s": SECONDS, **(session or {})}
+        store = Store(self.folder / "jobs.sqlite3")
+        store.open(JOB, "files", "song", "{}")
+        files = [JobFile(s, s, str(self.path(s)), 0.0, "{}") for s in self.waves]
+        files.append(JobFile.of_mix(str(self.folder / "mix.wav")))
+        for file in files:
+            store.put_file(JOB, file)
+        store.queue(JOB, [freeze(file) for file in files])
+        store.finish(JOB, self.document, self.folder / "result.json")
+        store.close()
+
+    def get(self, *names: str, job: str = JOB, **headers: str) -> httpx.Response:
+        """What is answered for a sound."""
+
+        async def ask() -> httpx.Response:
+            # FastAPI's own test client undoes the encoding of addresses twice, unlike servers.
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://panel") as client:
+                return await client.get(address(job, *names), headers=headers)
+
+        return asyncio.run(ask())
+
+    def heard(self, *names: str) -> NDArray[np.float64]:
+        """What comes, mono."""
+        answer = self.get(*names)
+        assert answer.status_code == 200, answer.text
+        samples, rate = soundfile.read(io.BytesIO(answer.content), always_2d=True)
+        assert rate == RATE and samples.shape[1] == 2
+        return samples.mean(axis=1)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.keep()
+    yield made
+
+
+def close(heard: NDArray[np.float64], wanted: NDArray[np.float32]) -> bool:
+    return len(heard) == len(wanted) and bool(np.abs(heard - wanted).max() < 1e-3)
+
+
+def test_stems_play_at_their_levels_in_the_sum(desk: Desk) -> None:
+    for stem, wave in desk.waves.items():
+        assert close(desk.heard("stem", stem), QUIETER * wave)
+    assert close(desk.heard("sum"), QUIETER * sum(desk.waves.values()))  # type: ignore[arg-type]
+    said = unquote(desk.get("stem", "bass/1").headers["X-Stemlens-Sound"])
+    assert said == "Bass/1, at its level among all stems."
+
+
+def test_what_makes_a_tag_is_what_adds_to_it_for_certain(desk: Desk) -> None:
+    making = desk.waves["guitars"] + desk.waves["bass/1"]
+    assert close(desk.heard("coalition", "rock"), QUIETER * making)
+    assert desk.get("coalition", "polka").status_code == 404
+
+
+def test_the_mix_is_as_loud_as_the_stems_together(desk: Desk) -> None:
+    together, mix = desk.heard("sum"), desk.heard("mix")
+    loudness = [audio.loudness(np.float32(one)[:, None], RATE) for one in (together, mix)]
+    assert loudness[0] == pytest.approx(loudness[1], abs=0.05)
+    assert "−15.5 dB to be as loud" in unquote(desk.get("mix").headers["X-Stemlens-Sound"])
+
+
+def test_a_mix_that_is_late_is_brought_to_the_stems(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    together = sum(desk.waves.values())
+    late = np.concatenate([np.zeros(RATE // 2, np.float32), together])  # type: ignore[arg-type]
+    soundfile.write(tmp_path / "mix.wav", late, RATE)
+    desk.document["session"]["mix"]["lag_s"] = 0.5
+    desk.keep()
+    assert close(desk.heard("mix"), QUIETER * together)  # type: ignore[arg-type]
+
+
+def test_parts_of_a_sound_are_answered_as_parts(desk: Desk) -> None:
+    whole = desk.get("sum").content
+    part = desk.get("sum", range="bytes=100-199")
+    assert part.status_code == 206 and part.content == whole[100:200]
+    assert part.headers["content-range"] == f"bytes 100-199/{len(whole)}"
+    assert part.headers["content-type"] == "audio/wav"
+    beyond = desk.get("sum", range=f"bytes={len(whole)}-")
+    assert beyond.status_code == 416 and beyond.headers["content-range"] == f"bytes */{len(whole)}"
+    tail = desk.get("sum", range="bytes=-10")
+    assert tail.status_code == 206 and tail.content == whole[-10:]
+
+
+def test_only_what_the_job_names_is_answered(desk: Desk) -> None:
+    (desk.folder / "secret.wav").write_bytes(desk.path("pads").read_bytes())
+    for track in ("secret", "../secret.wav", str(desk.folder / "secret.wav"), "..", ""):
+        answer = desk.get("stem", track)
+        assert answer.status_code == 404 and b"RIFF" not in answer.content
+    assert desk.get("sum", job="nobody").status_code == 404
+
+
+def test_other_sites_get_nothing(desk: Desk) -> None:
+    assert desk.get("sum", **{"sec-fetch-site": "cross-site"}).status_code == 403
+    assert desk.get("sum", **{"sec-fetch-site": "same-site"}).status_code == 403
+    own = desk.get("sum", **{"sec-fetch-site": "same-origin"})
+    assert own.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_a_file_that_changed_or_is_gone_is_a_sentence(desk: Desk) -> None:
+    assert desk.get("stem", "pads").status_code == 200
+    soundfile.write(desk.path("pads"), np.zeros(RATE), RATE, format="WAV")
+    answer = desk.get("stem", "pads")  # although it was rendered before
+    assert answer.status_code == 409 and "has changed since it was submitted" in answer.text
+    desk.path("pads").unlink()
+    answer = desk.get("stem", "pads")
+    assert answer.status_code == 404 and "There is no file" in answer.text
+
+
+def test_a_link_that_was_turned_and_a_pipe_are_not_read(desk: Desk) -> None:
+    secret = desk.folder / "secret.wav"
+    soundfile.write(secret, np.ones(RATE), RATE)
+    desk.path("pads").unlink()
+    desk.path("pads").symlink_to(secret)
+    assert desk.get("sum").status_code == 409
+    desk.path("pads").unlink()
+    os.mkfifo(desk.path("pads"))
+    answer = desk.get("sum")
+    assert answer.status_code == 500 and "is not a file" in answer.text
+
+
+def test_a_link_that_leads_out_of_the_allowed_folders_is_not_followed(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    twin = tmp_path_factory.mktemp("elsewhere") / "pads.sound"
+    shutil.copy2(desk.path("pads"), twin)  # of the same size, time and content
+    desk.path("pads").unlink()
+    desk.path("pads").symlink_to(twin)
+    answer = desk.get("stem", "pads")
+    assert answer.status_code == 403 and "may not read" in answer.text
+
+
+def test_stems_that_the_server_made_itself_are_played_from_its_folder_alone(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    made = tmp_path / "separated" / "drums.wav"
+    made.parent.mkdir()
+    soundfile.write(made, desk.waves["pads"], RATE)
+    for name, path in (("drums", made), ("rest", tmp_path / "mix.wav")):
+        stem = {"id": name, "name": name, "path": str(path), "gain_db": 0.0}
+        desk.document["session"]["stems"].append(stem)
+    desk.keep()
+    assert close(desk.heard("stem", "drums"), QUIETER * desk.waves["pads"])
+    answer = desk.get("stem", "rest")
+    assert answer.status_code == 404 and "no file to be played" in answer.text
+
+
+def test_what_would_clip_is_turned_down_and_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.keep({"session_gain_db": 30.0})
+    heard = desk.heard("stem", "pads")
+    assert 0.98 < np.abs(heard).max() < 1.0
+    assert "dB quieter than that" in unquote(desk.get("stem", "pads").headers["X-Stemlens-Sound"])
+
+
+def test_a_job_without_a_result_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    store = Store(tmp_path / "jobs.sqlite3")
+    store.open(JOB, "files", "song", "{}")
+    store.close()
+    assert "no result yet" in desk.get("sum").text
+
+
+def test_high_rates_are_halved(tmp_path: Path) -> None:
+    assert [rendering.playing_rate(r) for r in (44_100, 88_200, 96_000, 192_000)] == [
+        44_100,
+        44_100,
+        48_000,
+        48_000,
+    ]
+    wave = np.sin(2 * np.pi * 440 * np.arange(96_000) / 96_000).astype(np.float32)
+    soundfile.write(tmp_path / "high.wav", 0.5 * wave, 96_000, "FLOAT")
+    rendered = rendering.Rendered(tmp_path / "sounds")
+    part = rendering.Part(str(tmp_path / "high.wav"), "", 0.0, 0.0)
+    sound = rendered.sound([part], 48_000, 1.0)
+    samples, rate = soundfile.read(sound.path)
+    wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
+    inside = slice(50, -50)  # at a cut the filter has nothing to go by
+    assert rate == 48_000 and np.abs(samples[inside, 0] - wanted[inside]).max() < 1e-3
+
+
+def test_the_folder_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    monkeypatch.setattr(rendering, "MAX_BYTES", 180_000)  # two sounds of a second
+    rendered = rendering.Rendered(tmp_path / "sounds")
+
+    def play(gain_db: float) -> Path:
+        part = rendering.Part(str(tmp_path / "a.wav"), "", gain_db, 0.0)
+        path = Path(rendered.sound([part], RATE, 1.0).path)
+        os.utime(path, ns=(play.at, play.at))  # type: ignore[attr-defined]
+        play.at += 10**9  # type: ignore[attr-defined]
+        return path
+
+    play.at = 10**18  # type: ignore[attr-defined]
+    first, second = play(1), play(2)
+    assert play(1) == first  # used again, so it is the second that goes
+    third = play(3)
+    assert first.exists() and third.exists() and not second.exists()
+
+
+def test_a_sound_that_is_there_is_not_made_again(desk: Desk) -> None:
+    desk.get("sum")
+    (made,) = (desk.folder / "panel" / "sounds").glob("*.wav")
+    before = made.stat().st_ino
+    desk.get("sum")
+    assert made.stat().st_ino == before
+    made.unlink()
+    assert desk.get("sum").status_code == 200 and made.exists()
