@@ -14,13 +14,14 @@ from pathlib import Path
 
 from nicegui import events, ui
 
+from stemlens.service.panel.faders import Faders
 from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.heatmap import heat_map
 from stemlens.service.panel.library import Library, compare
 from stemlens.service.store import Past
 from stemlens_bridge.protocol import FINAL_STATES, JobProgress
 
-STYLE = Path(__file__).parent / "static" / "panel.css"
+STYLES = [Path(__file__).parent / "static" / name for name in ("panel.css", "playing.css")]
 LOOK_S = 0.5
 KEYS = "j and k, or the arrows: the next and the previous job. c: cancel. ?: these keys."
 
@@ -32,7 +33,7 @@ def build(osc: tuple[str, int], data: Path) -> None:
 
     @ui.page("/", title="Stemlens")
     def page() -> None:
-        Page(library, feed).build()
+        Page(library, feed, Faders(osc, library)).build()
 
 
 def text(tag: str, words: str, classes: str = "") -> ui.html:
@@ -43,16 +44,18 @@ def text(tag: str, words: str, classes: str = "") -> ui.html:
 class Page:
     """What one browser shows."""
 
-    def __init__(self, library: Library, feed: Feed) -> None:
+    def __init__(self, library: Library, feed: Feed, faders: Faders) -> None:
         self._library = library
         self._feed = feed
+        self._faders = faders
         self._chosen: str | None = None
         self._seen = -1
         self._looks: object = None
         self._left: object = None
 
     def build(self) -> None:
-        ui.add_css(STYLE.read_text())
+        for style in STYLES:
+            ui.add_css(style.read_text())
         self._dark = ui.dark_mode(None)
         with ui.dialog() as self._help, ui.card():
             text("h2", "Keys")
@@ -64,7 +67,9 @@ class Page:
         with ui.element("div").classes("sl-page"):
             self._banner = ui.element("div").props("role=status").style("display: contents")
             self._jobs = ui.element("nav").props('aria-label="Jobs"')
-            self._main = ui.element("main")
+            with ui.element("main"):
+                self._main = ui.element("div")
+                self._faders.build()
         ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
         ui.timer(LOOK_S, self._look)
 
@@ -89,6 +94,7 @@ class Page:
             self._main.clear()
             with self._main:
                 self._result(chosen)
+            self._faders.follow(chosen)
 
     def _lists(self, jobs: list[Past], running: Past | None) -> None:
         for place in (self._banner, self._jobs):
