@@ -459,6 +459,13 @@ class Store:
         ).fetchall()
         return [(row["request"], json.loads(row["document"])) for row in rows]
 
+    def last_trial(self, job: str) -> int:
+        """A number that grows with each request that is kept for a job, 0 before the first."""
+        (last,) = self._db.execute(
+            "SELECT coalesce(max(rowid), 0) FROM trials WHERE job = ?", (job,)
+        ).fetchone()
+        return int(last)
+
     def result(self, job: str) -> tuple[dict[str, Any], str] | None:
         """The last revision of a job's result and the path of its file ("" until it is done)."""
         row = self._db.execute(

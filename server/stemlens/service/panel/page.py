@@ -14,10 +14,12 @@ from pathlib import Path
 
 from nicegui import events, ui
 
+from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.faders import Faders
 from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.heatmap import heat_map
 from stemlens.service.panel.library import Library, compare
+from stemlens.service.panel.trials import Trials, serve
 from stemlens.service.store import Past
 from stemlens_bridge.protocol import FINAL_STATES, JobProgress
 
@@ -29,11 +31,12 @@ KEYS = "j and k, or the arrows: the next and the previous job. c: cancel. ?: the
 def build(osc: tuple[str, int], data: Path) -> None:
     """Registers the page of the server that listens at `osc` and keeps its jobs in `data`; its feed
     begins at once."""
-    library, feed = Library(data), Feed(osc)
+    library, feed, requests = Library(data), Feed(osc), Requests(osc)
+    serve(library, data)
 
     @ui.page("/", title="Stemlens")
     def page() -> None:
-        Page(library, feed, Faders(osc, library)).build()
+        Page(library, feed, Faders(osc, library), Trials(requests, library)).build()
 
 
 def text(tag: str, words: str, classes: str = "") -> ui.html:
@@ -44,10 +47,10 @@ def text(tag: str, words: str, classes: str = "") -> ui.html:
 class Page:
     """What one browser shows."""
 
-    def __init__(self, library: Library, feed: Feed, faders: Faders) -> None:
+    def __init__(self, library: Library, feed: Feed, *sections: Faders | Trials) -> None:
         self._library = library
         self._feed = feed
-        self._faders = faders
+        self._sections = sections
         self._chosen: str | None = None
         self._seen = -1
         self._looks: object = None
@@ -69,7 +72,8 @@ class Page:
             self._jobs = ui.element("nav").props('aria-label="Jobs"')
             with ui.element("main"):
                 self._main = ui.element("div")
-                self._faders.build()
+                for section in self._sections:
+                    section.build()
         ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
         ui.timer(LOOK_S, self._look)
 
@@ -94,7 +98,8 @@ class Page:
             self._main.clear()
             with self._main:
                 self._result(chosen)
-            self._faders.follow(chosen)
+            for section in self._sections:
+                section.follow(chosen)
 
     def _lists(self, jobs: list[Past], running: Past | None) -> None:
         for place in (self._banner, self._jobs):
