@@ -80,7 +80,7 @@ class Faders:
         self._timer = ui.timer(LOOK_S, self._look, active=False)
         self._close()
         self._section.set_visibility(False)
-        ui.context.client.on_delete(self._close)
+        ui.context.client.on_delete(self._end)
 
     def follow(self, job: Past | None) -> None:
         """Turns to the chosen job; only one that is done can be played."""
