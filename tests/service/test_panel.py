@@ -147,7 +147,8 @@ def plays(page: Page) -> None:
 
 
 BASICS = """() => {
-    const named = (e) => e.getAttribute("aria-label") || e.textContent.trim();
+    const named = (e) => 
+        e.getAttribute("aria-label") || e.labels?.[0]?.textContent || e.textContent.trim();
     const seen = (selector) => [...document.querySelectorAll(selector)];
     const levels = seen("h1, h2, h3, h4").map((e) => Number(e.tagName[1]));
     return {

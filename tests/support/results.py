@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stemlens_bridge import schemas
+
 Share = tuple[float, float, float]  # value, low, high
 
 
@@ -33,6 +35,7 @@ def result(
     if mix_score is not None:
         mix = {"path": "/nowhere/mix.wav", "residual_db": residual_db, "lag_s": 0.0, "gain_db": 0.0}
     return {
+        "schema": schemas.RESULT,
         "revision": 1,
         "session": {
             "id": "a job",

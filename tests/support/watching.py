@@ -4,14 +4,12 @@ there: what is found, taken and written can be seen without an analysis."""
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from stemlens.service.freezing import require_unchanged
-from stemlens.service.places import Places
 from stemlens.service.replies import Replies
 from stemlens.service.settings import Settings
 from stemlens.service.store import Store
@@ -95,7 +93,6 @@ class Watching:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Watching:
-        places = Places([Path(tempfile.gettempdir()), self._settings.data])
         self.desk = WatchDesk(self._settings, self.store, self._places, self._replies, self.release)
         self._replies.listeners.append(self.desk.hear)
         self.desk.news = self._hear

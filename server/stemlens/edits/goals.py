@@ -41,7 +41,7 @@ KEEP = 0.5
 MAX_FACTOR = 100.0
 
 TABLES = {"raise": "+", "lower": "-", "keep": "="}
-_MEANT = {"+": "more", "-": "less", "=": "keep"}
+MEANT = {"+": "more", "-": "less", "=": "keep"}
 _LISTS = {"msd": "msd-musicnn", "mtt": "mtt-musicnn"}  # a mixture's tag list → a tagger that has it
 
 _TOKEN = re.compile(
@@ -121,7 +121,7 @@ class Goal:
     def words(self) -> str:
         """For people: "more metal, keep happy"."""
         return ", ".join(
-            f"{_MEANT[one.sign]} {one.plain}" + ("" if one.factor == 1 else f" (×{one.factor:g})")
+            f"{MEANT[one.sign]} {one.plain}" + ("" if one.factor == 1 else f" (×{one.factor:g})")
             for one in self.wanted
         )
 
@@ -223,7 +223,7 @@ def _resolved(wanted: Sequence[Wanted], tags: Sequence[Tag], tagger: str) -> Goa
     signs: dict[str, str] = {}
     for one, _ in found:
         if one.word in signs:
-            both = f"{_MEANT[signs[one.word]]} and {_MEANT[one.sign]}"
+            both = f"{MEANT[signs[one.word]]} and {MEANT[one.sign]}"
             twice = f"is both {both}" if signs[one.word] != one.sign else "stands there twice"
             raise StemlensError("goal_invalid", f"{one.plain!r} {twice}: say it once.")
         signs[one.word] = one.sign

@@ -525,6 +525,13 @@ class Store:
                 log.warning("%s", error)
         return known
 
+    def last_trial(self, job: str) -> int:
+        """A number that grows with each request that is kept for a job, 0 before the first."""
+        (last,) = self._db.execute(
+            "SELECT coalesce(max(rowid), 0) FROM trials WHERE job = ?", (job,)
+        ).fetchone()
+        return int(last)
+
     def result(self, job: str) -> tuple[dict[str, Any], str] | None:
         """The last revision of a job's result and the path of its file ("" until it is done).
 

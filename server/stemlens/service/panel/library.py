@@ -61,6 +61,22 @@ class Library:
         with self._store() as store:
             return store.known(job), store.files(job)
 
+    def trials(self, job: str) -> list[tuple[str, dict[str, Any]]]:
+        """All that was tried on a job: requests and documents, in their order."""
+        with self._store() as store:
+            return store.trials(job)
+
+    def trial(self, job: str, request: str) -> dict[str, Any] | None:
+        """The document of one request; None where there is none."""
+        with self._store() as store:
+            found = store.trial(job, request)
+        return None if found is None else found.document
+
+    def last_trial(self, job: str) -> int:
+        """A number that grows with each request that is done, 0 before the first."""
+        with self._store() as store:
+            return store.last_trial(job)
+
     def version_before(self, job: Past) -> Past | None:
         """The last job of the same project that was done before this one."""
         with self._store() as store:

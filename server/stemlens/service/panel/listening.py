@@ -31,7 +31,8 @@ HEADERS = {"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "priv
 
 
 def routes(sounds: Sounds) -> APIRouter:
-    """The routes `/audio/{job}/stem/{track}`, `…/sum`, `…/mix` and `…/coalition/{tag}`."""
+    """The routes `/audio/{job}/stem/{track}`, `…/sum`, `…/mix`, `…/coalition/{tag}` and
+    `…/trial/{request}/{rank}/{a|b}`."""
     router = APIRouter(prefix=f"{AUDIO}/{{job}}")
 
     # Plain functions, which FastAPI runs in threads: they read files.
@@ -50,6 +51,10 @@ def routes(sounds: Sounds) -> APIRouter:
     @router.get("/coalition/{tag}")
     def play_coalition(job: str, tag: str, request: Request) -> Response:
         return _answer(request, lambda: sounds.coalition(named(job), named(tag)))
+
+    @router.get("/trial/{asked}/{rank}/{side}")
+    def play_trial(job: str, asked: str, rank: int, side: str, request: Request) -> Response:
+        return _answer(request, lambda: sounds.trial(named(job), named(asked), rank, side))
 
     return router
 

@@ -13,16 +13,19 @@ from pathlib import Path
 
 from nicegui import events, ui
 
+from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.elements import button, text, when
+from stemlens.service.panel.faders import Faders
 from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.player import player
 from stemlens.service.panel.resultarea import ResultArea
 from stemlens.service.panel.sounds import Sounds
+from stemlens.service.panel.trials import Trials
 from stemlens.service.store import Past
 from stemlens_bridge.protocol import FINAL_STATES, JobProgress
 
-STYLE = Path(__file__).parent / "static" / "panel.css"
+STYLES = [Path(__file__).parent / "static" / name for name in ("panel.css", "playing.css")]
 LOOK_S = 0.5
 KEYS = (
     ("j k ↓ ↑", "the next and the previous job"),
@@ -37,29 +40,37 @@ KEYS = (
 def build(osc: tuple[str, int], data: Path, sounds: Sounds) -> None:
     """Registers the page of the server that listens at `osc` and keeps its jobs in `data`; its feed
     begins at once."""
-    library, feed = Library(data), Feed(osc)
+    library, feed, requests = Library(data), Feed(osc), Requests(osc)
 
     @ui.page("/", title="Stemlens")
     def page() -> None:
-        Page(library, feed, sounds, osc).build()
+        sections = Faders(osc, library), Trials(requests, library)
+        Page(library, feed, sounds, osc, *sections).build()
 
 
 class Page:
     """What one browser shows."""
 
     def __init__(
-        self, library: Library, feed: Feed, sounds: Sounds, server: tuple[str, int]
+        self,
+        library: Library,
+        feed: Feed,
+        sounds: Sounds,
+        server: tuple[str, int],
+        *sections: Faders | Trials,
     ) -> None:
         self._library = library
         self._feed = feed
         self._area = ResultArea(library, sounds, server, self._choose)
+        self._sections = sections
         self._chosen: str | None = None
         self._wanted = ""
         self._seen = -1
         self._left: object = None
 
     def build(self) -> None:
-        ui.add_css(STYLE.read_text())
+        for style in STYLES:
+            ui.add_css(style.read_text())
         ui.query("main.q-page").props("role=none")  # NiceGUI's frame around ours
         self._dark = ui.dark_mode(None)
         with ui.dialog() as self._help, ui.card():
@@ -81,6 +92,8 @@ class Page:
                 self._jobs = ui.element("div")
             with ui.element("main"):
                 self._area.build()
+                for section in self._sections:
+                    section.build()
             player()
         ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
         ui.timer(LOOK_S, self._look)
@@ -101,6 +114,8 @@ class Page:
             running or (jobs[0] if jobs else None),
         )
         self._area.show(chosen)
+        for section in self._sections:
+            section.follow(chosen)
 
     def _filter(self) -> None:
         """A field that lists only jobs and tags with its words in them."""

@@ -1,4 +1,4 @@
-"""What can be heard of a job: each stem, all of them, the mix, and what makes a tag.
+"""What can be heard of a job: each stem, all of them, the mix, what makes a tag, and trials.
 
 Only files that the job names are read, and only while they are what was frozen at submit; stems
 that were separated lie in the server's own folder. Every sound has the length of the session and
@@ -31,6 +31,7 @@ from stemlens_bridge.table import stem_names
 
 REDUCED_DB = 6.0
 TOLD_DB = 0.05
+SIDES = {"a": "before_path", "b": "after_path"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Sounds:
     def __init__(self, data: Path, places: Places) -> None:
         self._places = places
         self._library = Library(data)
+        self._data = Path(os.path.realpath(data))
         self._separated = Path(os.path.realpath(data / "separated"))
         self._rendered = Rendered(data / "panel" / "sounds")
         self._frozen: set[tuple[object, ...]] = set()
@@ -121,6 +123,28 @@ class Sounds:
         sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
         changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
         return _heard(sound, f"The mix, {changed} dB to be as loud as all stems together")
+
+    def trial(self, job: str, request: str, rank: int, side: str) -> Heard:
+        """The mix before ("a") or after ("b") a trial, at one loudness, in the session's time."""
+        scene = self._scene(job)
+        path = self._trial_file(job, request, rank, side)
+        if path is None:
+            raise StemlensError("audio_missing", "The trial was not rendered, or its file is gone.")
+        content = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+        sound = self._rendered.sound([Part(str(path), content, -REDUCED_DB, 0.0)], *_shape(scene))
+        told = {"a": "A: before", "b": "B: after"}[side]
+        return _heard(sound, f"{told}, both at the same loudness")
+
+    def _trial_file(self, job: str, request: str, rank: int, side: str) -> Path | None:
+        """Where the record of a trial names a file that lies below the server's folder, after
+        following links, and is there still."""
+        document = self._library.trial(job, request)
+        for trial in document["trials"] if document and side in SIDES else ():
+            if trial["rank"] == rank and trial[SIDES[side]]:
+                path = Path(os.path.realpath(trial[SIDES[side]]))
+                if path.is_relative_to(self._data) and path.is_file():
+                    return path
+        return None
 
     def _scene(self, job: str) -> _Scene:
         _, files = self._library.job(job)
