@@ -1,7 +1,8 @@
 """Photographs the panel: the picture of `docs/panel.md`, and how it looks elsewhere.
 
 Starts a server of its own, has the demo session analysed twice, first without its guitar, opens the
-panel in Chromium, chooses a tag, and takes pictures: light, dark, on a phone, on a large screen.
+panel in Chromium, chooses a tag, and takes pictures: light, dark, on a phone, on a large screen,
+and of faders and an edit.
 
     python examples/panel_picture.py FOLDER
 
@@ -55,6 +56,10 @@ def main(folder: Path) -> None:
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
                 page.goto(url)
                 photograph(page, folder / f"{name}.png")
+            page.set_viewport_size({"width": 1600, "height": 1000})
+            page.emulate_media(color_scheme="light")
+            page.goto(url)
+            play(page, folder / "panel-playing.png")
             browser.close()
 
 
@@ -69,6 +74,38 @@ def photograph(page: Page, target: Path) -> None:
     assert size is not None
     page.set_viewport_size({"width": size["width"], "height": max(tall, size["height"])})
     page.screenshot(path=target)
+
+
+def play(page: Page, target: Path) -> None:
+    """Takes a picture of the faders, one of them moved, and of an edit that was tried."""
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    page.get_by_role("button", name="Move faders").click()
+    live = page.get_by_role("region", name="Live mix")
+    fader = live.get_by_role("slider", name=NEW)
+    expect(live.get_by_text("Listening to")).to_be_visible()
+    for _ in range(6):
+        fader.press("ArrowDown")
+    expect(live.get_by_text("▼").or_(live.get_by_text("▲")).first).to_be_visible()
+    section = page.get_by_role("region", name="What to try")
+    section.get_by_role("combobox", name="Stem").select_option(value=NEW)
+    section.get_by_role("combobox", name="Edit").select_option("quieter")
+    section.get_by_role("button", name="Try it").click()
+    expect(section.get_by_role("group")).to_be_visible()
+    page.mouse.move(0, 0)
+    first, last = live.bounding_box(), section.bounding_box()
+    assert first is not None and last is not None
+    tall = int(last["y"] + last["height"])
+    page.set_viewport_size({"width": 1600, "height": tall + 200})
+    page.screenshot(
+        path=target,
+        clip={
+            "x": first["x"] - 16,
+            "y": first["y"],
+            "width": first["width"] + 32,
+            "height": tall - first["y"] + 16,
+        },
+    )
 
 
 if __name__ == "__main__":

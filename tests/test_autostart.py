@@ -8,7 +8,7 @@ import plistlib
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
@@ -64,16 +64,24 @@ def test_a_launchd_agent_runs_the_very_words_and_is_kept_alive() -> None:
 
 
 def test_a_windows_task_has_no_time_limit_and_its_words_escaped() -> None:
-    auto = of("win32", LOCALAPPDATA="/local")
+    auto = of("win32", LOCALAPPDATA="/local", USERDOMAIN="STUDIO", USERNAME="Zoë & Co")
     task = etree.fromstring(auto.text.encode())
     space = {"t": task.nsmap[None]}
-    assert task.findtext(".//t:Command", namespaces=space) == WORDS[0]
+    command = task.findtext(".//t:Command", namespaces=space)
+    assert command == str(PureWindowsPath(WORDS[0]))
+    assert {user.text for user in task.iterfind(".//t:UserId", space)} == {r"STUDIO\Zoë & Co"}
     arguments = task.findtext(".//t:Arguments", namespaces=space)
     assert arguments == subprocess.list2cmdline(WORDS[1:]) and '\\"b\\" & 100 %' in arguments
     assert [trigger.tag for trigger in task.iterfind("t:Triggers/*", space)] == [
         f"{{{space['t']}}}LogonTrigger"
     ]
     assert task.findtext(".//t:ExecutionTimeLimit", namespaces=space) == "PT0S"
+
+
+def test_a_windows_task_opens_no_window() -> None:
+    words = [r"C:\Program Files\Python\python.exe", "-m", "stemlens"]
+    auto = autostart.of("win32", {"USERNAME": "me"}, HOME, words)
+    assert r"<Command>C:\Program Files\Python\pythonw.exe</Command>" in auto.text
 
 
 def local(tmp_path: Path, begin: tuple[tuple[str, ...], ...] = ()) -> Autostart:

@@ -24,7 +24,7 @@ from stemlens_bridge.session import Session
 TIMEOUT_S = 60.0
 PIECE = 1 << 24  # bytes after which progress is told
 TRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 8, 0.25, 5.0  # of a file that gets no further
-HOPELESS = ("not_authorised", "remote_not_allowed", "disk_full", "key_invalid")
+HOPELESS = ("not_authorised", "remote_not_allowed", "disk_full", "key_invalid", "cancelled")
 
 OnProgress = Callable[[str, float], None]
 
@@ -37,7 +37,7 @@ def upload(
 ) -> dict[Path, str]:
     """Sends all files of a session; returns where the server has each.
 
-    Raises `upload_failed`, `not_authorised`, `disk_full`, `server_unreachable`, or
+    `on_progress` may raise to end it. Raises `upload_failed`, `not_authorised`, `disk_full`, `server_unreachable`, or
     `audio_unreadable` for a file that cannot be read here.
     """
     files = [stem.path for stem in session.stems] + ([session.mix] if session.mix else [])

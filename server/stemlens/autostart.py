@@ -19,7 +19,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from xml.sax.saxutils import escape
 
 from stemlens_bridge.errors import StemlensError
@@ -57,7 +57,8 @@ def of(
         create = ("schtasks", "/Create", "/F", "/TN", TASK, "/XML", str(path))
         run = ("schtasks", "/Run", "/TN", TASK)
         delete = ("schtasks", "/Delete", "/F", "/TN", TASK)
-        return Autostart(path, task(words), (create, run), (delete,))
+        user = "\\".join(filter(None, map(environment.get, ("USERDOMAIN", "USERNAME"))))
+        return Autostart(path, task(_windowless(words), user), (create, run), (delete,))
     if platform == "darwin":
         path = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         load = ("launchctl", "load", "-w", str(path))
@@ -113,21 +114,37 @@ def plist(words: Sequence[str], home: Path) -> str:
     return f"{head}\n<!-- {MARK} -->\n{rest}"
 
 
-def task(words: Sequence[str]) -> str:
-    """A task of the Task Scheduler."""
+def _windowless(words: Sequence[str]) -> list[str]:
+    """With the Python that opens no console window, where the command is run by the other one."""
+    program = PureWindowsPath(words[0])
+    quiet = program.with_name("pythonw.exe") if program.name.lower() == "python.exe" else program
+    return [str(quiet), *words[1:]]
+
+
+def task(words: Sequence[str], user: str) -> str:
+    """A task of the Task Scheduler, begun when this user logs in: one for all users would need the
+    rights of an administrator."""
     program, *rest = words
     arguments = escape(subprocess.list2cmdline(rest))
     return f"""<?xml version="1.0"?>
 <!-- {MARK} -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <Triggers><LogonTrigger><Enabled>true</Enabled></LogonTrigger></Triggers>
+  <Triggers><LogonTrigger>
+    <Enabled>true</Enabled>
+    <UserId>{escape(user)}</UserId>
+  </LogonTrigger></Triggers>
+  <Principals><Principal id="Author">
+    <UserId>{escape(user)}</UserId>
+    <LogonType>InteractiveToken</LogonType>
+    <RunLevel>LeastPrivilege</RunLevel>
+  </Principal></Principals>
   <Settings>
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
     <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
     <RestartOnFailure><Interval>PT1M</Interval><Count>999</Count></RestartOnFailure>
   </Settings>
-  <Actions><Exec>
+  <Actions Context="Author"><Exec>
     <Command>{escape(program)}</Command>
     <Arguments>{arguments}</Arguments>
   </Exec></Actions>

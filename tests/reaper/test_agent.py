@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.liveserver import LiveServer
+from support.network import HOST, remote
 from support.reaperside import AgentProcess, AgentThread, Scripts, awaited
 from support.server import ServerProcess
 from support.sounds import stem_folder
@@ -378,6 +379,23 @@ def test_a_job_from_its_bounce_to_findings(scripts: Scripts, stems: Path) -> Non
     again.unlink()  # REAPER was closed, and somebody tidied up
     scripts.ask("results", job=job)
     awaited(lambda: scripts.read(state["findings"]) == found)
+
+
+@remote
+def test_a_server_on_another_machine_is_sent_the_files(
+    folder: Path, stems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert HOST is not None
+    where = ("--host", "0.0.0.0", "--allow-remote", "--panel-port", "0")
+    with ServerProcess(tmp_path / "data", *where) as far:
+        monkeypatch.setenv("STEMLENS_KEY", str(tmp_path / "data" / "key"))
+        with AgentThread(folder, (HOST, far.port)) as scripts:
+            scripts.ask("submit", job="far", session=described(stems))
+            state = scripts.job("far", "done", "failed", patience_s=60)
+            assert state["state"] == "done"
+            found = scripts.read(state["findings"])
+        assert {stem["id"] for stem in found["stems"]} == {"kick", "chord"}
+        assert len(list((tmp_path / "data" / "uploads").iterdir())) == 2
 
 
 def test_progress_is_told_as_it_goes(scripts: Scripts, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,20 @@ def test_only_ended_jobs_are_forgotten_and_the_oldest_first(store: Store) -> Non
     assert store.forget("one") == ["a request"]
     assert store.job("one") is None and store.files("one") == []
     assert store.beyond(1000, 90.0, 10) == []
+
+
+def test_a_job_that_nobody_submits_for_a_day_is_forgotten(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day_s, now = 86_400.0, time.time()
+    put(store, "queued")
+    for job in ("left", "renewed"):
+        store.open(job, "daw", "song", "{}")
+    assert store.beyond(1000, 90.0, 10) == []
+    monkeypatch.setattr(time, "time", lambda: now + day_s - 60)
+    store.open("renewed", "daw", "song", "{}")  # as a client does that asks again
+    monkeypatch.setattr(time, "time", lambda: now + day_s + 60)
+    assert store.beyond(1000, 90.0, 10) == ["left"]
 
 
 def test_a_database_of_the_version_before_keeps_its_jobs(tmp_path: Path) -> None:

@@ -48,9 +48,14 @@ def server_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def option_arguments(parser: argparse.ArgumentParser) -> None:
-    """--options, --tagger, --value and --policy."""
+    """--options, --upload, --tagger, --value, --time and --policy."""
     parser.add_argument(
         "--options", default="{}", metavar="JSON", help="options of the job, e.g. '{\"tags\": 5}'"
+    )
+    parser.add_argument(
+        "--upload",
+        action="store_true",
+        help="send the files to the server's machine first (docs/remote.md)",
     )
     parser.add_argument("--tagger", help="short for the option tagger")
     parser.add_argument("--value", help="short for the option value")
@@ -160,7 +165,7 @@ def results_of(
     with Client(given.server, given.transport) as client:
         try:
             places = {}
-            if getattr(given, "upload", False):
+            if given.upload:
                 from stemlens_bridge.upload import upload
 
                 places = upload(session, given.server, given.transport, progress(sys.stderr))

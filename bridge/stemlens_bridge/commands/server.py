@@ -38,11 +38,6 @@ def add(commands: Commands) -> None:
         "--mix", type=Path, help="the bounce of the master; alone, it is separated into stems"
     )
     submit.add_argument("--job", help="the job's id; the same again continues where it was")
-    submit.add_argument(
-        "--upload",
-        action="store_true",
-        help="send the files to the server's machine first (docs/remote.md)",
-    )
     submit.add_argument("--json", type=Path, metavar="FILE", help="write the whole result here")
     option_arguments(submit)
     server_arguments(submit)

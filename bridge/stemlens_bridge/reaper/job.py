@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stemlens_bridge import keys
 from stemlens_bridge.client import Client, Results
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -135,13 +136,28 @@ class Job:
             if session is not None:
                 if self._cancelled.is_set():
                     raise StemlensError("cancelled", "The job was cancelled.")
+                places = self._sent(session)
                 self._tell(stage="submitting")
-                state = client.submit(session, options, self.job)
+                state = client.submit(session, options, self.job, places)
                 self._tell(state=state.state if state.state == "queued" else "running", stage="")
             self._heard = time.monotonic()
             if self._cancelled.is_set():
                 client.cancel(self.job, CANCEL_PATIENCE_S)
             return client.follow(self.job, self._progress)
+
+    def _sent(self, session: Session) -> dict[Path, str]:
+        """Where the server has the session's files: those on this machine, but for a server on
+        another, to which they are sent."""
+        if self._server[0] in keys.LOOPBACK:
+            return {}
+        from stemlens_bridge.upload import upload
+
+        def tell(stage: str, fraction: float) -> None:
+            if self._cancelled.is_set():
+                raise StemlensError("cancelled", "The job was cancelled.")
+            self._tell(progress=True, state="running", stage=stage, fraction=fraction)
+
+        return upload(session, self._server, self._transport, tell)
 
     def _progress(self, stage: str, fraction: float) -> None:
         self._heard = time.monotonic()

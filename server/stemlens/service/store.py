@@ -97,6 +97,8 @@ STEPS = (SCHEMA, TRIALS, QUEUE, FORMS)
 """What makes each version of the schema of the one before it."""
 
 
+OPEN_S = 86_400.0  # so long a job may stay open that nobody submits
+
 ASKED, WATCHED = 0, 1
 """Priorities: what someone asked for goes before what a watched folder brought. Those that someone
 wants first have less than 0."""
@@ -255,7 +257,8 @@ class Store:
         self._db.execute(
             "INSERT INTO jobs (id, daw, project, options, state, created) "
             "VALUES (?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET "
-            "daw = excluded.daw, project = excluded.project, options = excluded.options",
+            "daw = excluded.daw, project = excluded.project, options = excluded.options, "
+            "created = excluded.created",
             (job, daw, project, options, time.time()),
         )
 
@@ -451,19 +454,21 @@ class Store:
         return [Past(*(row[name] for name in Past.__slots__)) for row in rows]
 
     def beyond(self, keep_jobs: int, keep_days: float, limit: int) -> list[str]:
-        """Ended jobs that need not be remembered any more, the oldest first: beyond the latest so
-        many, or older than so many days."""
+        """Jobs that need not be remembered any more, the oldest first: those that ended beyond the
+        latest so many or before so many days, and those that nobody submitted for a day."""
+        now = time.time()
         rows = self._db.execute(
-            "SELECT id FROM jobs WHERE finished IS NOT NULL AND state IN "
-            "('done', 'failed', 'cancelled') AND (finished < ? OR id NOT IN "
-            "(SELECT id FROM jobs WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT ?)) "
-            "ORDER BY finished LIMIT ?",
-            (time.time() - 86_400 * keep_days, keep_jobs, limit),
+            "SELECT id FROM jobs WHERE (state = 'open' AND created < ?) OR "
+            "(finished IS NOT NULL AND state IN ('done', 'failed', 'cancelled') "
+            "AND (finished < ? OR id NOT IN "
+            "(SELECT id FROM jobs WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT ?))) "
+            "ORDER BY coalesce(finished, created) LIMIT ?",
+            (now - OPEN_S, now - 86_400 * keep_days, keep_jobs, limit),
         ).fetchall()
         return [row["id"] for row in rows]
 
     def forget(self, job: str) -> list[str]:
-        """Forgets an ended job whole; returns the requests that were tried on it."""
+        """Forgets a job whole; returns the requests that were tried on it."""
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
             tried = self._db.execute("DELETE FROM trials WHERE job = ? RETURNING request", (job,))
