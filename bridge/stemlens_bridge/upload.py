@@ -37,8 +37,8 @@ def upload(
 ) -> dict[Path, str]:
     """Sends all files of a session; returns where the server has each.
 
-    `on_progress` may raise to end it. Raises `upload_failed`, `not_authorised`, `disk_full`, `server_unreachable`, or
-    `audio_unreadable` for a file that cannot be read here.
+    `on_progress` may raise `cancelled` to end it. Raises `upload_failed`, `not_authorised`,
+    `disk_full`, `server_unreachable`, or `audio_unreadable` for a file that cannot be read here.
     """
     files = [stem.path for stem in session.stems] + ([session.mix] if session.mix else [])
     sizes = {path: _size(path) for path in dict.fromkeys(files)}

@@ -4,6 +4,7 @@ there: what is found, taken and written can be seen without an analysis."""
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,7 @@ class Watching:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Watching:
+        self._places = Places([Path(tempfile.gettempdir()), self._settings.data])
         self.desk = WatchDesk(self._settings, self.store, self._places, self._replies, self.release)
         self._replies.listeners.append(self.desk.hear)
         self.desk.news = self._hear

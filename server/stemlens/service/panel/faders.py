@@ -19,6 +19,7 @@ from typing import Any
 
 from nicegui import events, ui
 
+from stemlens.service.panel.elements import button, text
 from stemlens.service.panel.heatmap import colour
 from stemlens.service.panel.library import Library
 from stemlens.service.store import Past
@@ -53,19 +54,17 @@ class Faders:
         """Makes the section where the page is being built."""
         ui.add_head_html(f"<script>{SCRIPT.read_text()}</script>")
         with ui.element("section").props('aria-label="Live mix"') as self._section:
-            _text("h2", "Live mix")
-            _text(
+            text("h2", "Live mix")
+            text(
                 "p",
                 "What would your faders do to the tags? Nothing is played, and nothing moves in "
                 "your DAW.",
                 "sl-muted",
             )
-            self._toggle = _text("button", "Move faders").props("aria-expanded=false")
-            self._toggle.on("click", self._turn)
+            self._toggle = button("Move faders", self._turn).props("aria-expanded=false")
             with ui.element("div") as self._open:
-                self._status = _text("p", "").props("role=status")
-                self._again = _text("button", "Open it again")
-                self._again.on("click", self._play)
+                self._status = text("p", "").props("role=status")
+                self._again = button("Open it again", self._play)
                 with ui.element("div").classes("sl-live"):
                     self._mixer = ui.html("", sanitize=False)
                     for event in ("input", "click", "dblclick"):
@@ -76,7 +75,7 @@ class Faders:
                             js_handler="(event) => slFaders(event, emit)",
                         )
                     self._scores = ui.html("", sanitize=False)
-                self._heard = _text("p", "", "sl-hidden").props("aria-live=polite")
+                self._heard = text("p", "", "sl-hidden").props("aria-live=polite")
         self._timer = ui.timer(LOOK_S, self._look, active=False)
         self._close()
         self._section.set_visibility(False)
@@ -150,10 +149,6 @@ class Faders:
         self._scores.set_content(scores(view))
         if view.done:  # while faders move nobody wants to be read to
             self._heard.set_content(html.escape(summary(view)))
-
-
-def _text(tag: str, words: str, classes: str = "") -> ui.html:
-    return ui.html(html.escape(words), sanitize=False, tag=tag).classes(classes)
 
 
 def mixer(stems: Sequence[Mapping[str, Any]]) -> str:

@@ -43,6 +43,7 @@ from stemlens_bridge.protocol import (
     Warning_,
 )
 from stemlens_bridge.session import Session, require_text
+from stemlens_bridge.terminal import plain
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class WatchDesk:
         ready = await asyncio.to_thread(self._ready)
         for waits in self._readiness.stalled():
             why = f"{waits.name} is not taken yet: {waits.why}."
-            told = Warning_("", "export_incomplete", _line(why))
+            told = Warning_("", "export_incomplete", plain(why))
             self._tell("waiting", waits.name, waits.why, told)
         for candidate in ready:
             if self._halt.is_set():
@@ -170,14 +171,14 @@ class WatchDesk:
     def _tell(self, what: str, name: str, more: str, message: Message | None = None) -> None:
         """Tells whoever listens here, and where it is more than the state of a job, all
         subscribers."""
-        self.news(what, _line(name), _line(more))
+        self.news(what, plain(name), plain(more))
         if message is not None:
             self._replies.tell(getattr(message, "job", ""), message, subscribers=True)
 
     async def _take(self, candidate: Candidate) -> None:
         if candidate.partial:
             why = ABANDONED.format(candidate.partial[0][0])
-            told = Warning_("", "export_incomplete", _line(why))
+            told = Warning_("", "export_incomplete", plain(why))
             self._tell("waiting", candidate.name, why, told)
         if candidate.kind != "archive":
             session = await asyncio.to_thread(session_of, candidate)
@@ -259,7 +260,7 @@ class WatchDesk:
 
     async def _refuse(self, candidate: Candidate, error: StemlensError) -> None:
         self._readiness.take(candidate)
-        told = Error("", error.code, _line(error.message))
+        told = Error("", error.code, plain(error.message))
         self._tell("failed", candidate.name, error.message, told)
         await asyncio.to_thread(_tell_error, self._target(candidate), error)
 
@@ -327,7 +328,7 @@ class WatchDesk:
         if self._unwritten.get(target) != (job, origin):
             self._unwritten[target] = (job, origin)
             why = f"{why} The result is kept, and this is tried again."
-            message = Warning_(job, code, _line(why))
+            message = Warning_(job, code, plain(why))
             self._tell("unwritten", target.prefix or target.folder.name, why, message)
 
     def _write_again(self) -> None:
@@ -368,18 +369,10 @@ def _log(what: str, name: str, more: str) -> None:
     log.log(level, "%s: %s %s", what, name, more)
 
 
-def _line(text: str) -> str:
-    """Text as one line that can be printed and sent; names of files may be any bytes."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
 def _tell_error(target: Target, error: StemlensError) -> None:
     if not target.is_there():
         return
     try:
         results.write_error(target, error)
     except StemlensError as failure:
-        log.warning("%s", _line(failure.message))
+        log.warning("%s", plain(failure.message))
