@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from stemlens.service.freezing import require_unchanged
+from stemlens.service.places import Places
 from stemlens.service.replies import Replies
 from stemlens.service.settings import Settings
 from stemlens.service.store import Store
