@@ -106,6 +106,11 @@ class Key:
         mac = self.digits(head + request_text(method, target, content_range))
         return f"Stemlens {(head + mac).decode()}"
 
+    def answer_digits(self, authorization: str, body: bytes) -> bytes:
+        """What the header `Stemlens-Answer` of the answer to a stamped request has: the digits over
+        the request's own header, a line's end, and the answer's body."""
+        return self.digits(authorization.encode() + b"\n" + body)
+
     def token(self) -> str:
         """What the panel's pages show; from it nobody learns the key."""
         return self.digits(b"stemlens panel").decode()[:32]
@@ -138,12 +143,21 @@ def unsealed(message: bytes) -> bytes:
 
 
 class Gate:
-    """Lets in what was stamped with its key, once and in time."""
+    """Lets in what was stamped with its key, once and in time; nothing stamped before `since_s`
+    (Unix time). `clock` may be set, `steady` never goes back; both in s."""
 
-    def __init__(self, key: Key, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        key: Key,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        since_s: float = 0.0,
+    ) -> None:
         self._key = key
-        self._clock = clock
-        self._nonces: OrderedDict[bytes, float] = OrderedDict()
+        self._clock, self._steady = clock, steady
+        self._since_s = since_s
+        self._seen: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        """By nonce: when it came, by the steady clock, and when it was stamped."""
 
     def admit(self, message: bytes) -> bytes | None:
         """The message without its stamp, or None where the very same came before.
@@ -171,22 +185,27 @@ class Gate:
         """Whether it is new; raises `not_authorised` unless it is right."""
         if not hmac.compare_digest(self._key.digits(covered), stamp[4]):
             raise _refused("It was stamped with another key, or changed on its way")
-        now = self._clock()
-        behind_s = now - int(stamp[2]) / 1000
+        stamped_s = int(stamp[2]) / 1000
+        behind_s = self._clock() - stamped_s
         if abs(behind_s) > WINDOW_S:
             raise _refused(
                 f"Its stamp is of a time {abs(behind_s):.0f} s "
                 f"{'ago' if behind_s > 0 else 'ahead'}: set the clocks of both machines by the "
                 "network"
             )
-        while self._nonces and next(iter(self._nonces.values())) < now:
-            self._nonces.popitem(last=False)
-        if stamp[3] in self._nonces:
+        if stamped_s < self._since_s:
+            raise _refused("Its stamp is older than this server; stamp it anew")
+        now = self._steady()
+        # A stamp may come again until it is too old, and it may be from a clock that is ahead.
+        while self._seen and next(iter(self._seen.values()))[0] < now - 2 * WINDOW_S:
+            _, (_, forgotten_s) = self._seen.popitem(last=False)
+            # Were the clock set back, it would be let in again.
+            self._since_s = max(self._since_s, forgotten_s + 0.001)
+        if stamp[3] in self._seen:
             return False
-        if len(self._nonces) >= MAX_NONCES:
+        if len(self._seen) >= MAX_NONCES:
             raise StemlensError("too_many", "More messages came than one key may send; wait.")
-        # It may come again until it is too old, and it may be from a clock that is ahead.
-        self._nonces[stamp[3]] = now + 2 * WINDOW_S
+        self._seen[stamp[3]] = now, stamped_s
         return True
 
 

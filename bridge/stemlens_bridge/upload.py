@@ -8,7 +8,9 @@ cut off goes on where it was. The server's side, with the form of its answers, i
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import re
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -23,8 +25,10 @@ from stemlens_bridge.session import Session
 
 TIMEOUT_S = 60.0
 PIECE = 1 << 24  # bytes after which progress is told
-TRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 8, 0.25, 5.0  # of a file that gets no further
-HOPELESS = ("not_authorised", "remote_not_allowed", "disk_full", "key_invalid", "cancelled")
+# A file that gets no further is tried for a minute: a server may take half of one to know that a
+# line is dead.
+TRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 14, 0.25, 5.0
+HOPELESS = ("not_authorised", "remote_not_allowed", "disk_full", "audio_unreadable", "cancelled")
 
 OnProgress = Callable[[str, float], None]
 
@@ -62,7 +66,7 @@ def upload(
 def _http_address(server: tuple[str, int], transport: str) -> tuple[str, int]:
     """Where the server takes uploads: on the port of its panel."""
     with Client(server, transport) as client:
-        for _ in range(TRIES):
+        for _ in range(8):
             url = client.health()["panel"]
             if url is not None:
                 return server[0], urlsplit(url).port or 80
@@ -84,17 +88,19 @@ class _Sending:
 
     def send(self, tell: Callable[[int], None]) -> str:
         """Sends what the server lacks; returns the file's path there."""
-        target = f"/upload/{_sha256(self._path)}{_ending(self._path)}"
+        name = f"{_sha256(self._path)}{_ending(self._path)}"
+        target = f"/upload/{name}"
         reached, tries = -1, 0
         while True:
             try:
                 known = self._asked("GET", target)
-                if not known["whole"] and self._size:
-                    tell(known["offset"])
-                    known = self._asked("PUT", target, known["offset"], tell)
+                if not known["whole"]:
+                    first = known["offset"] if known["offset"] < self._size else 0
+                    tell(first)
+                    known = self._asked("PUT", target, first, tell)
                 if known["whole"]:
                     tell(self._size)
-                    return str(known["path"])
+                    return _trusted(str(known["path"]), name)
                 why = "the server got only a part of it"
             except (OSError, HTTPException) as error:
                 known, why = {"offset": reached}, str(error) or type(error).__name__
@@ -125,9 +131,8 @@ class _Sending:
         try:
             connection.putrequest(method, target)
             if self._key is not None:
-                connection.putheader(
-                    "Authorization", self._key.authorization(method, target, ranged)
-                )
+                stamp = self._key.authorization(method, target, ranged)
+                connection.putheader("Authorization", stamp)
             if sends:
                 connection.putheader("Content-Range", ranged)
                 connection.putheader("Content-Length", str(self._size - first))
@@ -135,7 +140,8 @@ class _Sending:
             if sends:
                 self._pour(connection, first, tell)
             answer = connection.getresponse()
-            told = json.loads(answer.read() or b"{}")
+            body = answer.read()
+            told = json.loads(body or b"{}")
         except ValueError as error:
             raise StemlensError(
                 "upload_failed", f"What answers at {self._address[0]} is no Stemlens server."
@@ -144,6 +150,13 @@ class _Sending:
             connection.close()
         if answer.status != 200:
             raise StemlensError.told(told.get("code", "internal"), told.get("message", str(answer)))
+        if self._key is not None and self._address[0] not in keys.LOOPBACK:
+            shown = answer.headers.get("Stemlens-Answer", "").encode("latin-1", "replace")
+            if not hmac.compare_digest(shown, self._key.answer_digits(stamp, body)):
+                raise StemlensError(
+                    "not_authorised",
+                    f"What answers at {self._address[0]}:{self._address[1]} does not show the key.",
+                )
         assert isinstance(told, dict)
         return told
 
@@ -153,7 +166,9 @@ class _Sending:
                 for at in range(first, self._size, PIECE):
                     sent = connection.sock.sendfile(file, at, min(PIECE, self._size - at))
                     if not sent:
-                        raise ConnectionError(f"{self._path} has become shorter")
+                        raise StemlensError(
+                            "audio_unreadable", f"{self._path} became shorter while it was sent."
+                        )
                     tell(at + sent)
         except ConnectionError:
             # Refused in the middle: the answer, if there is one, says why.
@@ -162,9 +177,19 @@ class _Sending:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        size = path.stat().st_size
     except OSError as error:
         raise _unreadable(path, error) from error
+    if not size:
+        raise StemlensError("audio_empty", f"{path} is empty. Bounce it again.")
+    return size
+
+
+def _trusted(path: str, name: str) -> str:
+    """Where the server has a file; raises `upload_failed` where that cannot be the file."""
+    if re.split(r"[/\\]", path)[-1] != name:
+        raise StemlensError("upload_failed", f"The server says that it has the file at {path!a}.")
+    return path
 
 
 def _sha256(path: Path) -> str:
@@ -178,7 +203,8 @@ def _sha256(path: Path) -> str:
 def _ending(path: Path) -> str:
     """The file's ending, as far as an upload's name can have it."""
     ending = path.suffix.lower()
-    return ending if ending[1:].isascii() and ending[1:].isalnum() and len(ending) <= 6 else ""
+    known = re.fullmatch(r"\.[a-z0-9]{1,5}", ending, re.ASCII) and ending != ".part"
+    return ending if known else ""
 
 
 def _unreadable(path: Path, error: OSError) -> StemlensError:

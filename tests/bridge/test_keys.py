@@ -82,7 +82,7 @@ def test_what_was_forgotten_is_too_old_by_then(monkeypatch: pytest.MonkeyPatch) 
     """A stamp from a clock that is ahead is remembered for as long as it would be let in."""
     at = NOW
     monkeypatch.setattr(keys.time, "time_ns", lambda: int((NOW + 29) * 1e9))
-    gate = Gate(KEY, lambda: at)
+    gate = Gate(KEY, lambda: at, lambda: at)
     sealed = KEY.seal(Ping().encode())
     assert gate.admit(sealed) is not None
     for later_s in (30, 58):
@@ -90,6 +90,30 @@ def test_what_was_forgotten_is_too_old_by_then(monkeypatch: pytest.MonkeyPatch) 
         assert gate.admit(sealed) is None
     at = NOW + 61
     assert "ago" in refusal(gate, sealed)
+
+
+def test_a_clock_that_is_set_back_lets_nothing_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = steady = NOW
+    monkeypatch.setattr(keys.time, "time_ns", lambda: int(wall * 1e9))
+    gate = Gate(KEY, lambda: wall, lambda: steady)
+    old = KEY.seal(Ping().encode())
+    assert gate.admit(old) is not None
+    wall = steady = NOW + 61
+    assert gate.admit(KEY.seal(Ping().encode())) is not None  # by which the first is forgotten
+    wall = NOW
+    assert "older" in refusal(gate, old)
+    for _ in range(3):  # and who lives by the new time is let in, without end
+        steady += 100
+        wall = steady - 60
+        assert gate.admit(KEY.seal(Ping().encode())) is not None
+    assert len(gate._seen) == 1
+
+
+def test_what_was_stamped_for_a_server_before_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys.time, "time_ns", lambda: int(NOW * 1e9))
+    sealed = KEY.seal(Ping().encode())
+    assert "older than this server" in refusal(Gate(KEY, lambda: NOW + 2, since_s=NOW + 1), sealed)
+    assert Gate(KEY, lambda: NOW + 2, since_s=NOW - 1).admit(sealed) is not None
 
 
 def test_no_changed_byte_and_no_other_key_is_let_in(gate: Gate) -> None:

@@ -43,4 +43,6 @@ def test_messages_of_a_result(stems: int, name: str) -> None:
         parts = [m.shares for m in messages if isinstance(m, Attributions) and m.tag == tag]
         assert [s.track for part in parts for s in part] == [f"{name}{i}" for i in range(stems)]
         if stems > 2:
-            assert len(parts) <= stems * (len(name.encode()) + 34) / 1300 + 1  # parts are full
+            assert (
+                len(parts) <= stems * (len(name.encode()) + 34) / (MAX_RESULT_BYTES - 100) + 1
+            )  # parts are full

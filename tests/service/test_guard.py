@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from support.network import HOST, remote
 from support.server import ServerProcess
 
-from stemlens.service.door import near
+from stemlens.service.hosts import near
 from stemlens.service.panel.guard import Guard, is_own, names
 from stemlens_bridge.keys import Key
 
@@ -40,6 +40,7 @@ def ask(
 
     async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
 
     async def keep(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -67,6 +68,14 @@ def test_only_pages_of_its_own_get_an_answer() -> None:
     assert not is_own([(b"host", b"127.0.0.1:9421")] * 2, names())
 
 
+def test_another_machine_may_call_it_by_any_name_since_it_shows_the_key() -> None:
+    cookie = f"stemlens={KEY.token()}"
+    assert ask(client=ELSEWHERE, host="studio.example:9421", cookie=cookie)["status"] == 200
+    assert ask(client=ELSEWHERE, host="studio.example:9421")["status"] == 401
+    foreign = {"cookie": cookie, "origin": "http://evil.example"}
+    assert ask(client=ELSEWHERE, host="studio.example:9421", **foreign)["status"] == 403  # type: ignore[arg-type]
+
+
 def test_a_foreign_page_is_refused_over_http_and_websockets() -> None:
     assert ask(host="evil:1")["status"] == 403
     assert ask("websocket", host="evil:1") == {
@@ -83,6 +92,8 @@ def test_other_machines_show_the_key() -> None:
     assert ask(client=ELSEWHERE)["status"] == ask(client=None)["status"] == 401
     assert ask("websocket", client=ELSEWHERE)["code"] == 1008
     assert ask(client=ELSEWHERE, cookie=f"stemlens={KEY.token()}")["status"] == 200
+    odd = f'prefs={{"a": 1}}; a[b]=1; bare; x=y z; stemlens={KEY.token()}; =; later=1'
+    assert ask(client=ELSEWHERE, cookie=odd)["status"] == 200  # other programs' on the same host
     for wrong in ("", "stemlens=", "stemlens=x", f"other={KEY.token()}", "stemlens=é", ";;="):
         assert ask(client=ELSEWHERE, cookie=wrong)["status"] == 401
         assert ask(client=ELSEWHERE, cookie=wrong, key=None)["status"] == 401
@@ -102,6 +113,8 @@ def test_uploads_carry_a_stamp() -> None:
     put: dict[str, Any] = {"client": ELSEWHERE, "path": "/upload/a", "method": "PUT"}
     stamp = KEY.authorization("PUT", "/upload/a")
     assert ask(**put, authorization=stamp)["status"] == 200
+    shown = ask(**put, authorization=KEY.authorization("PUT", "/upload/a"))
+    assert b"stemlens-answer" in shown["headers"]
     assert ask(**put)["status"] == ask(**put, authorization="Basic x")["status"] == 401
     assert ask(**put, key=None, authorization=stamp)["status"] == 401
     assert ask(**{**put, "path": "/upload/b"}, authorization=stamp)["status"] == 401

@@ -4,14 +4,18 @@ one, since to the server whoever comes from there is not on the loopback."""
 from __future__ import annotations
 
 import re
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.network import HOST, remote
 from support.server import ServerProcess
 
-from stemlens.service.door import Door, is_loopback
+from stemlens.service.door import Door
+from stemlens.service.hosts import is_loopback
 from stemlens.service.rates import MAX_SENDERS, Bucket, Buckets
 from stemlens_bridge import keys, osc
 from stemlens_bridge.client import Client, new_job_id
@@ -119,6 +123,37 @@ def test_each_message_of_a_bundle_needs_its_stamp(shared: ServerProcess, key: Ke
     link.close()
     assert isinstance(came[0], Pong) and isinstance(came[1], Error)
     assert came[1].code == "not_authorised"
+
+
+@remote
+def test_a_stranger_slows_down_himself_alone(shared: ServerProcess) -> None:
+    """Without the key, over one connection: what it sends costs it its turn."""
+    with socket.create_connection(shared.address) as stranger:
+        stranger.sendall(b"\xc0" + b"/\xc0" * 30_000)
+        with Client(("127.0.0.1", shared.port), "tcp") as client:
+            began = time.monotonic()
+            assert client.ping()
+            assert time.monotonic() - began < 0.5  # which 30,000 refusals in one go would take
+
+
+@remote
+def test_strangers_leave_room_for_programs_of_this_machine(shared: ServerProcess) -> None:
+    strangers = [socket.create_connection(shared.address) for _ in range(60)]
+    for stranger in strangers:
+        stranger.settimeout(10)
+        with suppress(OSError):
+            stranger.sendall(b"\xc0")
+    closed = 0
+    for stranger in strangers[32:]:
+        try:
+            closed += stranger.recv(1) == b""
+        except ConnectionResetError:  # what it had sent was never read
+            closed += 1
+    assert closed == 60 - 32
+    with Client(("127.0.0.1", shared.port), "tcp") as client:
+        assert client.ping()
+    for stranger in strangers:
+        stranger.close()
 
 
 def test_a_program_on_this_machine_is_shown_the_key_where_it_wants(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stemlens.service.places import Places
 from stemlens.service.runner import Runner
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
@@ -43,7 +44,8 @@ def store(data: Path) -> Store:
 
 
 def runner(data: Path, store: Store, **settings: Any) -> Runner:
-    return Runner(store, None, data / "results", Settings(data, **settings))  # type: ignore[arg-type]
+    places = Places([data])
+    return Runner(store, None, data / "results", Settings(data, **settings), places)  # type: ignore[arg-type]
 
 
 async def tidied(data: Path, store: Store, **settings: Any) -> None:

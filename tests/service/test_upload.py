@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -20,7 +22,7 @@ from stemlens_bridge import upload as uploading
 from stemlens_bridge.cli import main
 from stemlens_bridge.client import new_job_id
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.session import Session
+from stemlens_bridge.session import Session, Stem
 from stemlens_bridge.upload import upload
 
 
@@ -91,6 +93,71 @@ def test_only_what_comes_next_is_taken_and_from_one_sender(uploads: Uploads) -> 
         uploads.begin(name, 0, 99, 100)
 
 
+def test_two_senders_at_once_never_write_the_same_file(uploads: Uploads) -> None:
+    contents = [os.urandom(100_000) for _ in range(10)]
+    begun: Counter[bytes] = Counter()
+
+    def send_each() -> None:
+        for content in contents:
+            try:
+                coming = uploads.begin(named(content), 0, len(content) - 1, len(content))
+            except StemlensError:
+                continue
+            begun[content] += 1
+            for at in range(0, len(content), 10_000):
+                coming.write(content[at : at + 10_000])
+            coming.close()
+
+    senders = [threading.Thread(target=send_each) for _ in range(6)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    for content in contents:
+        assert begun[content] == 1
+        assert Path(uploads.state(named(content)).path).read_bytes() == content
+
+
+def test_what_is_still_to_come_counts_as_taken(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, 1000 / 1e9, 0.0, set)
+    contents = [os.urandom(400) for _ in range(3)]
+    coming = [uploads.begin(named(content), 0, 399, 400) for content in contents[:2]]
+    with pytest.raises(StemlensError) as caught:
+        uploads.begin(named(contents[2]), 0, 399, 400)
+    assert caught.value.code == "disk_full"
+    for one in coming:
+        one.close()
+
+
+def test_a_whole_part_that_got_no_name_is_sent_anew(uploads: Uploads) -> None:
+    """The process ended between the last byte and the name."""
+    content = os.urandom(100)
+    part = Path(f"{uploads.state(named(content)).path}.part")
+    part.write_bytes(content)
+    assert uploads.state(named(content)).offset == 100
+    send(uploads, content)
+    assert uploads.state(named(content)).whole and not part.exists()
+
+
+def test_a_disk_that_fills_up_is_told_and_stops_nothing(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(100)
+    coming = uploads.begin(named(content), 0, 99, 100)
+    coming.write(content[:50])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StemlensError) as caught:
+            coming.close()
+    assert caught.value.code == "disk_full"
+    send(uploads, content, first=50)
+    assert uploads.state(named(content)).whole
+
+
 def test_the_oldest_makes_room_but_never_what_a_job_needs(tmp_path: Path) -> None:
     needed: set[str] = set()
     uploads = Uploads(tmp_path, 1000 / 1e9, 0.0, lambda: needed)
@@ -103,9 +170,8 @@ def test_the_oldest_makes_room_but_never_what_a_job_needs(tmp_path: Path) -> Non
     os.utime(first, (0, 0))
     os.utime(second, (1, 1))
     needed.add(first)
-    send(uploads, contents[2])
+    send(uploads, contents[2])  # and that was asked for just now
     assert Path(first).exists() and not Path(second).exists()
-    needed.add(uploads.state(named(contents[2])).path)
     with pytest.raises(StemlensError) as caught:
         send(uploads, contents[3])
     assert caught.value.code == "disk_full"
@@ -235,6 +301,24 @@ def test_a_server_without_a_panel_takes_no_uploads(server: ServerProcess, stems:
     with pytest.raises(StemlensError, match="--no-panel") as caught:
         upload(Session.read(stems), server.address)
     assert caught.value.code == "upload_failed"
+
+
+def test_an_answer_that_names_another_file_is_not_believed(
+    stems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = {"offset": 0, "whole": True, "path": "/home/owner/unreleased.wav"}
+    monkeypatch.setattr(uploading, "_http_address", lambda *_: ("127.0.0.1", 1))
+    monkeypatch.setattr(uploading._Sending, "_asked", lambda *_: forged)
+    monkeypatch.setattr(uploading, "TRIES", 1)
+    with pytest.raises(StemlensError, match="unreleased"):
+        upload(Session.read(stems), ("127.0.0.1", 1))
+
+
+def test_an_empty_file_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "kick.wav").touch()
+    with pytest.raises(StemlensError) as caught:
+        upload(Session("p", "", (Stem("k", "k", tmp_path / "kick.wav"),)), ("127.0.0.1", 1))
+    assert caught.value.code == "audio_empty"
 
 
 def test_a_file_that_is_gone(served: tuple[ServerProcess, str], stems: Path) -> None:

@@ -7,13 +7,14 @@ one argument too many, and ignored.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from stemlens.service.hosts import is_loopback
 from stemlens.service.settings import Settings
-from stemlens_bridge.keys import LOOPBACK, Gate, Key, is_readable_by_others, unsealed
+from stemlens_bridge.keys import Gate, Key, is_readable_by_others, unsealed
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ class Door:
     """What each message passes on its way in, and each answer on its way out."""
 
     def __init__(self, key: Key | None) -> None:
-        self._gate = Gate(key) if key else None
+        # What was stamped for a server that ran before may have been heard by somebody.
+        self._gate = Gate(key, since_s=time.time()) if key else None
         self.seal: Callable[[bytes], bytes] = key.seal if key else lambda packet: packet
 
     @classmethod
@@ -52,20 +54,3 @@ class Door:
         if self._gate is None or is_loopback(host):
             return unsealed(message)
         return self._gate.admit(message)
-
-
-def near(host: str) -> str:
-    """The address by which this machine reaches what listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
-        host, host
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own, as nobody else can have it."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host in LOOPBACK
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

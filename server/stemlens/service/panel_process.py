@@ -41,7 +41,7 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     from nicegui import ui
 
     from stemlens.service import upload_routes
-    from stemlens.service.door import near
+    from stemlens.service.hosts import near
     from stemlens.service.panel.guard import Guard
     from stemlens.service.panel.listening import routes
     from stemlens.service.panel.page import build
@@ -67,7 +67,7 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     upload_routes.add_to(app, uploads)
     ui.run_with(app)
     guarded = Guard(app, keys.of_user(near_host))
-    serving = uvicorn.Server(uvicorn.Config(guarded, log_level="warning"))
+    serving = uvicorn.Server(uvicorn.Config(guarded, log_level="warning", proxy_headers=False))
     print(json.dumps({"event": "ready", "url": url}), file=events, flush=True)
     serving.run(sockets=[listening])
 

@@ -34,6 +34,7 @@ from stemlens.separation import demucs_models
 from stemlens.service import diskspace, logs
 from stemlens.service.door import Door, key_file
 from stemlens.service.freezing import freeze, is_unchanged
+from stemlens.service.hosts import is_loopback
 from stemlens.service.panel_link import PanelLink
 from stemlens.service.places import Places, default_folders
 from stemlens.service.rates import Buckets
@@ -41,7 +42,7 @@ from stemlens.service.replies import Replies
 from stemlens.service.runner import Runner
 from stemlens.service.settings import Settings
 from stemlens.service.store import JobFile, Store
-from stemlens.service.transport import Peer, Transport
+from stemlens.service.transport import Peer, TcpPeer, Transport
 from stemlens.service.uploads import folder_of
 from stemlens.service.watch.desk import WatchDesk
 from stemlens_bridge import jsontext, osc
@@ -88,6 +89,7 @@ TICK_S = 0.25
 NEXT_PORTS = 20
 MAX_KINDS_LOGGED = 100
 MAX_STEMS = 1_000
+STRANGE = 1_000  # what another machine's message costs that makes no sense or has no stamp
 COMPLAINTS, MAX_COMPLAINTS = 20, 500  # answers a second to what a host sends that makes no sense
 
 
@@ -222,17 +224,21 @@ class Server:
     # ------------------------------------------------------------------ what comes in
 
     def _receive(self, packet: bytes, peer: Peer) -> int:
-        """Answers what is in a packet; returns how many messages that were."""
-        count = 0
+        """Answers what is in a packet; returns how many messages that were, and more for what no
+        client of another machine sends."""
+        cost = 0
         try:
             for message in osc.messages(packet):
-                count += 1
+                cost += 1
                 bare = self._door.admitted(message, peer.host)
+                if isinstance(peer, TcpPeer):
+                    peer.admitted = True
                 if bare is not None:
                     self._handle(decode(bare), peer)
         except StemlensError as error:
             self._refuse(error, peer.host, peer)
-        return max(count, 1)
+            cost += 1 if is_loopback(peer.host) else STRANGE
+        return cost
 
     def _handle(self, message: Message, peer: Peer) -> None:
         if message.address in TO_CLIENT:

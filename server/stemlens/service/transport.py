@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, cast
 
+from stemlens.service.hosts import is_loopback
 from stemlens.service.rates import Bucket, Buckets
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.framing import Framing, detect
@@ -26,12 +27,16 @@ log = logging.getLogger(__name__)
 
 BUSY_PACKETS, BUSY_BYTES = 256, 1 << 20
 FRAME_S = 30.0  # so long a frame may take to come, and a connection to say its first byte
-MAX_CONNECTIONS, MAX_OF_HOST = 256, 128
+MAX_CONNECTIONS = 256
+MAX_OF_OTHERS, MAX_OF_ANOTHER = 128, 32  # of all other machines, and of one of them
 MAX_WAITING = 1 << 26  # bytes that a TCP client may leave unread before it is given up
-# Messages of one sender: a second, and at once. Clients send up to 3,200 a second.
+# Messages of one sender (a program of this machine, or another machine): a second, and at once.
+# Clients send up to 3,200 a second.
 RATE, MAX_AT_ONCE = 5_000, 20_000
 MAX_QUEUED = 20_000  # packets that wait for one address; a large result has some thousands
 
+TOGETHER = 100  # messages that are answered before others have their turn
+TOO_MANY = StemlensError("too_many", "There are more connections than the server takes.")
 TOO_FAST = StemlensError(
     "too_many", f"Messages come faster than {RATE:,} a second; some are passed over. Send fewer."
 )
@@ -79,11 +84,11 @@ class UdpPeer:
 class UdpEndpoint(asyncio.DatagramProtocol):
     """The UDP socket; each destination has its own paced queue."""
 
-    def __init__(self, handler: Handler, on_refusal: Refusal, seal: Seal) -> None:
+    def __init__(self, handler: Handler, on_refusal: Refusal, seal: Seal, buckets: Buckets) -> None:
         self._handler = handler
         self._on_refusal = on_refusal
         self._seal = seal
-        self._buckets = Buckets(RATE, MAX_AT_ONCE)
+        self._buckets = buckets
         self._waiting: dict[tuple[str, int], deque[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
@@ -96,7 +101,7 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         if address is None:  # on Windows, when an earlier datagram could not be delivered
             return
         peer = UdpPeer(self, address[0], address[1])
-        bucket = self._buckets.of(peer)
+        bucket = self._buckets.of(peer if is_loopback(peer.host) else peer.host)
         if bucket.debt_s:
             self._on_refusal(TOO_FAST, peer.host, peer)
         else:
@@ -139,12 +144,13 @@ class UdpEndpoint(asyncio.DatagramProtocol):
 
 
 class TcpPeer:
-    """A connection; `closed` once nothing can be sent any more."""
+    """A connection; `closed` once nothing can be sent any more, `admitted` once something came that
+    was let in."""
 
     def __init__(self, writer: asyncio.StreamWriter, framing: Framing, seal: Seal) -> None:
         self._writer, self._framing, self._seal = writer, framing, seal
         self.host = str(writer.get_extra_info("peername")[0])
-        self.closed = False
+        self.admitted = self.closed = False
 
     def send(self, packet: bytes) -> None:
         if self.closed:
@@ -164,9 +170,9 @@ class TcpPeer:
 class Transport:
     """Both sockets on one port.
 
-    `handler` gets each packet and who sent it, and returns how many messages were in it;
-    `on_refusal` why a packet is passed over or a connection is closed, the host, and the peer if it
-    can still be answered. `seal` is what is done to each packet when it goes out.
+    `handler` gets each packet and who sent it, and returns its cost, which is the number of its
+    messages or more; `on_refusal` why a packet is passed over or a connection is closed, the host,
+    and the peer if it can still be answered. `seal` is done to each packet when it goes out.
     """
 
     def __init__(
@@ -177,6 +183,7 @@ class Transport:
         self._seal = seal
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._buckets = Buckets(RATE, MAX_AT_ONCE)
         self.frame_s = FRAME_S
 
     async def listen(self, host: str, port: int) -> int:
@@ -186,7 +193,7 @@ class Transport:
             self._server = await asyncio.start_server(self._serve, host, port)
             bound = int(self._server.sockets[0].getsockname()[1])
             _, self.udp = await loop.create_datagram_endpoint(
-                lambda: UdpEndpoint(self._handler, self._on_refusal, self._seal),
+                lambda: UdpEndpoint(self._handler, self._on_refusal, self._seal, self._buckets),
                 local_addr=(host, bound),
             )
         except OSError as error:
@@ -204,9 +211,9 @@ class Transport:
         return bound
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        of_host = sum(_host(one) == _host(writer) for one in self._connections)
-        if len(self._connections) >= MAX_CONNECTIONS or of_host >= MAX_OF_HOST:
-            log.warning("one connection too many from %s is refused", _host(writer))
+        host = _host(writer)
+        if self._is_full(host):
+            self._on_refusal(TOO_MANY, host, None)
             writer.close()
             return
         self._connections.add(writer)
@@ -217,23 +224,27 @@ class Transport:
                 return
             framing = detect(first[0])
             peer = TcpPeer(writer, framing, self._seal)
-            bucket = Bucket(RATE, MAX_AT_ONCE)
+            near = is_loopback(host)
+            bucket = Bucket(RATE, MAX_AT_ONCE) if near else self._buckets.of(host)
             data = first
             until = time.monotonic() + self.frame_s  # of the frame that has begun
             while data:
                 packets = framing.feed(data)
-                for packet in packets:
+                for number, packet in enumerate(packets):
                     bucket.take(self._handler(packet, peer))
-                await asyncio.sleep(bucket.debt_s)  # or it would have the server for itself
-                if packets or not framing.waits:
+                    if bucket.debt_s or number % TOGETHER == TOGETHER - 1:
+                        await asyncio.sleep(bucket.debt_s)  # or it would have the server for itself
+                at_home = near or peer.admitted
+                if at_home and (packets or not framing.waits):
                     until = time.monotonic() + self.frame_s
-                left_s = until - time.monotonic() if framing.waits else None
+                hurry = framing.waits or not at_home
+                left_s = until - time.monotonic() if hurry else None
                 data = await asyncio.wait_for(reader.read(MAX_PACKET), left_s)
         except TimeoutError:
             why = f"A frame that was begun is not whole after {self.frame_s:g} s."
-            self._on_refusal(StemlensError("bad_message", why), _host(writer), peer)
+            self._on_refusal(StemlensError("bad_message", why), host, peer)
         except StemlensError as error:
-            self._on_refusal(error, _host(writer), peer)
+            self._on_refusal(error, host, peer)
         except ConnectionError as error:
             log.debug("a connection broke: %s", error)
         finally:
@@ -241,6 +252,14 @@ class Transport:
                 peer.closed = True
             self._connections.discard(writer)
             writer.close()
+
+    def _is_full(self, host: str) -> bool:
+        """Whether another connection from there would be one too many; whatever others do, there
+        is room for programs of this machine."""
+        if is_loopback(host):
+            return len(self._connections) >= MAX_CONNECTIONS
+        others = [one for one in map(_host, self._connections) if not is_loopback(one)]
+        return len(others) >= MAX_OF_OTHERS or others.count(host) >= MAX_OF_ANOTHER
 
     async def close(self, patience_s: float = 1.0) -> None:
         """Sends what is waiting, for so long, and closes both sockets and all connections."""

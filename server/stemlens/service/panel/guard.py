@@ -2,15 +2,15 @@
 
 A page of some other site, open in the same browser, can send requests to 127.0.0.1; by DNS
 rebinding it can even read the answers, since its own name then means this machine. So every request
-must name this server as its Host, by an address (which cannot be bound anew) or by this machine's
-own name, and where a page sent it, that same Host as its Origin; for WebSockets, which browsers let
-any page open, that is the only wall there is. What the page may load is said in its
+from this machine must name it as its Host, by an address (which cannot be bound anew) or by its own
+name, and where a page sent it, that same Host as its Origin; for WebSockets, which browsers let any
+page open, that is the only wall there is. What the page may load is said in its
 Content-Security-Policy: from here, and nowhere else.
 
 Other machines show a token that is made of the server's key. It stands behind the # of the panel's
 link, so that it is in no log and no Referer; a small page hands it over and gets a cookie for it,
-which no script can read and no other site can have sent. Uploads carry a stamp instead
-(`stemlens_bridge.keys`).
+which no script can read and no other site can have sent. Uploads carry a stamp instead, and so do
+their answers (`stemlens_bridge.keys`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import ipaddress
 import json
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 
-from stemlens.service.door import is_loopback
+from starlette.requests import cookie_parser
+
+from stemlens.service.hosts import is_loopback
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.keys import Gate, Key
 
@@ -52,6 +53,7 @@ REFUSED = b"This is Stemlens' panel; it answers only to pages of its own.\n"
 ENTRANCE = Path(__file__).parent / "static" / "entrance.html"
 ENTER, UPLOAD = "/enter", "/upload/"
 COOKIE = "stemlens"
+ANSWER = b"stemlens-answer"
 MONTH_S = 30 * 86_400
 MAX_TOKEN = 1_000  # bytes of a request that hands it over
 
@@ -62,15 +64,18 @@ class Guard:
 
     def __init__(self, app: App, key: Key | None) -> None:
         self._app = app
+        self._key = key
         self._token = key.token() if key else ""
         self._gate = Gate(key) if key else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif not is_own(scope["headers"], names()):
+            return
+        near = is_loopback((scope.get("client") or ("", 0))[0])
+        if not is_own(scope["headers"], names() if near else None):
             await _refuse(scope, send, 403, TEXT, REFUSED)
-        elif is_loopback((scope.get("client") or ("", 0))[0]) or self._shows_token(scope):
+        elif near or self._shows_token(scope):
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "http" and scope["path"].startswith(UPLOAD):
             await self._let_upload(scope, receive, send)
@@ -83,11 +88,10 @@ class Guard:
         return bool(self._token) and hmac.compare_digest(text.encode(), self._token.encode())
 
     def _shows_token(self, scope: Scope) -> bool:
-        try:
-            cookies = SimpleCookie(header(scope["headers"], b"cookie"))
-        except CookieError:
-            return False
-        return COOKIE in cookies and self._is_token(cookies[COOKIE].value)
+        # Browsers send the cookies of all that has this host's name; Python's own parser gives up
+        # at the first that it finds odd.
+        cookies = cookie_parser(header(scope["headers"], b"cookie"))
+        return self._is_token(cookies.get(COOKIE, ""))
 
     async def _enter(self, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -109,12 +113,14 @@ class Guard:
                 raise StemlensError(
                     "remote_not_allowed", "This server is not for other machines (--allow-remote)."
                 )
-            self._gate.admit_request(header(headers, b"authorization"), *told)
+            authorization = header(headers, b"authorization")
+            self._gate.admit_request(authorization, *told)
         except StemlensError as error:
             body = json.dumps({"code": error.code, "message": error.message}).encode()
             await _answer(send, 401, (JSON,), body)
             return
-        await self._app(scope, receive, _with_headers(send))
+        assert self._key is not None
+        await self._app(scope, receive, _signed(send, self._key, authorization))
 
 
 def names() -> set[str]:
@@ -123,16 +129,16 @@ def names() -> set[str]:
     return {"localhost", own, f"{own}.local"}
 
 
-def is_own(headers: list[tuple[bytes, bytes]], own_names: set[str]) -> bool:
+def is_own(headers: list[tuple[bytes, bytes]], own_names: set[str] | None) -> bool:
     """Whether a request's headers name this server: one Host, which is an address or one of its
-    names, and no other Origin."""
+    names (any for None), and no other Origin."""
     hosts = [value.lower() for name, value in headers if name == b"host"]
     origins = [value.lower() for name, value in headers if name == b"origin"]
     if len(hosts) != 1:
         return False
     host = hosts[0].decode("latin-1")
     name = host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    known = name in own_names or _is_address(name)
+    known = own_names is None or name in own_names or _is_address(name)
     return known and all(origin == b"http://" + hosts[0] for origin in origins)
 
 
@@ -165,6 +171,26 @@ async def _answer(
     told = [*headers, *HEADERS, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": told})
     await send({"type": "http.response.body", "body": body})
+
+
+def _signed(send: Send, key: Key, authorization: str) -> Send:
+    """An answer with the key's digits over it; held back until it is whole."""
+    start: Message = {}
+    body = bytearray()
+
+    async def sending(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        body.extend(message.get("body", b""))
+        if not message.get("more_body", False):
+            digits = key.answer_digits(authorization, bytes(body))
+            start["headers"] = [*start.get("headers", []), *HEADERS, (ANSWER, digits)]
+            await send(start)
+            await send({"type": "http.response.body", "body": bytes(body)})
+
+    return sending
 
 
 def _with_headers(send: Send) -> Send:
