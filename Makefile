@@ -30,6 +30,8 @@ docs: demo
 	$(BIN)/python -m stemlens_bridge.reference session > docs/session.md
 	$(BIN)/python -m stemlens.reference docs/operation.md
 	$(BIN)/python examples/picture.py build/demo/result.json docs/demo.svg
+	$(BIN)/python examples/panel_picture.py build/panel
+	cp build/panel/panel-light.png build/panel/panel-playing.png docs/
 
 clean:
 	rm -rf $(VENV) build

@@ -91,20 +91,15 @@ def play(page: Page, target: Path) -> None:
     section.get_by_role("combobox", name="Stem").select_option(value=NEW)
     section.get_by_role("combobox", name="Edit").select_option("quieter")
     section.get_by_role("button", name="Try it").click()
-    expect(section.get_by_role("group")).to_be_visible()
+    expect(section.get_by_role("group", name="Listen")).to_be_visible()
     page.mouse.move(0, 0)
+    page.set_viewport_size({"width": 1600, "height": 4000})  # so that nothing is scrolled away
     first, last = live.bounding_box(), section.bounding_box()
     assert first is not None and last is not None
-    tall = int(last["y"] + last["height"])
-    page.set_viewport_size({"width": 1600, "height": tall + 200})
+    tall = last["y"] + last["height"] - first["y"]
     page.screenshot(
         path=target,
-        clip={
-            "x": first["x"] - 16,
-            "y": first["y"],
-            "width": first["width"] + 32,
-            "height": tall - first["y"] + 16,
-        },
+        clip={"x": first["x"], "y": first["y"], "width": first["width"], "height": tall},
     )
 
 

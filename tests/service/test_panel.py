@@ -221,5 +221,5 @@ def test_two_versions_are_compared_by_what_made_the_change() -> None:
 
     before, now = version(0.5, drums=0.4), version(0.59, drums=0.4, guitars=0.09)
     assert compare(before, now) == ["+9 rock, from the new guitars"]
-    assert compare(now, before) == ["-9 rock, without guitars"]
+    assert compare(now, before) == ["−9 rock, without guitars"]
     assert compare(now, now) == []

@@ -11,9 +11,11 @@ from typing import Any
 
 from stemlens.service.store import Job, JobFile, Past, Store
 from stemlens_bridge import schemas
+from stemlens_bridge.annotations import signed
 from stemlens_bridge.errors import StemlensError
 
 LISTED = 200
+TOLD = 4  # changes between two versions
 
 
 class Library:
@@ -96,7 +98,7 @@ def _explained(past: Past, store: Store) -> Past:
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) -> list[str]:
-    """What changed between two results of one session, in sentences, largest first.
+    """What changed most between two results of one session, in sentences, largest first.
 
     A change below `least` (in score) is not told. Its source is the stem whose share of the tag
     changed most in the same direction; a stem that was not there before is called new.
@@ -115,11 +117,11 @@ def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) ->
         shares = {share["stem"]: share["value"] for share in tag["attributions"]}
         old = {share["stem"]: share["value"] for share in earlier[tag["tag"]]["attributions"]}
         moved = {stem: shares.get(stem, 0.0) - old.get(stem, 0.0) for stem in {*shares, *old}}
-        sentence = f"{change * 100:+.0f} {tag['tag']}"
+        sentence = f"{signed(change)} {tag['tag']}"
         stem = max(sorted(moved), key=lambda one: moved[one] * change, default="")
         if stem and moved[stem] * change > 0:
             gone = stem not in shares
             word = "the new " if stem in new else "without " if gone else ""
             sentence += f", {'' if gone else 'from '}{word}{names[stem]}"
         told.append((abs(change), sentence))
-    return [sentence for _, sentence in sorted(told, key=lambda one: -one[0])]
+    return [sentence for _, sentence in sorted(told, key=lambda one: -one[0])][:TOLD]
