@@ -25,7 +25,9 @@ class PanelLink(Child):
     def __init__(self, settings: Settings, places: Places) -> None:
         command = [sys.executable, "-m", "stemlens.service.panel_process"]
         key = key_file(settings)
-        environment = {**os.environ, keys.VARIABLE: str(key)} if key else None
+        # The user may have named the key of another server.
+        environment = {name: value for name, value in os.environ.items() if name != keys.VARIABLE}
+        environment |= {keys.VARIABLE: str(key)} if key else {}
         super().__init__("panel", command, environment)
         self._told: dict[str, Any] = {
             "data": str(settings.data),
