@@ -127,9 +127,11 @@ class Client:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             self._link.send(question)
-            for message in self._link.receive(FIRST_RETRY_S):
-                if isinstance(message, answer):
-                    return message
+            until = time.monotonic() + FIRST_RETRY_S
+            while (left := until - time.monotonic()) > 0:  # whatever else comes
+                for message in self._link.receive(left):
+                    if isinstance(message, answer):
+                        return message
         raise self._link.unanswered()
 
     def submit(

@@ -62,8 +62,9 @@ def test_without_the_key_nothing_is_done_and_the_reason_is_told(
     monkeypatch.delenv(keys.VARIABLE, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     with Client(shared.address) as client, pytest.raises(StemlensError, match="no stamp") as caught:
-        client.ping()
+        client.ping(1.0)
     assert caught.value.code == "not_authorised"
+    assert "faster" not in shared.log.read_text()  # who is refused asks again no sooner
     with Client(("127.0.0.1", shared.port)) as client:
         assert client.ping()  # from this machine it needs none
 
@@ -75,7 +76,7 @@ def test_with_another_key_neither_side_believes_the_other(
     monkeypatch.setenv(keys.VARIABLE, str(tmp_path / "other"))
     Key.made(tmp_path / "other")
     with Client(shared.address) as client, pytest.raises(StemlensError, match="another key"):
-        client.ping()
+        client.ping(1.0)
 
 
 @remote
