@@ -219,8 +219,9 @@ def test_a_flood_is_told_to_slow_down_and_nobody_else_notices(server: ServerProc
     flood.close()
 
 
-def test_one_host_cannot_subscribe_from_every_port(server: ServerProcess) -> None:
-    link = UdpLink(server.address)
+@remote
+def test_one_host_cannot_subscribe_from_every_port(shared: ServerProcess) -> None:
+    link = UdpLink(("127.0.0.1", shared.port))
     for port in range(20_000, 20_070):
         link.send(Subscribe(port))
     came: list[object] = []
