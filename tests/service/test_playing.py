@@ -68,7 +68,7 @@ def faders_move_scores(page: Page, server: tuple[str, int]) -> None:
     expect(moved).to_be_visible()
     with LiveMix(server, "tcp", JOB, lambda view: None):  # REAPER, say
         again = live.get_by_role("button", name="Open it again")
-        expect(live.get_by_text("Another client has opened one")).to_be_visible()
+        expect(live.get_by_text("Another page or your DAW has opened it")).to_be_visible()
         again.click()  # and takes it over in turn
         expect(live.get_by_text("Listening to")).to_be_visible()
         expect(moved).to_be_visible()  # the mute is as it was

@@ -27,6 +27,7 @@ from stemlens_bridge.annotations import points
 from stemlens_bridge.live import LiveMix, View
 from stemlens_bridge.liveview import clock, tenths
 from stemlens_bridge.moves import Move
+from stemlens_bridge.protocol import TAKEN_OVER
 
 SCRIPT = Path(__file__).parent / "static" / "faders.js"
 LOOK_S, EVERY_S = 0.1, 0.05
@@ -189,6 +190,8 @@ def read_moves(told: Any) -> list[Move]:
 
 def status(view: View) -> str:
     """What the section is doing, in a sentence."""
+    if view.message == TAKEN_OVER:
+        return "Another page or your DAW has opened it."
     if view.message:
         sentence = view.message[:1].upper() + view.message[1:]
         return sentence if sentence.endswith(".") else f"{sentence}."
