@@ -116,6 +116,12 @@ def test_a_change_that_is_shown_to_end_at_0_is_not_certain() -> None:
     assert "(−2.1 to −0.1)" in told[1] and "background" in told[1]
 
 
+def test_a_name_that_is_written_the_other_way_turns_no_other_words() -> None:
+    edit = {"title": "Quieter", "amount": 1.0, "name": "תוף"}
+    told = tried("job", "r", document(trial(edits=[edit], words="תוף: level −3 dB")), True)
+    assert "Quieter on \u2068תוף\u2069: rock" in told and "\u2068תוף\u2069: level −3 dB" in told
+
+
 def test_a_level_is_told_as_in_the_summary_line() -> None:
     sentence = f"in the mix it is subtle, {signed_db(-0.45)}"
     told = tried("job", "r", document(trial(sentence=sentence, loudness_db=-0.45)), True)

@@ -190,10 +190,9 @@ def read_moves(told: Any) -> list[Move]:
 
 def status(view: View) -> str:
     """What the section is doing, in a sentence."""
-    if view.message == TAKEN_OVER:
-        return "Another page or your DAW has opened it."
     if view.message:
-        sentence = view.message[:1].upper() + view.message[1:]
+        told = view.message.replace(TAKEN_OVER, "another page or your DAW has opened it")
+        sentence = told[:1].upper() + told[1:]
         return sentence if sentence.endswith(".") else f"{sentence}."
     return (
         f"Listening to {clock(view.start_s)} to {clock(view.end_s)}. "

@@ -23,6 +23,7 @@ from stemlens.service.panel.heatmap import heat_map, play_button, shown_tags
 from stemlens.service.panel.library import Library, compare
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.panel.taggram import Outline, taggram
+from stemlens.service.panel.told import isolated_in
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
@@ -120,8 +121,9 @@ class ResultArea:
         self._one = ui.element("section").props('aria-label="The chosen tag"').classes("sl-one")
         self._draw_tag()
         with ui.element("div").classes("sl-notes"):
+            names = [stem["name"] for stem in document["session"]["stems"]]
             for warning in document["warnings"]:
-                text("p", warning["message"], "sl-muted")
+                text("p", isolated_in(warning["message"], names), "sl-muted")
 
     def _since(self, chosen: Past, document: dict[str, Any]) -> None:
         """What changed since the version before; nothing of a first, rough revision."""

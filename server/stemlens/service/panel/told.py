@@ -8,7 +8,7 @@ sees a 0 in it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stemlens_bridge.liveview import tenths
@@ -74,3 +74,10 @@ def isolated(name: str) -> str:
     if any(unicodedata.bidirectional(c) in _OTHER_WAY for c in name):
         return f"{_FIRST_STRONG}{name}{_POP}"
     return name
+
+
+def isolated_in(words: str, names: Iterable[str]) -> str:
+    """A sentence with these names in it isolated."""
+    for name in {*names}:
+        words = words.replace(name, isolated(name)) if name else words
+    return words

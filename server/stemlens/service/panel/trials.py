@@ -19,6 +19,7 @@ from stemlens.service.panel import trialtext
 from stemlens.service.panel.asking import Request, Requests
 from stemlens.service.panel.elements import text
 from stemlens.service.panel.library import Library
+from stemlens.service.panel.told import isolated
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.trials import TrialsClient
@@ -138,7 +139,7 @@ class Trials:
             ask = partial(TrialsClient.suggested, job=job, goal=goal, options=options)
         else:
             edit = trialtext.asked_edit(form)
-            words = f"Trying {edit.preset} on {form['name']}"
+            words = f"Trying {edit.preset} on {isolated(form['name'])}"
             ask = partial(TrialsClient.tried, job=job, edits=[edit])
         self._requests.begin(job, words, ask)
         self._tell_progress(job)

@@ -15,7 +15,7 @@ from stemlens.edits.presets import Preset, Presets
 from stemlens.edits.terms import SMALLEST_DB, signed_db
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.heatmap import colour, play_button
-from stemlens.service.panel.told import certain, isolated
+from stemlens.service.panel.told import certain, isolated, isolated_in
 from stemlens.tagging.weights import MODELS
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import MAX_AMOUNT, Edit, SuggestOptions
@@ -166,11 +166,12 @@ def _edit(edit: Mapping[str, Any]) -> str:
 def _trial(job: str, request: str, document: Mapping[str, Any], trial: Mapping[str, Any]) -> str:
     rank = trial["rank"]  # 0: the one that was asked for, which the summary names
     head = f"<h4>{rank}. {_text(title(trial))}</h4>" if rank else ""
+    names = [edit["name"] for edit in trial["edits"]]
     rows = "".join(_row(tag, _wanted(document)) for tag in trial["tags"][:TAGS])
     column = '<th scope="col">Goal</th>' if document["goal"] else ""
     return (
         f'<article class="sl-trial">{head}'
-        f"<p>{_text(trial['words'])}</p>"
+        f"<p>{_text(isolated_in(trial['words'], names))}</p>"
         f"<p>{_nearer(trial)}The difference in sound is {_sound(trial)}.</p>"
         f"{_listen(job, request, trial)}"
         '<div class="sl-scroll"><table class="sl-change"><thead><tr><th scope="col">Tag</th>'
