@@ -38,6 +38,7 @@ MAX_GAIN_DB = 200.0
 MAX_TIME_S = 1e7  # four months; float32 on the wire then still tells seconds
 BURST, PAUSE_S = 64, 0.02  # over UDP at most so many datagrams, then such a pause
 STATES = ("open", "queued", "running", "done", "failed", "cancelled")
+TAKEN_OVER = "another client has opened one"  # why a live mix was closed
 FINAL_STATES = ("done", "failed", "cancelled")
 UNKNOWN = -1000.0  # for a mute or solo effect that is not measured yet
 KINDS = ("track", "bus", "return", "rest")

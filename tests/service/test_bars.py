@@ -6,6 +6,7 @@ from lxml import html
 from support.results import result
 
 from stemlens.service.panel.bars import bars, makers, summary
+from stemlens.service.panel.told import certain, ends
 
 GUITARS = (0.21, 0.19, 0.23)
 PADS = (-0.03, -0.05, -0.01)
@@ -56,18 +57,53 @@ def test_names_stay_text() -> None:
 def test_a_tag_in_plain_words() -> None:
     document = result({"guitars": GUITARS, "pads": PADS, "keys": KEYS, "bell": NOTHING})
     assert summary(document, document["tags"][0]) == [
-        "Rock is 43 of 100 (silence 5).",
+        "Rock is 43 of 100 (even silence scores 5).",
         "What adds to it comes from Guitars (+21); against it: Pads (−3).",
         "Unclear, because what is known includes 0: Keys.",
     ]
 
 
-def test_most_of_it_is_half_of_it() -> None:
+def test_a_tag_that_silence_scores_too_is_told_as_nothing() -> None:
+    nothing = result({"guitars": (0.07, 0.06, 0.08), "pads": (-0.07, -0.08, -0.06)}, score=0.07)
+    assert summary(nothing, nothing["tags"][0])[:2] == [
+        "Rock is 7 of 100 (even silence scores 5).",
+        "That is no more than silence scores, so this mix does not speak for rock.",
+    ]
+    told = summary(some := result({"guitars": GUITARS}, score=0.08), some["tags"][0])
+    assert not any("no more than silence" in sentence for sentence in told)
+
+
+def test_small_shares_are_told_in_tenths_and_have_short_bars() -> None:
+    table = drawn(result({"keys": (0.004, -0.003, 0.011)}))
+    assert "+0.4 −0.3 to +1.1 unclear" in table.xpath("//tbody/tr")[0].text_content()
+    (bar,) = table.xpath("//rect")
+    assert float(bar.get("width").rstrip("%")) == 4.0  # of an axis from −5 to +5
+    assert bar.get("class") == "sl-adds sl-unclear"
+
+
+def test_no_share_is_told_to_be_what_none_can_be() -> None:
+    table = drawn(result({"guitars": (0.21, -0.66, 1.08)}))
+    assert "−66 to +100" in table.text_content() and "sl-unclear" in table.xpath("//rect/@class")[0]
+
+
+def test_an_interval_whose_end_is_shown_as_0_is_not_certain() -> None:
+    assert not certain(ends(-0.021, -0.0004, "points")) and certain(ends(-0.021, -0.001, "points"))
+    assert not certain(ends(0.004, 0.09, "points")) and certain(ends(0.006, 0.09, "points"))
+
+
+def test_a_name_that_is_written_the_other_way_turns_no_other_words() -> None:
+    document = result({"גיטרה": GUITARS})
+    assert "from \u2068גיטרה\u2069 (+21)" in summary(document, document["tags"][0])[1]
+
+
+def test_mostly_is_half_of_it() -> None:
     even = {f"s{n}": (0.05, 0.04, 0.06) for n in range(8)}
     document = result({**even, "guitars": (0.5, 0.4, 0.6)})
-    assert "Most of it comes from Guitars (+50)." in summary(document, document["tags"][0])
+    assert "What adds to it comes mostly from Guitars (+50)." in summary(
+        document, document["tags"][0]
+    )
     document = result(even)
-    assert "Much of it comes from S0 (+5), S1 (+5) and S2 (+5)." in summary(
+    assert "What adds to it comes among others from S0 (+5), S1 (+5) and S2 (+5)." in summary(
         document, document["tags"][0]
     )
 

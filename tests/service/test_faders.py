@@ -16,6 +16,7 @@ from stemlens.service.panel.faders import (
 )
 from stemlens_bridge.live import View
 from stemlens_bridge.moves import Move
+from stemlens_bridge.protocol import TAKEN_OVER
 
 
 def view(**now: float) -> View:
@@ -59,4 +60,6 @@ def test_a_change_has_its_sign_in_words_and_an_arrow_beside_its_colour() -> None
 
 def test_what_is_heard_is_told_or_why_nothing_is() -> None:
     assert status(View(message="it was closed")) == "It was closed."
+    taken = f"{TAKEN_OVER}; moving a fader opens it again"
+    assert status(View(message=taken)).startswith("Another page or your DAW has opened it; moving")
     assert status(View(message="", start_s=62, end_s=74)).startswith("Listening to 1:02 to 1:14. ")

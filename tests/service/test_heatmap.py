@@ -33,10 +33,22 @@ def test_estimates_say_how_far_they_may_be_off() -> None:
     table = html.fromstring(heat_map(document(exact=False, drums=0.314)))
     assert table.xpath("//td")[1].text_content() == "+31 ±2"
     assert "±" in table.xpath("//figcaption")[0].text
+    small = document(exact=False, drums=0.03)
+    small["tags"][0]["attributions"][0] |= {"low": 0.022, "high": 0.038}
+    assert html.fromstring(heat_map(small)).xpath("//td")[1].text_content() == "+3 ±0.8"
+
+
+def test_what_may_be_0_is_pale() -> None:
+    early = document(exact=False, drums=0.21, bass=0.21)
+    early["tags"][0]["attributions"][0] |= {"low": -0.66, "high": 1.08}
+    drums, bass = html.fromstring(heat_map(early)).xpath("//td")[1:]
+    assert drums.text_content() == "+21 ±83"  # a share is 100 at most
+    strength = [float(cell.get("style").split("/")[1].rstrip(")")) for cell in (drums, bass)]
+    assert 0 < strength[0] < strength[1] / 3
 
 
 def test_no_share_is_minus_nothing() -> None:
-    assert told(-0.004) == told(0.0) == "·" and told(-0.006) == "−1"
+    assert told(-0.004) == told(0.0) == "·" and told(-0.006) == "−0.6"
 
 
 def test_a_tag_is_chosen_and_a_stem_is_played_by_its_button() -> None:

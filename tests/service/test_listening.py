@@ -169,10 +169,25 @@ def test_a_file_that_changed_or_is_gone_is_a_sentence(desk: Desk) -> None:
     assert desk.get("stem", "pads").status_code == 200
     soundfile.write(desk.path("pads"), np.zeros(RATE), RATE, format="WAV")
     answer = desk.get("stem", "pads")  # although it was rendered before
-    assert answer.status_code == 409 and "has changed since it was submitted" in answer.text
+    said = "pads was bounced again since, so this version of it can no longer be heard"
+    assert answer.status_code == 409 and said in answer.text
+    assert said in desk.get("sum").text  # which of them it is
     desk.path("pads").unlink()
     answer = desk.get("stem", "pads")
     assert answer.status_code == 404 and "There is no file" in answer.text
+
+
+def test_a_file_that_changed_silences_no_other(desk: Desk) -> None:
+    soundfile.write(desk.path("pads"), np.zeros(RATE), RATE, format="WAV")
+    assert close(desk.heard("stem", "guitars"), QUIETER * desk.waves["guitars"])
+    assert close(
+        desk.heard("coalition", "rock"), QUIETER * (desk.waves["guitars"] + desk.waves["bass/1"])
+    )
+    mix = desk.get("mix")
+    assert mix.status_code == 200
+    assert "not known any more" in unquote(mix.headers["X-Stemlens-Sound"])
+    desk.path("pads").unlink()
+    assert desk.get("stem", "bass/1").status_code == 200
 
 
 def test_a_link_that_was_turned_and_a_pipe_are_not_read(desk: Desk) -> None:

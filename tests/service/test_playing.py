@@ -46,6 +46,7 @@ def test_faders_trials_and_a_beside_b(server: ServerProcess) -> None:
         page.get_by_role("button", name="<b>song · done").click()
         faders_move_scores(page, server.address)
         edits_are_tried_and_heard(page)
+        what_was_tried_stays_as_it_is(page)
         suggestions_are_asked_for_and_given_up(page)
         browser.close()
     assert not wrong
@@ -68,7 +69,7 @@ def faders_move_scores(page: Page, server: tuple[str, int]) -> None:
     expect(moved).to_be_visible()
     with LiveMix(server, "tcp", JOB, lambda view: None):  # REAPER, say
         again = live.get_by_role("button", name="Open it again")
-        expect(live.get_by_text("Another client has opened one")).to_be_visible()
+        expect(live.get_by_text("Another page or your DAW has opened it")).to_be_visible()
         again.click()  # and takes it over in turn
         expect(live.get_by_text("Listening to")).to_be_visible()
         expect(moved).to_be_visible()  # the mute is as it was
@@ -94,6 +95,18 @@ def edits_are_tried_and_heard(page: Page) -> None:
     assert part.status == 206 and len(part.body()) == 100
     assert part.headers["cross-origin-resource-policy"] == "same-origin"
     assert page.request.get(url.removesuffix("b") + "c").status == 404
+
+
+def what_was_tried_stays_as_it_is(page: Page) -> None:
+    section = page.get_by_role("region", name="What to try")
+    kept = section.locator("details", has_text="Quieter on kick")
+    section.get_by_role("combobox", name="Edit").select_option("louder")
+    section.get_by_role("button", name="Try it").click()
+    kept.locator("summary").focus()
+    expect(section.locator("details")).to_have_count(2)
+    expect(section.locator("summary").first).to_contain_text("Louder on kick")
+    expect(kept).to_have_attribute("open", "")
+    expect(kept.locator("summary")).to_be_focused()
 
 
 def suggestions_are_asked_for_and_given_up(page: Page) -> None:

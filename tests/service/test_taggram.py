@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import numpy as np
+import pytest
 from lxml import html
 from support.results import result
 
 from stemlens.report.over_time import OverTime
-from stemlens.service.panel.taggram import TALL, WIDE, clock, taggram
+from stemlens.service.panel.taggram import COLOURS, OTHERS, TALL, WIDE, clock, taggram
+from stemlens_bridge.annotations import AGAINST, FOR
 
 STEMS = ("guitars", "pads")
 OUTLINE = [(-0.5, 0.25), (-0.1, 0.5)]
@@ -54,6 +56,15 @@ def test_few_stems_have_a_colour_and_the_others_are_one() -> None:
     many = tuple(f"s{n}" for n in range(9))
     legend = pictures(many)[-1].xpath("./li")
     assert [one.text_content() for one in legend] == ["Score of all stems together", "S0", "S1"]
+
+
+def rgb(colour: str) -> Any:
+    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+
+
+@pytest.mark.parametrize("other", [FOR, AGAINST, OTHERS])
+def test_no_stem_looks_like_adding_or_taking(other: str) -> None:
+    assert min(np.linalg.norm(rgb(colour) - rgb(other)) for colour in COLOURS) > 80
 
 
 def test_names_stay_text_and_a_click_has_the_address_of_the_sum() -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from stemlens.edits.goals import Goal
 from stemlens.edits.presets import Presets
+from stemlens.edits.terms import signed_db
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.panel.trialtext import (
     LISTED,
     asked_edit,
     asked_goal,
+    below,
     goals,
     headline,
     suggest_form,
@@ -88,7 +90,7 @@ def test_forms_offer_stems_tags_and_presets_as_text() -> None:
 
 def test_a_suggestion_is_told_with_what_it_does_to_what_is_to_be_kept() -> None:
     gain = {"value": 0.05, "low": 0.01, "high": 0.09}
-    told = tried("job", [("r", document(trial(1, gain=gain), sentence="The best of 40 edits."))])
+    told = tried("job", "r", document(trial(1, gain=gain), sentence="The best of 40 edits."), True)
     assert "<h4>1. Quieter on &lt;b&gt;kick</h4>" in told and "<b>" not in told
     assert "Nearer to the goal by +5.0 points (+1.0 to +9.0)." in told
     assert "The difference in sound is subtle, −0.4 dB." in told
@@ -99,20 +101,39 @@ def test_a_suggestion_is_told_with_what_it_does_to_what_is_to_be_kept() -> None:
 
 
 def test_where_nothing_certainly_helps_that_is_said() -> None:
-    told = tried("job", [("r", document(sentence="Nothing that was tried certainly helps."))])
+    told = tried("job", "r", document(sentence="Nothing that was tried certainly helps."), True)
     assert "Nothing that was tried certainly helps." in told and "longer search" in told
     assert "<article" not in told
     short = trial(tags=[{**trial()["tags"][0], "low": None, "high": None}])
-    assert "too short to say how sure" in tried("job", [("r", document(short))])
+    assert "too short to say how sure" in tried("job", "r", document(short), True)
 
 
-def test_the_latest_request_is_open_and_very_many_are_not_all_shown() -> None:
-    many = [(f"request {at}", document(trial())) for at in range(LISTED + 2)]
-    told = tried("job", many)
-    assert told.count("<details") == LISTED and told.count(" open>") == 1
-    assert "2 earlier ones" in told
-    assert headline(many[0][1]) == "Quieter on <b>kick: rock +6.0"
-    assert tried("job", []) == ""
+def test_a_change_that_is_shown_to_end_at_0_is_not_certain() -> None:
+    fall = {"tag": "happy", "before": 0.3, "after": 0.29, "change": -0.01}
+    near, clear = {**fall, "low": -0.021, "high": -0.0004}, {**fall, "low": -0.021, "high": -0.001}
+    told = tried("job", "r", document(trial(tags=[near, clear])), True).split("<tr>")[2:]
+    assert "(−2.1 to 0.0)" in told[0] and "background" not in told[0]
+    assert "(−2.1 to −0.1)" in told[1] and "background" in told[1]
+
+
+def test_a_name_that_is_written_the_other_way_turns_no_other_words() -> None:
+    edit = {"title": "Quieter", "amount": 1.0, "name": "תוף"}
+    told = tried("job", "r", document(trial(edits=[edit], words="תוף: level −3 dB")), True)
+    assert "Quieter on \u2068תוף\u2069: rock" in told and "\u2068תוף\u2069: level −3 dB" in told
+
+
+def test_a_level_is_told_as_in_the_summary_line() -> None:
+    sentence = f"in the mix it is subtle, {signed_db(-0.45)}"
+    told = tried("job", "r", document(trial(sentence=sentence, loudness_db=-0.45)), True)
+    assert told.count(f"subtle, {signed_db(-0.45)}") == 2
+
+
+def test_a_request_is_open_or_folded_and_very_many_are_not_all_shown() -> None:
+    told = document(trial())
+    assert " open>" in tried("job", "r", told, True)
+    assert " open>" not in tried("job", "r", told, False)
+    assert headline(told) == "Quieter on <b>kick: rock +6.0"
+    assert "2 earlier ones" in below(LISTED + 2) and "earlier" not in below(LISTED)
 
 
 def test_only_files_of_the_record_below_the_servers_folder_are_played(tmp_path: Path) -> None:

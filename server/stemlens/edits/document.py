@@ -23,6 +23,7 @@ from stemlens_bridge import __version__, schemas
 from stemlens_bridge.wording import counted
 
 DIGITS = 7
+DB_DIGITS = 2
 TOLD = 3  # tags in a sentence
 WORTH_TELLING = 0.005
 
@@ -109,7 +110,7 @@ def _trial(
         "edits": [_edit(session, edit) for edit in trial.edits],
         "words": words(session, trial),
         "sentence": _sentence(tags, trial),
-        "loudness_db": round(trial.audible.loudness_db, 2),
+        "loudness_db": round(trial.audible.loudness_db, DB_DIGITS),
         "spectrum_db": round(trial.audible.spectrum_db, 2),
         "audible": trial.audible.word,
         "segments": trial.heard_in,
@@ -201,7 +202,7 @@ def _points(value: float) -> str:
 
 def _sound(trial: Trial) -> str:
     """How much of it is heard in the mix."""
-    db = trial.audible.loudness_db
+    db = round(trial.audible.loudness_db, DB_DIGITS)  # as the document tells it beside
     louder = f", {terms.signed_db(db)}" if abs(db) >= terms.SMALLEST_DB else ""
     return f"in the mix it is {trial.audible.word}{louder}"
 

@@ -25,6 +25,7 @@ from stemlens.service.transport import Peer, TcpPeer
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
     MAX_GAIN_DB,
+    TAKEN_OVER,
     Error,
     LiveClose,
     LiveClosed,
@@ -115,7 +116,7 @@ class LiveDesk:
             raise _impossible(job.id, job.state, job.error)
         tracks = self._tracks(job.id)
         if live is not None:
-            self._close("another client has opened one", tell=live.peer != answers)
+            self._close(TAKEN_OVER, tell=live.peer != answers)
         self._number += 1
         self._live = _Live(
             self._number,

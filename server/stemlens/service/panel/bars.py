@@ -2,7 +2,8 @@
 
 Blue adds, orange takes (Okabe and Ito's pair, told apart by colour-blind eyes), and the number says
 it too. Whiskers span the interval where a share is estimated; one that includes 0 is called
-unclear. Pure functions: a result (DESIGN's schema) in, HTML out; whatever users wrote stays text.
+unclear and has no colour. The axis has 5 points to a side at least, so that next to nothing looks
+like it. Pure functions: a result (DESIGN's schema) in, HTML out; whatever users wrote stays text.
 """
 
 from __future__ import annotations
@@ -14,10 +15,17 @@ from typing import Any
 
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.heatmap import LEAST_POINTS, play_button
+from stemlens.service.panel.told import certain, ends, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
-from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS, amount, stem_names
+from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
 NAMED = 3  # stems that the sentence names on either side
+SILENT = 0.02  # of a score above silence that says nothing
+LEAST_AXIS = {"points": 0.05, "log-odds": 0.25}  # to either side
+ALONE = (
+    "Muting it: what the tag does when that alone is done, measured by itself; it need not match "
+    "the share. Alone: the stem by itself, above silence."
+)
 OTHER_MIX = 3  # points between the scores of mix and sum that are worth a sentence
 
 
@@ -33,11 +41,22 @@ class Row:
     high: float
     mute: float | None
     solo: float | None
+    told: tuple[str, str]  # the ends of its interval
 
     @property
     def clear(self) -> bool:
         """Whether it is certain that the stem adds, or that it takes."""
-        return self.low > 0 or self.high < 0
+        return certain(self.told) if self.low < self.high else self.value != 0
+
+    @property
+    def adds(self) -> bool:
+        """Whether it is certain that the stem adds."""
+        return self.clear and self.value > 0
+
+    @property
+    def takes(self) -> bool:
+        """Whether it is certain that the stem takes."""
+        return self.clear and self.value < 0
 
 
 def tag_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -47,33 +66,33 @@ def tag_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 def rows(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[Row]:
     """A tag's shares, the largest first."""
-    names, stems = stem_names(document), document["session"]["stems"]
-    trusts = {stem["id"]: stem.get("trust", 1.0) for stem in stems}
-    found = [
-        Row(
-            share["stem"],
-            names[share["stem"]],
-            trusts[share["stem"]],
-            *(share[key] for key in ("value", "low", "high", "mute", "solo")),
+    names, unit = shown_names(document), unit_of(document)
+    trusts = {stem["id"]: stem.get("trust", 1.0) for stem in document["session"]["stems"]}
+    found = []
+    for share in tag["attributions"]:
+        stem = share["stem"]
+        low, high = possible(share["low"], share["high"], unit)
+        effects = share["mute"], share["solo"]
+        told = ends(low, high, unit)
+        found.append(
+            Row(stem, names[stem], trusts[stem], share["value"], low, high, *effects, told)
         )
-        for share in tag["attributions"]
-    ]
     return sorted(found, key=lambda row: -row.value)
 
 
 def makers(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     """The ids of the stems that explain a tag: those that add to it for certain (the interval of
-    their share lies above 0) and by half a point or more."""
-    return [row.stem for row in rows(document, tag) if row.low > 0 and _tells(row)]
+    their share, as it is shown, lies above 0) and by half a point or more."""
+    return [row.stem for row in rows(document, tag) if row.adds and _tells(row)]
 
 
 def bars(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
     """The tag as a table: a row for each stem, with a bar, its number, and the two effects that one
     would try first."""
-    own, unit = rows(document, tag), _unit(document)
-    least = min([0.0, *(min(row.low, row.value) for row in own)])
-    most = max([0.0, *(max(row.high, row.value) for row in own)])
-    span = (most - least) or 1.0
+    own, unit = rows(document, tag), unit_of(document)
+    least = min([-LEAST_AXIS[unit], *(min(row.low, row.value) for row in own)])
+    most = max([LEAST_AXIS[unit], *(max(row.high, row.value) for row in own)])
+    span = most - least
     job = document["session"]["id"]
     body = "".join(_row(row, job, unit, least, span) for row in own)
     return (
@@ -87,12 +106,16 @@ def bars(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
 def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     """The tag in plain words, a sentence each, with what is not certain about it."""
     own = [row for row in rows(document, tag) if _tells(row)]
-    unit = _unit(document)
-    adding = [row for row in own if row.low > 0]
-    taking = sorted((row for row in own if row.high < 0), key=lambda row: row.value)
+    unit = unit_of(document)
+    adding = [row for row in own if row.adds]
+    taking = sorted((row for row in own if row.takes), key=lambda row: row.value)
     told = [
         f"{tag['tag'][:1].upper()}{tag['tag'][1:]} is {points(tag['score'])} of 100 {_aside(tag)}."
     ]
+    if tag["score"] <= tag["baseline"] + SILENT:
+        told.append(
+            f"That is no more than silence scores, so this mix does not speak for {tag['tag']}."
+        )
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]
     if unclear:
@@ -105,31 +128,30 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
 
 
 def _aside(tag: Mapping[str, Any]) -> str:
-    aside = [f"silence {points(tag['baseline'])}"]
+    aside = [f"even silence scores {points(tag['baseline'])}"]
     if tag["mix_score"] is not None:
-        aside.append(f"your mix {points(tag['mix_score'])}")
+        aside.append(f"your mix scores {points(tag['mix_score'])}")
     return f"({', '.join(aside)})"
 
 
 def _from(adding: Sequence[Row], unit: str) -> str:
-    """Where a tag comes from; `adding`: those that add for certain, the largest first."""
+    """What adds to a tag; `adding`: those that add for certain, the largest first."""
     if not adding:
         return "No stem adds to it for certain"
     half = sum(row.value for row in adding) / 2
     named = [adding[0]]
     while sum(row.value for row in named) < half and len(named) < NAMED:
         named.append(adding[len(named)])
-    most = "most of it" if sum(row.value for row in named) >= half else "much of it"
-    told = _listed([f"{row.name} ({amount(row.value, unit)})" for row in named])
-    if len(adding) == 1:
-        most = "what adds to it"
-    return f"{most[:1].upper()}{most[1:]} comes from {told}"
+    told = _listed([f"{row.name} ({small(row.value, unit)})" for row in named])
+    mostly = sum(row.value for row in named) >= half
+    how = "" if len(named) == len(adding) else "mostly " if mostly else "among others "
+    return f"What adds to it comes {how}from {told}"
 
 
 def _taken(taking: Sequence[Row], unit: str) -> str:
     if not taking:
         return "."
-    told = _listed([f"{row.name} ({amount(row.value, unit)})" for row in taking[:NAMED]])
+    told = _listed([f"{row.name} ({small(row.value, unit)})" for row in taking[:NAMED]])
     return f"; against it: {told}."
 
 
@@ -156,7 +178,7 @@ def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
     zero = across(0.0)
     start, width = min(across(row.value), zero), abs(across(row.value) - zero)
     bar = (
-        f'<rect class="{"sl-adds" if row.value > 0 else "sl-takes"}" x="{start:.2f}%" y="20%" '
+        f'<rect class="{_kind(row)}" x="{start:.2f}%" y="20%" '
         f'width="{width:.2f}%" height="60%"/>'
         f'<line class="sl-zero" x1="{zero:.2f}%" x2="{zero:.2f}%" y1="0" y2="100%"/>'
     )
@@ -171,25 +193,31 @@ def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
                 (high, high, 30, 70),
             )
         )
-        interval = _small(f"{amount(row.low, unit)} to {amount(row.high, unit)}")
+        interval = _small(" to ".join(row.told))
         interval += "" if row.clear else _small("unclear")
     trust = "" if row.trust >= 1 else f"trust {100 * row.trust:.0f} %"
     play = play_button(address(job, "stem", row.stem), row.name)
     return (
-        f'<tr><th scope="row"><div class="sl-stem">{play}<span>{html.escape(row.name)}'
-        f"{_small(trust)}</span></div></th>"
-        f"<td><b>{amount(row.value, unit)}</b>{interval}</td>"
+        f'<tr><th scope="row"><div class="sl-stem">{play}<span><bdi>{html.escape(row.name)}'
+        f"</bdi>{_small(trust)}</span></div></th>"
+        f"<td><b>{small(row.value, unit)}</b>{interval}</td>"
         f'<td class="sl-share"><svg aria-hidden="true" width="100%" height="100%">{bar}</svg></td>'
-        f"<td>{amount(row.mute, unit)}</td><td>{amount(row.solo, unit)}</td></tr>"
+        f"<td>{small(row.mute, unit)}</td><td>{small(row.solo, unit)}</td></tr>"
     )
+
+
+def _kind(row: Row) -> str:
+    """The class of a bar."""
+    adds = "sl-adds" if row.value > 0 else "sl-takes"
+    return adds if row.clear else f"{adds} sl-unclear"
 
 
 def _caption(document: Mapping[str, Any]) -> str:
     method = document["method"]
-    words = [UNITS[_unit(document)], EXPLANATIONS[method["value"]]]
+    words = [UNITS[unit_of(document)], EXPLANATIONS[method["value"]]]
     if not method["exact"]:
         words.append(f"Whiskers, {DOUBT}")
-    words.append("Muting it, alone: what the tag does when only that is done, which was measured.")
+    words.append(ALONE)
     return " ".join(words)
 
 
@@ -197,11 +225,6 @@ def _tells(row: Row) -> bool:
     """Whether a share is, or may be, more than next to nothing."""
     may_be = (row.value,) if row.clear else (row.low, row.high)
     return max(map(abs, may_be)) >= LEAST_POINTS / 100
-
-
-def _unit(document: Mapping[str, Any]) -> str:
-    unit: str = document["method"].get("unit", "points")
-    return unit
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from stemlens_bridge.annotations import points
 from stemlens_bridge.live import LiveMix, View
 from stemlens_bridge.liveview import clock, tenths
 from stemlens_bridge.moves import Move
+from stemlens_bridge.protocol import TAKEN_OVER
 
 SCRIPT = Path(__file__).parent / "static" / "faders.js"
 LOOK_S, EVERY_S = 0.1, 0.05
@@ -190,7 +191,8 @@ def read_moves(told: Any) -> list[Move]:
 def status(view: View) -> str:
     """What the section is doing, in a sentence."""
     if view.message:
-        sentence = view.message[:1].upper() + view.message[1:]
+        told = view.message.replace(TAKEN_OVER, "another page or your DAW has opened it")
+        sentence = told[:1].upper() + told[1:]
         return sentence if sentence.endswith(".") else f"{sentence}."
     return (
         f"Listening to {clock(view.start_s)} to {clock(view.end_s)}. "

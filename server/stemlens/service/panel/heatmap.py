@@ -2,8 +2,9 @@
 
 Each cell has the share in points, signed, and a colour by its sign and size: blue for what a stem
 adds, orange for what it takes away, a pair that the colour-blind can tell apart; the number stands
-in it too. Estimated shares show how far they may be off. A tag's button chooses it, a stem's plays
-it. Pure functions: a result (see DESIGN's schema) in, HTML out; whatever users wrote stays text.
+in it too. Estimated shares show how far they may be off, and one that may be 0 is pale. A tag's
+button chooses it, a stem's plays it. Pure functions: a result (see DESIGN's schema) in, HTML out;
+whatever users wrote stays text.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemlens.service.panel.addresses import address
-from stemlens_bridge.table import amount, stem_names
+from stemlens.service.panel.told import certain, ends, off, possible, shown_names, small, unit_of
 
 FULL = 0.30  # a share of so much of the score has the whole colour
 LEAST_POINTS = 0.5  # less is shown as nothing
 ADDS, TAKES = "0 114 178", "213 94 0"  # Okabe and Ito's blue and vermilion
+STRONG, PALE = 0.75, 0.2
 TAGS = 10
 
 
@@ -29,9 +31,9 @@ def shown_tags(document: Mapping[str, Any], wanted: str = "") -> list[Mapping[st
 
 def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") -> str:
     """The best tags as rows, the stems as columns; `chosen` is the tag that is looked at."""
-    names, job = stem_names(document), document["session"]["id"]
+    names, job = shown_names(document), document["session"]["id"]
     exact = document["method"]["exact"]
-    unit = document["method"].get("unit", "points")
+    unit = unit_of(document)
     head = "".join(
         f'<th scope="col">{_player(job, stem, name)}</th>' for stem, name in names.items()
     )
@@ -42,7 +44,7 @@ def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") ->
     )
     what = "in points of 100" if unit == "points" else "in log-odds"
     caption = f"What each stem adds to (+) or takes from (−) the score of each tag, {what}" + (
-        "." if exact else "; ± is how far an estimate may be off."
+        "." if exact else "; ± is how far an estimate may be off, and pale is what may be 0."
     )
     return (
         '<figure><div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
@@ -52,15 +54,17 @@ def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") ->
     )
 
 
-def colour(value: float) -> str:
-    """The background of a share (a part of the score): stronger the larger it is."""
+def colour(value: float, is_certain: bool = True) -> str:
+    """The background of a share (a part of the score): stronger the larger it is, and pale where
+    it may as well be 0."""
     strength = min(abs(value) / FULL, 1.0) ** 0.7  # small ones are seen as well
-    return f"rgb({ADDS if value > 0 else TAKES} / {strength * 0.75:.2f})"
+    most = STRONG if is_certain else PALE
+    return f"rgb({ADDS if value > 0 else TAKES} / {strength * most:.2f})"
 
 
 def told(value: float, unit: str = "points") -> str:
     """A share as a number; a dot for next to nothing."""
-    return "·" if abs(100 * value) < LEAST_POINTS else amount(value, unit)
+    return "·" if abs(100 * value) < LEAST_POINTS else small(value, unit)
 
 
 def play_button(sound: str, name: str, words: str = "") -> str:
@@ -95,9 +99,10 @@ def _cell(share: Mapping[str, Any] | None, exact: bool, unit: str) -> str:
     if share is None:
         return '<td aria-label="not known">?</td>'
     number = told(share["value"], unit)
-    style = "" if number == "·" else f' style="background: {colour(share["value"])}"'
-    if exact or share["low"] is None:
-        return f"<td{style}>{number}</td>"
-    off = (share["high"] - share["low"]) / 2
-    doubt = f"{100 * off:.0f}" if unit == "points" else f"{off:.2f}"
-    return f"<td{style}>{number}<small> ±{doubt}</small></td>"
+    doubt, is_certain = "", True
+    if not exact and share["low"] is not None:
+        interval = possible(share["low"], share["high"], unit)
+        doubt = f"<small> {off(*interval, unit)}</small>"
+        is_certain = certain(ends(*interval, unit))
+    style = f' style="background: {colour(share["value"], is_certain)}"' if number != "·" else ""
+    return f"<td{style}>{number}{doubt}</td>"

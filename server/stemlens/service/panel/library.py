@@ -3,12 +3,14 @@ between two versions of one session."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from stemlens.service.panel.told import isolated, unit_of
 from stemlens.service.store import Job, JobFile, Past, Store
 from stemlens_bridge import schemas
 from stemlens_bridge.annotations import signed
@@ -16,6 +18,8 @@ from stemlens_bridge.errors import StemlensError
 
 LISTED = 200
 TOLD = 4  # changes between two versions
+LOOKED_BACK = 20  # versions
+LEAST_SHARE = 0.005  # that a share must have moved to be named
 
 
 class Library:
@@ -79,12 +83,19 @@ class Library:
         with self._store() as store:
             return store.last_trial(job)
 
-    def version_before(self, job: Past) -> Past | None:
-        """The last job of the same project that was done before this one."""
+    def version_before(
+        self, job: Past, document: Mapping[str, Any]
+    ) -> tuple[Past, dict[str, Any]] | None:
+        """The last job of the same project that was done before this one, and its result; of those
+        that were measured like this one, for numbers of another tagger say nothing about it."""
         with self._store() as store:
             versions = store.history(LISTED, job.project)
         done = (one for one in versions if one.state == "done" and one.since < job.since)
-        return next(done, None)
+        for one in islice(done, LOOKED_BACK):
+            result = self.result(one.id)
+            if result is not None and measured_like(result) == measured_like(document):
+                return one, result
+        return None
 
 
 def _explained(past: Past, store: Store) -> Past:
@@ -97,11 +108,18 @@ def _explained(past: Past, store: Store) -> Past:
     return past
 
 
+def measured_like(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two results must share for their numbers to be compared: tagger, value and unit."""
+    method = document["method"]
+    return document["tagger"]["name"], method["value"], unit_of(document)
+
+
 def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) -> list[str]:
     """What changed most between two results of one session, in sentences, largest first.
 
     A change below `least` (in score) is not told. Its source is the stem whose share of the tag
-    changed most in the same direction; a stem that was not there before is called new.
+    changed most in the same direction, and is named only where that is certain: the intervals of
+    the two shares lie apart. A stem that was not there before is called new.
     """
     names = {stem["id"]: stem["name"] for stem in before["session"]["stems"]}
     new = {stem["id"] for stem in now["session"]["stems"]} - set(names)
@@ -114,14 +132,41 @@ def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) ->
         change = tag["score"] - earlier[tag["tag"]]["score"]
         if abs(change) < least:
             continue
-        shares = {share["stem"]: share["value"] for share in tag["attributions"]}
-        old = {share["stem"]: share["value"] for share in earlier[tag["tag"]]["attributions"]}
-        moved = {stem: shares.get(stem, 0.0) - old.get(stem, 0.0) for stem in {*shares, *old}}
+        shares, old = _intervals(tag), _intervals(earlier[tag["tag"]])
+        moved = {stem: _moved(old.get(stem), shares.get(stem)) for stem in {*shares, *old}}
         sentence = f"{signed(change)} {tag['tag']}"
-        stem = max(sorted(moved), key=lambda one: moved[one] * change, default="")
-        if stem and moved[stem] * change > 0:
+        way = 1 if change > 0 else -1
+        stem = max(sorted(moved), key=lambda one: way * moved[one][0], default="")
+        if stem and _is_clear(moved[stem], way):
             gone = stem not in shares
             word = "the new " if stem in new else "without " if gone else ""
-            sentence += f", {'' if gone else 'from '}{word}{names[stem]}"
+            sentence += f", {'' if gone else 'from '}{word}{isolated(names[stem])}"
         told.append((abs(change), sentence))
     return [sentence for _, sentence in sorted(told, key=lambda one: -one[0])][:TOLD]
+
+
+Interval = tuple[float, float, float]  # value, low, high
+NONE: Interval = (0.0, 0.0, 0.0)
+
+
+def _intervals(tag: Mapping[str, Any]) -> dict[str, Interval]:
+    """A tag's shares by stem; what has no interval is exact."""
+    return {
+        share["stem"]: (
+            share["value"],
+            share.get("low", share["value"]),
+            share.get("high", share["value"]),
+        )
+        for share in tag["attributions"]
+    }
+
+
+def _moved(old: Interval | None, now: Interval | None) -> Interval:
+    """By how much a share moved, at least and at most; a stem that is not there has none."""
+    (was, was_low, was_high), (value, low, high) = old or NONE, now or NONE
+    return value - was, low - was_high, high - was_low
+
+
+def _is_clear(moved: Interval, way: int) -> bool:
+    value, low, high = (way * one for one in moved)
+    return value >= LEAST_SHARE and min(low, high) > 0

@@ -23,10 +23,14 @@ from stemlens.service.panel.heatmap import heat_map, play_button, shown_tags
 from stemlens.service.panel.library import Library, compare
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.panel.taggram import Outline, taggram
+from stemlens.service.panel.told import isolated_in
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 
+PRELIMINARY = "Preliminary: the job still runs, and this gets more certain."
+TIME_COMES = "The course over time comes when the job is done."
+NO_TIME = "There is no course over time, because the job ended before it was done."
 BESIDE = 6  # stems: tables of more take the whole width
 
 
@@ -49,6 +53,7 @@ class ResultArea:
         self._document: dict[str, Any] | None = None
         self._tag = ""  # "": the best one
         self._wanted = ""
+        self._ended = False
 
     def build(self) -> None:
         """Makes the place for it where the page is being built."""
@@ -104,21 +109,31 @@ class ResultArea:
                 if chosen.state not in FINAL_STATES:
                     text("p", "The first results come in a moment.", "sl-muted")
                 return
-            before = self._library.version_before(chosen)
-            earlier = before and self._library.result(before.id)
-            if before and earlier:
-                changes = "; ".join(compare(earlier, document)) or "no change"
-                text("p", f"Since {when(before.since)}: {changes}.")
+            ended = chosen.state in FINAL_STATES
+            if not (ended or document["method"]["exact"]):
+                text("p", PRELIMINARY, "sl-muted")
+            self._since(chosen, document)
             ui.html(_players(document), sanitize=False).classes("sl-sounds")
-        self._document = document
+        self._document, self._ended = document, ended
         many = len(document["session"]["stems"]) > BESIDE
         with ui.element("div").classes("sl-many" if many else ""):
             self._map = ui.html(heat_map(document, self._shown_tag(), self._wanted), sanitize=False)
         self._one = ui.element("section").props('aria-label="The chosen tag"').classes("sl-one")
         self._draw_tag()
         with ui.element("div").classes("sl-notes"):
+            names = [stem["name"] for stem in document["session"]["stems"]]
             for warning in document["warnings"]:
-                text("p", warning["message"], "sl-muted")
+                text("p", isolated_in(warning["message"], names), "sl-muted")
+
+    def _since(self, chosen: Past, document: dict[str, Any]) -> None:
+        """What changed since the version before; nothing of a first, rough revision."""
+        if chosen.state not in FINAL_STATES and document["revision"] <= 1:
+            return
+        before = self._library.version_before(chosen, document)
+        if before is not None:
+            past, earlier = before
+            changes = "; ".join(compare(earlier, document)) or "no change"
+            text("p", f"Since {when(past.since)}: {changes}.")
 
     def _shown_tag(self) -> str:
         """The chosen tag, or the best where the result has no such tag."""
@@ -160,7 +175,7 @@ class ResultArea:
     def _over_time(self, document: dict[str, Any], tag: str) -> tuple[str, str]:
         """The picture of a tag over time, and what is missing in it."""
         if document["time"] is None:
-            return "", "The course over time comes when the job is done."
+            return "", NO_TIME if self._ended else TIME_COMES
         shares = OverTime.read(Path(document["time"]), document["tagger"]["segment_s"])
         outline: Outline = ()
         problem = ""

@@ -1,7 +1,8 @@
 """What can be heard of a job: each stem, all of them, the mix, what makes a tag, and trials.
 
-Only files that the job names are read, and only while they are what was frozen at submit; stems
-that were separated lie in the server's own folder. Every sound has the length of the session and
+Only files that the job names are read, and only while they are what was frozen at submit: of a stem
+that was bounced again the old sound is gone, and the others play on. Stems that were separated lie
+in the server's own folder. Every sound has the length of the session and
 begins where it begins, so that one place in one of them is the same place in all.
 
 Stems play at their levels in the sum, which is the session's gain and their own, less `REDUCED_DB`
@@ -13,21 +14,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from stemlens import audio
-from stemlens.service.freezing import require_unchanged
+from stemlens.service.freezing import is_unchanged
 from stemlens.service.panel.bars import makers, tag_of
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
+from stemlens.service.panel.told import isolated, shown_names
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.table import stem_names
 
 REDUCED_DB = 6.0
 TOLD_DB = 0.05
@@ -55,15 +55,15 @@ class _Scene:
 
     @property
     def names(self) -> dict[str, str]:
-        return stem_names(self.document)
+        return shown_names(self.document)
 
 
 class Sounds:
     """The sounds of the jobs of one data folder. All methods block, for they read audio.
 
-    They raise `job_unknown`, `track_unknown`, `audio_missing` for what there is not (yet), the
-    errors of `require_unchanged` and `audio.read`, `disk_full` and `output_failed`. `places` are
-    the folders that the server may read.
+    They raise `job_unknown`, `track_unknown`, `audio_missing` for what there is not (yet),
+    `files_changed`, the errors of `is_unchanged` and `audio.read`, `disk_full` and
+    `output_failed`. `places` are the folders that the server may read.
     """
 
     def __init__(self, data: Path, places: Places) -> None:
@@ -72,7 +72,8 @@ class Sounds:
         self._data = Path(os.path.realpath(data))
         self._separated = Path(os.path.realpath(data / "separated"))
         self._rendered = Rendered(data / "panel" / "sounds")
-        self._frozen: set[tuple[object, ...]] = set()
+        self._frozen: dict[tuple[object, ...], bool] = {}
+        self._stamps: dict[tuple[str, str], float | None] = {}
 
     def stem(self, job: str, track: str) -> Heard:
         """One stem, at its level in the sum."""
@@ -110,19 +111,31 @@ class Sounds:
         return _heard(self._together(scene, making), f"What makes it {tag}: {told}")
 
     def mix(self, job: str) -> Heard:
-        """The bounce of the master, in the stems' time and as loud as their sum."""
+        """The bounce of the master, in the stems' time and as loud as their sum, while that can be
+        heard."""
         scene = self._scene(job)
         facts = scene.document["session"]["mix"]
         if scene.mix is None or facts is None:
             raise StemlensError("audio_missing", "The session brought no mix.")
-        loudness = self._together(scene, scene.stems).loudness_lufs
         self._require_frozen([scene.mix])
-        starts_s = _starts_s((*map(_content, scene.stems.values()), _content(scene.mix)))
-        late_s = starts_s[-1] - min(starts_s[:-1]) - facts["lag_s"]
+        loudness = self._loudness_lufs(scene)
+        *starts_s, mix_s = self._starts_s([*scene.stems.values(), scene.mix]).values()
+        late_s = mix_s - min(starts_s, default=mix_s) - facts["lag_s"]
         part = Part(*_content(scene.mix), -REDUCED_DB, late_s)
         sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
+        if loudness is None:
+            return _heard(sound, "The mix; how loud all stems together were is not known any more")
         changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
         return _heard(sound, f"The mix, {changed} dB to be as loud as all stems together")
+
+    def _loudness_lufs(self, scene: _Scene) -> float | None:
+        """How loud all stems together are; None where some were bounced again or are gone."""
+        try:
+            return self._together(scene, scene.stems).loudness_lufs
+        except StemlensError as error:
+            if error.code not in ("files_changed", "audio_missing"):
+                raise
+            return None
 
     def trial(self, job: str, request: str, rank: int, side: str) -> Heard:
         """The mix before ("a") or after ("b") a trial, at one loudness, in the session's time."""
@@ -167,22 +180,55 @@ class Sounds:
         return JobFile(stem["id"], stem["name"], str(path), stem["gain_db"], "{}")
 
     def _require_frozen(self, files: Iterable[JobFile]) -> None:
-        """Raises `files_changed` for a file that is not what was submitted, `path_not_allowed` for
-        one that leads out of the allowed folders by now.
+        """Raises `files_changed` where some are not what was submitted, `path_not_allowed` for one
+        that leads out of the allowed folders by now."""
+        changed = [file for file in files if not self._is_frozen(file)]
+        if not changed:
+            return
+        names = " and ".join("The mix" if one.is_mix else isolated(one.name) for one in changed)
+        told = (
+            "were bounced again since, so these versions of them can no longer be heard; analyse "
+            "the new ones."
+            if changed[1:]
+            else "was bounced again since, so this version of it can no longer be heard; analyse "
+            "the new one."
+        )
+        raise StemlensError("files_changed", f"{names} {told}")
+
+    def _is_frozen(self, file: JobFile) -> bool:
+        """Whether a file is what was submitted; what the server made itself always is.
 
         A file that was only touched is read whole to find that out, so that is remembered.
         """
+        if not file.sha256:
+            return True
+        self._places.check(file.path)
+        now = _state(file)
+        if now not in self._frozen:
+            self._frozen[now] = is_unchanged(file, self._places)
+        return self._frozen[now]
+
+    def _starts_s(self, files: Sequence[JobFile]) -> dict[str, float]:
+        """When each track starts, by the time stamps that are known: of files that are what they
+        were, or were so when they were last looked at."""
         for file in files:
-            self._places.check(file.path)
-            now = _state(file)
-            if now not in self._frozen:
-                require_unchanged([file], self._places)
-                self._frozen.add(now)
+            if _content(file) not in self._stamps and self._can_be_read(file):
+                facts = audio.probe(file.path, max_duration_s=math.inf)
+                self._stamps[_content(file)] = facts.time_reference_s
+        known = [file for file in files if _content(file) in self._stamps]
+        starts_s = audio.offsets([self._stamps[_content(file)] for file in known])
+        return {file.track: start for file, start in zip(known, starts_s, strict=True)}
+
+    def _can_be_read(self, file: JobFile) -> bool:
+        try:
+            return self._is_frozen(file)
+        except StemlensError:  # it does not play, so nobody need be told
+            return False
 
     def _together(self, scene: _Scene, playing: Iterable[str]) -> Sound:
-        self._require_frozen(file for file in scene.stems.values() if file.sha256)
-        starts_s = _starts_s(tuple(map(_content, scene.stems.values())))
-        starts = dict(zip(scene.stems, starts_s, strict=True))
+        playing = list(playing)
+        self._require_frozen(scene.stems[stem] for stem in playing)
+        starts = self._starts_s(list(scene.stems.values()))
         session_db = scene.document["session"]["session_gain_db"] - REDUCED_DB
         parts = [
             Part(*_content(scene.stems[stem]), session_db + scene.stems[stem].gain_db, starts[stem])
@@ -209,14 +255,6 @@ def _state(file: JobFile) -> tuple[object, ...]:
     except OSError:
         return ()
     return file.path, file.sha256, status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=256)
-def _starts_s(files: tuple[tuple[str, str], ...]) -> list[float]:
-    """When each file starts, by their time stamps."""
-    return audio.offsets(
-        [audio.probe(path, max_duration_s=math.inf).time_reference_s for path, _ in files]
-    )
 
 
 def _heard(sound: Sound, said: str) -> Heard:

@@ -2,7 +2,8 @@
 on the same time axis, the shares of the stems that have most to do with it.
 
 Shares are stacked, what adds above the axis and what takes below it, in steps of a segment; how
-much stands at the side. Colours are Okabe and Ito's, and each stem's name stands beside its colour.
+much stands at the side. Each stem's name stands beside its colour; colours are told apart by
+colour-blind eyes and on either background, and none is near those that mean adding and taking.
 Pure functions: shares over time and a waveform's outline in, HTML with SVG out; whatever users
 wrote stays text.
 """
@@ -18,13 +19,15 @@ from numpy.typing import NDArray
 
 from stemlens.report.over_time import OverTime
 from stemlens.service.panel.addresses import address
-from stemlens_bridge.annotations import PALETTE, points
-from stemlens_bridge.table import amount, stem_names
+from stemlens.service.panel.told import shown_names, small, unit_of
+from stemlens_bridge.annotations import points
+from stemlens_bridge.table import amount
 
 Outline = Sequence[Sequence[float]]
 Lane = tuple[str, str, NDArray[np.float64]]  # name, colour, share in each segment
 
-STEMS = 5  # so many have a colour; what the others do together is grey
+COLOURS = ("#228833", "#CCBB44", "#AA3377", "#E377C2", "#6A3D9A")
+STEMS = len(COLOURS)  # so many have a colour; what the others do together is grey
 WIDE, TALL = 1000, 100  # of either picture, in its own unit; stretched to the page
 OTHERS = "#888888"
 LEAST_POINTS = 0.5
@@ -37,7 +40,7 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     `outline`: the lowest and highest sample of equal parts of the session. A click into a picture
     plays the sum from there (`data-seek`), which a script does.
     """
-    session, unit = document["session"], document["method"].get("unit", "points")
+    session, unit = document["session"], unit_of(document)
     duration_s, start_s = session["duration_s"], session["start_s"]
     column = shares.tags.index(tag)
     scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
@@ -45,7 +48,8 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
         tuple(_across(at - start_s, duration_s) for at in (start, start + shares.segment_s))
         for start in shares.start_s
     ]
-    lanes = _lanes(parts, [stem_names(document)[stem] for stem in shares.stems])
+    names = shown_names(document)
+    lanes = _lanes(parts, [names[stem] for stem in shares.stems])
     reach = _reach([lane for _, _, lane in lanes])
     above = (
         f'<polygon class="sl-wave" points="{_wave(outline)}"/>'
@@ -84,7 +88,7 @@ def _lanes(parts: NDArray[np.float64], names: Sequence[str]) -> list[Lane]:
     size = np.abs(parts).mean(axis=0)
     order = [int(i) for i in np.argsort(-size, kind="stable")[:STEMS]]
     biggest = [i for i in order if 100 * np.abs(parts[:, i]).max() >= LEAST_POINTS]
-    lanes = [(names[i], PALETTE[n], parts[:, i]) for n, i in enumerate(biggest)]
+    lanes = [(names[i], COLOURS[n], parts[:, i]) for n, i in enumerate(biggest)]
     others = np.delete(parts, biggest, axis=1).sum(axis=1)
     if 100 * np.abs(others).max() >= LEAST_POINTS:
         lanes.append(("All others", OTHERS, others))
@@ -149,7 +153,7 @@ def _axis(duration_s: float, start_s: float) -> str:
 
 def _legend(lanes: Sequence[Lane]) -> str:
     entries = "".join(
-        f'<li><i style="background: {shade}"></i>{html.escape(name)}</li>'
+        f'<li><i style="background: {shade}"></i><bdi>{html.escape(name)}</bdi></li>'
         for name, shade, _ in lanes
     )
     line = '<li><i class="sl-line-sign"></i>Score of all stems together</li>'
@@ -167,7 +171,7 @@ def _told(tag: str, scores: NDArray[np.float64], times: NDArray[np.float64]) -> 
 
 def _told_shares(lanes: Sequence[Lane], unit: str) -> str:
     spans = [
-        f"{name} from {amount(float(lane.min()), unit)} to {amount(float(lane.max()), unit)}"
+        f"{name} from {small(float(lane.min()), unit)} to {small(float(lane.max()), unit)}"
         for name, _, lane in lanes
     ]
     return f"Shares over time: {'; '.join(spans) or 'none to speak of'}"

@@ -17,7 +17,9 @@ from nicegui import events, ui
 
 from stemlens.service.panel import trialtext
 from stemlens.service.panel.asking import Request, Requests
+from stemlens.service.panel.elements import text
 from stemlens.service.panel.library import Library
+from stemlens.service.panel.told import isolated
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.trials import TrialsClient
@@ -35,18 +37,22 @@ class Trials:
         self._job: str | None = None
         self._shown: tuple[str, int] | None = None
         self._rows: dict[Request, _Row] = {}
+        self._listed: dict[str, ui.html] = {}  # by request
 
     def build(self) -> None:
         """Makes the section where the page is being built."""
         ui.add_head_html(f"<script>{SCRIPT.read_text()}</script>")
         with ui.element("section").props('aria-label="What to try"') as self._section:
-            ui.html("What to try", sanitize=False, tag="h2")
+            text("h2", "What to try")
             self._forms = ui.html("", sanitize=False)
             self._forms.on("submit", self._ask, js_handler="(event) => slAsk(event, emit)")
             self._forms.on("input", js_handler="(event) => slAmount(event)")
             self._asked = ui.element("div")
             self._told = ui.html("", sanitize=False).classes("sl-hidden").props("role=status")
-            self._tried = ui.html("", sanitize=False)
+            with ui.element("div") as self._tried:
+                text("h3", "Tried so far")
+                self._list = ui.element("div")
+                self._below = ui.html("", sanitize=False)
         self._section.set_visibility(False)
         ui.timer(LOOK_S, self._look)
 
@@ -73,11 +79,29 @@ class Trials:
         if another:
             self._forms.set_content(forms)
             self._told.set_content("")
+            self._list.clear()
+            self._listed.clear()
         elif documents:
             self._told.set_content(html.escape(trialtext.headline(documents[-1][1])))
-        self._tried.set_content(trialtext.tried(job, documents))
+        self._show(job, documents)
         self._section.set_visibility(True)
         self._shown = job, last
+
+    def _show(self, job: str, documents: list[tuple[str, dict[str, Any]]]) -> None:
+        """Puts what is new before all else, the latest open; what is there stays as it is, opened
+        or closed, and with the keyboard's focus."""
+        shown = documents[-trialtext.LISTED :]
+        for request in self._listed.keys() - {request for request, _ in shown}:
+            self._listed.pop(request).delete()
+        for request, document in shown:
+            if request not in self._listed:
+                told = trialtext.tried(job, request, document, request == shown[-1][0])
+                with self._list:
+                    made = ui.html(told, sanitize=False)
+                made.move(target_index=0)
+                self._listed[request] = made
+        self._below.set_content(trialtext.below(len(documents)))
+        self._tried.set_visibility(bool(documents))
 
     def _read_forms(self, job: str) -> str:
         result = self._library.result(job)
@@ -115,7 +139,7 @@ class Trials:
             ask = partial(TrialsClient.suggested, job=job, goal=goal, options=options)
         else:
             edit = trialtext.asked_edit(form)
-            words = f"Trying {edit.preset} on {form['name']}"
+            words = f"Trying {edit.preset} on {isolated(form['name'])}"
             ask = partial(TrialsClient.tried, job=job, edits=[edit])
         self._requests.begin(job, words, ask)
         self._tell_progress(job)

@@ -12,8 +12,10 @@ from typing import Any
 
 from stemlens.edits.goals import MEANT, Goal, Wanted, table
 from stemlens.edits.presets import Preset, Presets
+from stemlens.edits.terms import SMALLEST_DB, signed_db
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.heatmap import colour, play_button
+from stemlens.service.panel.told import certain, isolated, isolated_in
 from stemlens.tagging.weights import MODELS
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import MAX_AMOUNT, Edit, SuggestOptions
@@ -24,7 +26,6 @@ SEARCHES = {"quick": 600, "usual": None, "thorough": 10_000}
 """How long is searched: the taggings that may be spent; None: the server's default."""
 
 TAGS, LISTED = 6, 30  # tags of a trial; requests of a job
-LEAST_DB = 0.05
 LEAST_AMOUNT = 0.1  # and so far from the most, so that 1 is in the middle
 ADVICE = "Allow a longer search or more stems, or choose another goal."
 LEGEND = (
@@ -122,18 +123,25 @@ def forms(result: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------- what came of it
 
 
-def tried(job: str, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """All that was tried on a job (requests and documents), the latest first and open."""
-    if not documents:
-        return ""
-    latest = list(reversed(documents))
-    told = "".join(
-        _document(job, request, document, at == 0)
-        for at, (request, document) in enumerate(latest[:LISTED])
+def tried(job: str, request: str, document: Mapping[str, Any], is_open: bool) -> str:
+    """What came of one request."""
+    trials = "".join(_trial(job, request, document, trial) for trial in document["trials"])
+    if not trials:
+        trials = f"<p>{ADVICE}</p>"
+    warnings = "".join(
+        f'<p class="sl-muted">{_text(one["message"])}</p>' for one in document["warnings"]
     )
-    older = len(latest) - LISTED
+    return (
+        f'<details class="sl-tried"{" open" if is_open else ""}>'
+        f"<summary>{_text(headline(document))}</summary>{trials}{warnings}</details>"
+    )
+
+
+def below(requests: int) -> str:
+    """What stands below the requests that are listed; `requests`: how many there are."""
+    older = requests - LISTED
     rest = f"<p>{older} earlier ones are in the job's result file.</p>" if older > 0 else ""
-    return f'<h3>Tried so far</h3>{told}{rest}<p class="sl-muted">{LEGEND}</p>'
+    return f'{rest}<p class="sl-muted">{LEGEND}</p>'
 
 
 def headline(document: Mapping[str, Any]) -> str:
@@ -152,30 +160,18 @@ def title(trial: Mapping[str, Any]) -> str:
 
 def _edit(edit: Mapping[str, Any]) -> str:
     amount = "" if edit["amount"] == 1 else f" ({edit['amount']:g})"
-    return f"{edit['title']}{amount} on {edit['name']}"
-
-
-def _document(job: str, request: str, document: Mapping[str, Any], is_open: bool) -> str:
-    trials = "".join(_trial(job, request, document, trial) for trial in document["trials"])
-    if not trials:
-        trials = f"<p>{ADVICE}</p>"
-    warnings = "".join(
-        f'<p class="sl-muted">{_text(one["message"])}</p>' for one in document["warnings"]
-    )
-    return (
-        f'<details class="sl-tried"{" open" if is_open else ""}>'
-        f"<summary>{_text(headline(document))}</summary>{trials}{warnings}</details>"
-    )
+    return f"{edit['title']}{amount} on {isolated(edit['name'])}"
 
 
 def _trial(job: str, request: str, document: Mapping[str, Any], trial: Mapping[str, Any]) -> str:
     rank = trial["rank"]  # 0: the one that was asked for, which the summary names
     head = f"<h4>{rank}. {_text(title(trial))}</h4>" if rank else ""
+    names = [edit["name"] for edit in trial["edits"]]
     rows = "".join(_row(tag, _wanted(document)) for tag in trial["tags"][:TAGS])
     column = '<th scope="col">Goal</th>' if document["goal"] else ""
     return (
         f'<article class="sl-trial">{head}'
-        f"<p>{_text(trial['words'])}</p>"
+        f"<p>{_text(isolated_in(trial['words'], names))}</p>"
         f"<p>{_nearer(trial)}The difference in sound is {_sound(trial)}.</p>"
         f"{_listen(job, request, trial)}"
         '<div class="sl-scroll"><table class="sl-change"><thead><tr><th scope="col">Tag</th>'
@@ -196,8 +192,8 @@ def _wanted(document: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _row(tag: Mapping[str, Any], wanted: Mapping[str, str] | None) -> str:
     goal = "" if wanted is None else f"<td>{wanted.get(tag['tag'], '')}</td>"
-    certain = tag["low"] is not None and not tag["low"] <= 0 <= tag["high"]
-    style = f' style="background: {colour(tag["change"])}"' if certain else ""
+    is_certain = tag["low"] is not None and certain((tenths(tag["low"]), tenths(tag["high"])))
+    style = f' style="background: {colour(tag["change"])}"' if is_certain else ""
     return (
         f'<tr><th scope="row">{_text(tag["tag"])}</th>{goal}<td>{points(tag["before"])}</td>'
         f"<td>{points(tag['after'])}</td><td{style}>{tenths(tag['change'])} "
@@ -220,7 +216,7 @@ def _nearer(trial: Mapping[str, Any]) -> str:
 
 def _sound(trial: Mapping[str, Any]) -> str:
     louder = trial["loudness_db"]
-    level = f", {louder:+.1f} dB".replace("-", "−") if abs(louder) >= LEAST_DB else ""
+    level = f", {signed_db(louder)}" if abs(louder) >= SMALLEST_DB else ""
     return _text(trial["audible"]) + level
 
 
