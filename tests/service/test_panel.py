@@ -110,7 +110,7 @@ def a_tag_is_chosen_and_heard(page: Page) -> None:
     expect(tags.nth(0)).to_have_attribute("aria-pressed", "false")
     expect(page.get_by_role("img", name=re.compile(f"^{third} over time"))).to_be_visible()
 
-    stem, together = "section table button[data-said=kick]", "header button[data-said='All stems']"
+    stem, together = "section table button[data-said=chord]", "header button[data-said='All stems']"
     page.locator(stem).click()
     plays(page)
     expect(page.get_by_text("kick, at its level among all stems.")).to_be_visible()
@@ -207,8 +207,8 @@ def a_sound_that_cannot_be_had_is_a_sentence(page: Page, file: Path) -> None:
     page.keyboard.press("Escape")
     kept = file.read_bytes()
     file.write_bytes(kept + b" ")
-    page.locator("section table button[data-said=kick]").click()
-    expect(page.get_by_text("has changed since it was submitted")).to_be_visible()
+    page.locator("section table button[data-said=chord]").click()
+    expect(page.get_by_text("was bounced again since")).to_be_visible()
     file.write_bytes(kept)
 
 

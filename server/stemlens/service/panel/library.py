@@ -83,6 +83,15 @@ class Library:
         with self._store() as store:
             return store.last_trial(job)
 
+    def unchanged(self, before: str, now: str) -> frozenset[str]:
+        """The stems that sound the same in two jobs: the same content at the same gain."""
+        with self._store() as store:
+            old, new = (
+                {(file.track, file.sha256, file.gain_db) for file in store.files(job)}
+                for job in (before, now)
+            )
+        return frozenset(track for track, content, _ in old & new if content is not None and track)
+
     def version_before(
         self, job: Past, document: Mapping[str, Any]
     ) -> tuple[Past, dict[str, Any]] | None:
@@ -114,12 +123,19 @@ def measured_like(document: Mapping[str, Any]) -> tuple[str, ...]:
     return document["tagger"]["name"], method["value"], unit_of(document)
 
 
-def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) -> list[str]:
+def compare(
+    before: dict[str, Any],
+    now: dict[str, Any],
+    others: frozenset[str] = frozenset(),
+    least: float = 0.02,
+) -> list[str]:
     """What changed most between two results of one session, in sentences, largest first.
 
-    A change below `least` (in score) is not told. Its source is the stem whose share of the tag
-    changed most in the same direction, and is named only where that is certain: the intervals of
-    the two shares lie apart. A stem that was not there before is called new.
+    A change below `least` (in score) is not told. `others`: stems that sound as they did before,
+    which can be the source of nothing, however their shares moved. Where one stem is left, it is
+    the source; of several the one whose share of the tag changed most in the same direction, and it
+    is named only where that is certain: the intervals of the two shares lie apart. A stem that was
+    not there before is called new.
     """
     names = {stem["id"]: stem["name"] for stem in before["session"]["stems"]}
     new = {stem["id"] for stem in now["session"]["stems"]} - set(names)
@@ -133,11 +149,13 @@ def compare(before: dict[str, Any], now: dict[str, Any], least: float = 0.02) ->
         if abs(change) < least:
             continue
         shares, old = _intervals(tag), _intervals(earlier[tag["tag"]])
-        moved = {stem: _moved(old.get(stem), shares.get(stem)) for stem in {*shares, *old}}
+        changed = {*shares, *old} - others
+        moved = {stem: _moved(old.get(stem), shares.get(stem)) for stem in changed}
         sentence = f"{signed(change)} {tag['tag']}"
         way = 1 if change > 0 else -1
         stem = max(sorted(moved), key=lambda one: way * moved[one][0], default="")
-        if stem and _is_clear(moved[stem], way):
+        alone = bool(others) and len(moved) == 1
+        if stem and (alone or _is_clear(moved[stem], way)):
             gone = stem not in shares
             word = "the new " if stem in new else "without " if gone else ""
             sentence += f", {'' if gone else 'from '}{word}{isolated(names[stem])}"

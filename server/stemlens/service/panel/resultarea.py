@@ -132,7 +132,8 @@ class ResultArea:
         before = self._library.version_before(chosen, document)
         if before is not None:
             past, earlier = before
-            changes = "; ".join(compare(earlier, document)) or "no change"
+            others = self._library.unchanged(past.id, chosen.id)
+            changes = "; ".join(compare(earlier, document, others)) or "no change"
             text("p", f"Since {when(past.since)}: {changes}.")
 
     def _shown_tag(self) -> str:
