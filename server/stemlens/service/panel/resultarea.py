@@ -28,11 +28,12 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 
 BESIDE = 6  # stems: tables of more take the whole width
+FOCUS_HEADING = "requestAnimationFrame(() => document.querySelector('.sl-result h2').focus())"
 
 
 class ResultArea:
     """What one browser shows of a result; `server` listens to OSC, `choose` is told a job that is
-    to be shown."""
+    to be shown. `tag` is the one that was chosen."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class ResultArea:
         self._choose = choose
         self._shows: object = None
         self._document: dict[str, Any] | None = None
-        self._tag = ""  # "": the best one
+        self.tag = ""  # "": the best one
         self._wanted = ""
 
     def build(self) -> None:
@@ -77,7 +78,7 @@ class ResultArea:
     def choose_tag(self, tag: str) -> None:
         """Shows a tag in detail."""
         if self._document is not None and tag_of(self._document, tag) is not None:
-            self._tag = tag
+            self.tag = tag
             self._draw_tag()
 
     def choose_nth(self, number: int) -> None:
@@ -86,17 +87,22 @@ class ResultArea:
         if 1 <= number <= len(listed):
             self.choose_tag(listed[number - 1]["tag"])
 
-    def sift(self, wanted: str) -> None:
-        """Lists only tags with these words in them, of all there are."""
+    def sift(self, wanted: str) -> bool:
+        """Lists only tags with these words in them, of all there are; where none has them, says so
+        and lists them as without words."""
         self._wanted = wanted
-        if self._document is not None:
-            self._map.set_content(heat_map(self._document, self._shown_tag(), wanted))
+        if self._document is None:
+            return True
+        found = bool(shown_tags(self._document, wanted))
+        self._wanted = wanted if found else ""
+        self._map.set_content(heat_map(self._document, self._shown_tag(), self._wanted))
+        return found
 
     def _job(self, chosen: Past) -> None:
         with ui.element("header"):
-            text("h2", chosen.project or chosen.id)
+            text("h2", chosen.project or chosen.id).props("tabindex=-1")
             if chosen.error:
-                text("p", chosen.error)
+                text("p", f"Failed: {chosen.error}" if chosen.state == "failed" else chosen.error)
             if chosen.error_code == "cancelled":
                 ui.timer(0, partial(self._offer, chosen.id, ui.element("div")), once=True)
             document = self._library.result(chosen.id)
@@ -124,7 +130,7 @@ class ResultArea:
         """The chosen tag, or the best where the result has no such tag."""
         assert self._document is not None
         tags: list[dict[str, Any]] = self._document["tags"]
-        chosen = tag_of(self._document, self._tag)
+        chosen = tag_of(self._document, self.tag)
         return str(chosen["tag"] if chosen else tags[0]["tag"] if tags else "")
 
     def _draw_tag(self) -> None:
@@ -178,14 +184,23 @@ class ResultArea:
                 button("Take it up again", partial(self._again, job, place))
 
     async def _again(self, job: str, place: ui.element) -> None:
+        place.clear()  # or a second press would submit it twice
+        with place:
+            text("p", "It is being submitted …", "sl-muted")
+        client = place.client
+        problem = ""
         try:
             again = await run.io_bound(take_up, self._library, self._server, job)
         except StemlensError as error:
+            again, problem = None, error.message
+        if again is not None:
+            self._choose(again)
+            client.run_javascript(FOCUS_HEADING)
+        elif problem and not place.is_deleted:
+            place.clear()
             with place:
-                text("p", error.message)
-        else:
-            if again is not None:  # or the panel ends
-                self._choose(again)
+                text("p", problem)
+            await self._offer(job, place)
 
 
 def _players(document: Mapping[str, Any]) -> str:
