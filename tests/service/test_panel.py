@@ -105,7 +105,7 @@ def test_a_job_is_followed_live_and_a_server_that_is_gone_is_told(
         assert not wrong and all("//127.0.0.1" in one for one in asked if one[:4] == "http")
         a_sound_that_cannot_be_had_is_a_sentence(browser_page, session.stems[0].path)
         cancelled.last.click()
-        browser_page.get_by_role("button", name="Follow what runs").wait_for()
+        browser_page.wait_for_function("slKept().job === 'long'")
         server.kill()
         lost = browser_page.get_by_text("The server does not answer.")
         expect(lost).to_be_visible(timeout=WAIT_MS)
@@ -230,8 +230,10 @@ def whoever_cannot_see_finds_their_way(page: Page) -> None:
     size = page.viewport_size
     assert size is not None
     page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("(slKept(), document.querySelector('.sl-history').open)") is False
     found = page.evaluate(BASICS)
     page.set_viewport_size(size)
+    assert page.evaluate("(slKept(), document.querySelector('.sl-history').open)") is True
     assert found == {
         "nameless": [],
         "landmarks": [1, 1, 1],
