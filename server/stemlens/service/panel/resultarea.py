@@ -7,6 +7,7 @@ What takes long (waveforms, files on disks) comes when it is there.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,6 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 
 BESIDE = 6  # stems: tables of more take the whole width
-FOCUS_HEADING = "requestAnimationFrame(() => document.querySelector('.sl-result h2').focus())"
 
 
 class ResultArea:
@@ -100,7 +100,8 @@ class ResultArea:
 
     def _job(self, chosen: Past) -> None:
         with ui.element("header"):
-            text("h2", chosen.project or chosen.id).props("tabindex=-1")
+            heading = text("h2", chosen.project or chosen.id).props("tabindex=-1")
+            heading.props["data-key"] = f"result {chosen.id}"
             if chosen.error:
                 text("p", f"Failed: {chosen.error}" if chosen.state == "failed" else chosen.error)
             if chosen.error_code == "cancelled":
@@ -195,7 +196,7 @@ class ResultArea:
             again, problem = None, error.message
         if again is not None:
             self._choose(again)
-            client.run_javascript(FOCUS_HEADING)
+            client.run_javascript(f"slFocus({json.dumps(f'result {again}')})")
         elif problem and not place.is_deleted:
             place.clear()
             with place:
