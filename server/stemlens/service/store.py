@@ -174,6 +174,7 @@ class Past:
     submitted: float | None
     started: float | None
     finished: float | None
+    priority: int
     error_code: str | None
     error: str | None
     schema: str | None
@@ -183,6 +184,12 @@ class Past:
     def since(self) -> float:
         """When it was submitted, or before that, opened."""
         return self.submitted or self.created
+
+    @property
+    def turn(self) -> tuple[bool, int, float]:
+        """Sorts what waits as the server takes it (`Store.next_queued`); what is not yet submitted
+        comes last."""
+        return self.state == "open", self.priority, self.since
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,18 @@ def text(tag: str, words: str, classes: str = "") -> ui.html:
     return ui.html(html.escape(words), sanitize=False, tag=tag).classes(classes)
 
 
-def button(words: str, action: events.Handler[events.GenericEventArguments]) -> ui.html:
-    """A button with these words."""
+def button(
+    words: str,
+    action: events.Handler[events.GenericEventArguments],
+    key: str = "",
+    label: str = "",
+) -> ui.html:
+    """A button with these words; by `key` it finds the keyboard's focus again when it is made anew
+    (static/focus.js), `label` is read aloud instead of words that others have too."""
     made = text("button", words).props("type=button")
+    for name, value in (("data-key", key), ("aria-label", label)):
+        if value:
+            made.props[name] = value  # whatever users wrote: no string of props
     made.on("click", action)
     return made
 

@@ -63,6 +63,7 @@ class Feed:
                 self._listen(link)
             finally:
                 link.close()
+            self._turn(False)  # a server that is held up still lets connect
 
     def _listen(self, link: Link) -> None:
         """Until the server has been silent for too long."""

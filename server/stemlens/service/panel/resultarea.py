@@ -7,6 +7,7 @@ What takes long (waveforms, files on disks) comes when it is there.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ BESIDE = 6  # stems: tables of more take the whole width
 
 class ResultArea:
     """What one browser shows of a result; `server` listens to OSC, `choose` is told a job that is
-    to be shown."""
+    to be shown. `tag` is the one that was chosen."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class ResultArea:
         self._choose = choose
         self._shows: object = None
         self._document: dict[str, Any] | None = None
-        self._tag = ""  # "": the best one
+        self.tag = ""  # "": the best one
         self._wanted = ""
         self._ended = False
 
@@ -82,7 +83,7 @@ class ResultArea:
     def choose_tag(self, tag: str) -> None:
         """Shows a tag in detail."""
         if self._document is not None and tag_of(self._document, tag) is not None:
-            self._tag = tag
+            self.tag = tag
             self._draw_tag()
 
     def choose_nth(self, number: int) -> None:
@@ -91,17 +92,23 @@ class ResultArea:
         if 1 <= number <= len(listed):
             self.choose_tag(listed[number - 1]["tag"])
 
-    def sift(self, wanted: str) -> None:
-        """Lists only tags with these words in them, of all there are."""
+    def sift(self, wanted: str) -> bool:
+        """Lists only tags with these words in them, of all there are; where none has them, says so
+        and lists them as without words."""
         self._wanted = wanted
-        if self._document is not None:
-            self._map.set_content(heat_map(self._document, self._shown_tag(), wanted))
+        if self._document is None:
+            return True
+        found = bool(shown_tags(self._document, wanted))
+        self._wanted = wanted if found else ""
+        self._map.set_content(heat_map(self._document, self._shown_tag(), self._wanted))
+        return found
 
     def _job(self, chosen: Past) -> None:
         with ui.element("header"):
-            text("h2", chosen.project or chosen.id)
+            heading = text("h2", chosen.project or chosen.id).props("tabindex=-1")
+            heading.props["data-key"] = f"result {chosen.id}"
             if chosen.error:
-                text("p", chosen.error)
+                text("p", f"Failed: {chosen.error}" if chosen.state == "failed" else chosen.error)
             if chosen.error_code == "cancelled":
                 ui.timer(0, partial(self._offer, chosen.id, ui.element("div")), once=True)
             document = self._library.result(chosen.id)
@@ -140,7 +147,7 @@ class ResultArea:
         """The chosen tag, or the best where the result has no such tag."""
         assert self._document is not None
         tags: list[dict[str, Any]] = self._document["tags"]
-        chosen = tag_of(self._document, self._tag)
+        chosen = tag_of(self._document, self.tag)
         return str(chosen["tag"] if chosen else tags[0]["tag"] if tags else "")
 
     def _draw_tag(self) -> None:
@@ -194,14 +201,23 @@ class ResultArea:
                 button("Take it up again", partial(self._again, job, place))
 
     async def _again(self, job: str, place: ui.element) -> None:
+        place.clear()  # or a second press would submit it twice
+        with place:
+            text("p", "It is being submitted …", "sl-muted")
+        client = place.client
+        problem = ""
         try:
             again = await run.io_bound(take_up, self._library, self._server, job)
         except StemlensError as error:
+            again, problem = None, error.message
+        if again is not None:
+            self._choose(again)
+            client.run_javascript(f"slFocus({json.dumps(f'result {again}')})")
+        elif problem and not place.is_deleted:
+            place.clear()
             with place:
-                text("p", error.message)
-        else:
-            if again is not None:  # or the panel ends
-                self._choose(again)
+                text("p", problem)
+            await self._offer(job, place)
 
 
 def _players(document: Mapping[str, Any]) -> str:

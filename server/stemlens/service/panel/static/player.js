@@ -7,15 +7,11 @@
   const UNPLAYABLE = "The sound broke off. Press play once more.";
   let now = ""; // the address of what is in the player
   let turn = 0; // counts choices, so that a sound that comes late is not played
-  let focused = null; // what had the focus, and by which words it is found again
 
   const audio = () => document.getElementById("sl-audio");
   const say = (words) => (document.getElementById("sl-said").textContent = words);
   const jobOf = (address) => address.split("/")[2] ?? "";
   const words = (element) => element.getAttribute("aria-label") ?? element.textContent;
-  const alike = (told) => {
-    return [...document.querySelectorAll("button")].filter((one) => words(one) === told);
-  };
   const shown = (name) => [...document.querySelectorAll(`[data-${name}]`)];
 
   async function choose(address, name, from) {
@@ -61,8 +57,10 @@
   function seek(picture, x) {
     const box = picture.getBoundingClientRect();
     const at = Math.max(0, (x - box.left) / box.width) * picture.dataset.seconds;
-    if (jobOf(picture.dataset.seek) === jobOf(now)) audio().currentTime = at;
-    else choose(picture.dataset.seek, "All stems", at);
+    if (jobOf(picture.dataset.seek) === jobOf(now)) {
+      audio().currentTime = at;
+      start(audio());
+    } else choose(picture.dataset.seek, "All stems", at);
   }
 
   // Shows what plays and where it is, also in what was made anew.
@@ -90,12 +88,6 @@
     if (!audio().paused) requestAnimationFrame(follow);
   }
 
-  // What is made anew would lose the keyboard's focus.
-  function keepFocus() {
-    if (!focused || focused.element.isConnected || document.activeElement !== document.body) return;
-    alike(focused.words)[focused.nth]?.focus({ preventScroll: true });
-  }
-
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-play]");
     const tag = event.target.closest?.("[data-tag]");
@@ -108,20 +100,9 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const typing = event.target.closest?.("input, select, textarea");
-    if (event.key === "Escape" && typing) typing.blur();
-    if (typing) return;
-    if (event.key === "/") document.getElementById("sl-filter").focus();
-    else if (event.key === " " && !event.target.closest?.("button, audio, a, summary")) toggle();
-    else return;
+    if (typing || event.key !== " " || event.target.closest?.("button, audio, a, summary")) return;
+    toggle();
     event.preventDefault();
-  });
-  document.addEventListener("focusin", ({ target }) => {
-    const told = words(target);
-    const nth = alike(told).indexOf(target);
-    focused = nth < 0 ? null : { element: target, words: told, nth };
-  });
-  document.addEventListener("pointerdown", ({ target }) => {
-    if (!target.closest?.("button")) focused = null;
   });
   for (const type of ["play", "pause", "ended", "seeked", "emptied"]) {
     document.addEventListener(type, (event) => event.target.id === "sl-audio" && follow(), true);
@@ -132,8 +113,5 @@
       say(UNPLAYABLE);
     }
   }, true);
-  new MutationObserver(() => {
-    keepFocus();
-    mark();
-  }).observe(document, { childList: true, subtree: true });
+  new MutationObserver(mark).observe(document, { childList: true, subtree: true });
 })();
