@@ -189,6 +189,7 @@ def a_tag_is_chosen_and_heard(page: Page) -> None:
     plays(page)
     assert 1.59 < audio(page, "currentTime") < 2.6
     page.locator(together).click()
+    expect(page.locator(together)).to_have_attribute("aria-pressed", "true")
     plays(page)
     assert 1.59 < audio(page, "currentTime") < 3.0  # the place is kept
     page.keyboard.press("1")
