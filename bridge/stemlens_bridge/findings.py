@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stemlens_bridge import jsontext, schemas
+from stemlens_bridge import schemas
 from stemlens_bridge.client import Results
-from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.protocol import (
     MAX_TIME_S,
@@ -113,19 +112,15 @@ class Findings:
     @classmethod
     def read(cls, path: Path) -> Findings:
         """The findings in a result file (`stemlens.analysis/1`); raises `result_invalid`."""
-        try:
-            document = jsontext.read(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise _invalid(path, f"cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise _invalid(path, f"is not JSON: {error}") from error
-        known = schemas.require(document, schemas.RESULT, str(path))
+        known = schemas.load(path, schemas.RESULT)
         try:
             return cls.from_document(known)
         except KeyError as error:
-            raise _invalid(path, f"is incomplete: it lacks {error}") from error
+            raise schemas.invalid(
+                path, f"is incomplete: it lacks {error}", schemas.RESULT
+            ) from error
         except (TypeError, ValueError, AttributeError) as error:
-            raise _invalid(path, f"is damaged: {error}") from error
+            raise schemas.invalid(path, f"is damaged: {error}", schemas.RESULT) from error
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Findings:
@@ -233,11 +228,3 @@ _CHECKED: dict[str, Callable[[str, Any], Any]] = {
     "float | None": _number_or_none,
     "str": _text,
 }
-
-
-def _invalid(path: Path, why: str) -> StemlensError:
-    return StemlensError(
-        "result_invalid",
-        f"{path} {why}. Results are written by 'stemlens analyze … --json FILE' and "
-        "'stemlens-bridge submit … --json FILE'.",
-    )

@@ -7,9 +7,10 @@ that stands beside these, or comes after them, is told apart here and nowhere el
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from stemlens_bridge import __version__
+from stemlens_bridge import __version__, jsontext
 from stemlens_bridge.errors import StemlensError
 
 RESULT = "stemlens.analysis/1"
@@ -18,6 +19,23 @@ WRITERS = {
     RESULT: "'stemlens analyze … --json FILE' and 'stemlens-bridge submit … --json FILE'",
     TRIALS: "'stemlens try … --json FILE' and 'stemlens suggest … --json FILE'",
 }
+
+
+def load(path: Path, schema: str) -> dict[str, Any]:
+    """The document in a file; raises `result_invalid`."""
+    try:
+        document = jsontext.read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise invalid(path, f"cannot be read: {error.strerror}", schema) from error
+    except ValueError as error:
+        raise invalid(path, f"is not JSON: {error}", schema) from error
+    return require(document, schema, str(path))
+
+
+def invalid(path: Path, why: str, schema: str) -> StemlensError:
+    """What is wrong with a file, and who writes such ones."""
+    told = f"{path} {why}. Such files are written by {WRITERS[schema]}."
+    return StemlensError("result_invalid", told)
 
 
 def read(text: str, schema: str, what: str) -> dict[str, Any]:

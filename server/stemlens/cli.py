@@ -30,6 +30,7 @@ from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
+    SERVING,
     DataFolder,
     Device,
     LogFolder,
@@ -68,8 +69,6 @@ cli_service.add(app)
 cli_watch.add(app)
 
 STOPPED = 130
-SERVING = Settings(Path())
-"""What serve does unless it is told otherwise."""
 
 PolicyFile = Annotated[
     Path | None, typer.Option(metavar="TOML", help="What is told, and how (docs/annotations.md).")

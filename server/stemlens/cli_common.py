@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from stemlens import separation, tagging
+from stemlens.service.settings import Settings
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.protocol import Options
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEFAULTS = Options()
+SERVING = Settings(Path())
+"""What a server does unless it is told otherwise."""
 
 TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
 SeparatorName = Annotated[

@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 from stemlens import autostart, config
 from stemlens.cli_common import DataFolder, data_folder
 from stemlens.service import logs
+from stemlens.service.hosts import near
 from stemlens.service.settings import Settings
 from stemlens_bridge import terminal
 from stemlens_bridge.client import Client
@@ -173,9 +174,7 @@ def _serve(ctx: typer.Context) -> TyperCommand:
 
 def _settings(options: Mapping[str, Any], data: Path | None, server: str | None) -> Settings:
     """What `doctor` looks at, of the options of `serve`."""
-    everywhere = options["host"] in ("0.0.0.0", "::")
-    host = "127.0.0.1" if everywhere else options["host"]
-    host, port = _address(server) if server else (host, options["port"])
+    host, port = _address(server) if server else (near(options["host"]), options["port"])
     return Settings(
         data=data_folder(data or options["data"]),
         host=host,

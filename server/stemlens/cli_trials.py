@@ -225,7 +225,7 @@ def verify(
 ) -> None:
     """Did a promise hold? Compare what a trial promised with a new bounce of the session."""
     choice(device, DEVICES, "--device")
-    document = _trials_file(trial)
+    document = schemas.load(trial, schemas.TRIALS)
     if not document["trials"]:
         raise StemlensError("trial_unknown", f"{trial} has no trial that could be verified.")
     chosen = document["trials"][0]["rank"] if rank is None else rank
@@ -253,16 +253,6 @@ def verify(
     found = promise.promises(document, chosen, tagger.name, scores)
     rows = tuple(Kept(p.tag, p.promised, p.low, p.high, p.real, int(p.held)) for p in found)
     print(verified_table(Verified("", "", "", chosen, promise.sentence(found), rows)))
-
-
-def _trials_file(path: Path) -> dict[str, Any]:
-    try:
-        document = jsontext.read(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StemlensError("result_invalid", f"{path} cannot be read: {error}.") from error
-    except ValueError as error:
-        raise StemlensError("result_invalid", f"{path} is not JSON: {error}.") from error
-    return schemas.require(document, schemas.TRIALS, str(path))
 
 
 def presets(

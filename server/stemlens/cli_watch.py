@@ -13,6 +13,7 @@ import typer
 
 from stemlens.cli_common import (
     DEVICES,
+    SERVING,
     DataFolder,
     Device,
     LogFolder,
@@ -28,7 +29,6 @@ from stemlens_bridge.terminal import plain
 
 PATIENCE_S = 10.0  # with --once, for files that are quiet and not complete
 ASK_EVERY_S = 0.2
-SERVING = Settings(Path())
 
 
 def add(app: typer.Typer) -> None:

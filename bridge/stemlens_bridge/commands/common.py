@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -202,11 +201,9 @@ def analyse(session: Session, given: argparse.Namespace) -> Findings:
 def document_of(results: Results) -> dict[str, Any] | None:
     """The server's result file; None where it cannot be read from here."""
     try:
-        document = json.loads(Path(results.path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return schemas.load(Path(results.path), schemas.RESULT)
+    except StemlensError:
         return None
-    known = isinstance(document, dict) and document.get("schema") == schemas.RESULT
-    return document if known else None
 
 
 def so_far(stream: TextIO) -> Callable[[Results], None]:

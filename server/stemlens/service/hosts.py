@@ -7,11 +7,14 @@ import ipaddress
 from stemlens_bridge.keys import LOOPBACK
 
 
+def one_address(host: str) -> str:
+    """What to listen on: "localhost" can be two addresses, and all sockets must have the same."""
+    return "127.0.0.1" if host == "localhost" else host
+
+
 def near(host: str) -> str:
     """The address by which this machine reaches what listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
-        host, host
-    )
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, one_address(host))
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stemlens.service.child import Child
 from stemlens.service.door import key_file
+from stemlens.service.hosts import one_address
 from stemlens.service.places import Places
 from stemlens.service.settings import Settings
 from stemlens_bridge import keys
@@ -32,7 +33,7 @@ class PanelLink(Child):
         self._told: dict[str, Any] = {
             "data": str(settings.data),
             "places": [str(folder) for folder in places.folders],
-            "host": settings.host,
+            "host": one_address(settings.host),
             "port": settings.panel_port,
             "upload_gb": settings.upload_gb,
             "spare_gb": settings.spare_gb,

@@ -24,7 +24,7 @@ from typing import Any, TextIO
 
 def main(told: dict[str, Any], events: TextIO) -> None:
     """Serves the page until the process ends."""
-    host = "127.0.0.1" if told["host"] == "localhost" else told["host"]
+    host = told["host"]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:  # whoever comes before the page is ready waits
         listening = socket.create_server((host, told["port"]), family=family, backlog=128)

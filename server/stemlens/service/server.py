@@ -34,7 +34,7 @@ from stemlens.separation import demucs_models
 from stemlens.service import diskspace, logs
 from stemlens.service.door import Door, key_file
 from stemlens.service.freezing import freeze, is_unchanged
-from stemlens.service.hosts import is_loopback
+from stemlens.service.hosts import is_loopback, one_address
 from stemlens.service.panel_link import PanelLink
 from stemlens.service.places import Places, default_folders
 from stemlens.service.rates import Buckets
@@ -167,9 +167,7 @@ class Server:
 
     async def run(self, on_ready: Callable[[int], None] = lambda port: None) -> None:
         """Serves until SIGINT or SIGTERM; `on_ready` is told the port. Raises `port_in_use`."""
-        # "localhost" can be two addresses, and the two sockets must have the same.
-        host = "127.0.0.1" if self._settings.host == "localhost" else self._settings.host
-        port = await self._listen(host)
+        port = await self._listen(one_address(self._settings.host))
         for job in self._store.requeue_running():
             log.info("job %s is taken up again", job)
         _on_stop_signals(self._stop.set)

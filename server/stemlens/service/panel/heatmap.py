@@ -15,6 +15,7 @@ from typing import Any
 
 from stemlens.service.panel.addresses import address
 from stemlens.service.panel.told import certain, ends, off, possible, shown_names, small, unit_of
+from stemlens_bridge.annotations import points
 
 FULL = 0.30  # a share of so much of the score has the whole colour
 LEAST_POINTS = 0.5  # less is shown as nothing
@@ -39,7 +40,7 @@ def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") ->
     )
     rows = "".join(
         f'<tr><th scope="row">{_chooser(tag["tag"], chosen)}</th><td class="sl-score">'
-        f"{100 * tag['score']:.0f}</td>{_cells(tag, names, exact, unit)}</tr>"
+        f"{points(tag['score'])}</td>{_cells(tag, names, exact, unit)}</tr>"
         for tag in shown_tags(document, wanted)
     )
     what = "in points of 100" if unit == "points" else "in log-odds"
