@@ -15,7 +15,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -107,6 +107,7 @@ class Client:
 
     def __init__(self, server: tuple[str, int], transport: str = "udp") -> None:
         self._link: Link = connect(server, transport)
+        self._places: Mapping[Path, str] = {}
 
     def __enter__(self) -> Client:
         return self
@@ -143,10 +144,12 @@ class Client:
     ) -> JobState:
         """Hands a session to the server; returns when the server has promised to do it.
 
-        `places`: where the server has the files that it does not have where we have them.
+        `places`: where the server has the files that it does not have where we have them; what it
+        says of one names ours.
 
         Raises `server_unreachable`, `server_stopped` or what the server objects to.
         """
+        self._places = places
         opening = JobOpen(job, session.daw, session.project, 0, options.to_json())
         state = self._until_acknowledged(job, opening, lambda state: True)
         stems = [
@@ -195,7 +198,7 @@ class Client:
             until = time.monotonic() + retry_s
             retry_s = min(2 * retry_s, LAST_RETRY_S)
             while (left := until - time.monotonic()) > 0:
-                for message in self._link.receive(left):
+                for message in self._receive(left):
                     if getattr(message, "job", None) != job:
                         continue
                     heard = time.monotonic()
@@ -213,6 +216,20 @@ class Client:
                 raise self._link.unanswered()
             if heard is not None and time.monotonic() - heard > LOYALTY_S:
                 raise _stopped(job)
+
+    def _receive(self, timeout_s: float) -> list[Message]:
+        """What has come, with the names that files have here."""
+        return [
+            replace(message, message=self._named_as_here(message.message))
+            if isinstance(message, Error | Warning_)
+            else message
+            for message in self._link.receive(timeout_s)
+        ]
+
+    def _named_as_here(self, sentence: str) -> str:
+        for path, place in self._places.items():
+            sentence = sentence.replace(place, str(path))
+        return sentence
 
     def cancel(self, job: str, patience_s: float = PATIENCE_S) -> JobState:
         """Cancels a job; returns its final state."""
@@ -246,7 +263,7 @@ class Client:
         while expected is None or len(results.messages) < expected:
             came = [
                 message
-                for message in self._link.receive(SETTLE_S)
+                for message in self._receive(SETTLE_S)
                 if getattr(message, "job", None) == job
             ]
             now = time.monotonic()

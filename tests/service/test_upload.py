@@ -20,8 +20,9 @@ from support.server import ServerProcess
 from stemlens.service.uploads import Uploads
 from stemlens_bridge import upload as uploading
 from stemlens_bridge.cli import main
-from stemlens_bridge.client import new_job_id
+from stemlens_bridge.client import Client, new_job_id
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session, Stem
 from stemlens_bridge.upload import upload
 
@@ -211,6 +212,21 @@ def test_a_session_is_sent_and_analysed_where_it_lies_then(
     again = upload(session, server.address)
     assert sorted(map(Path, again.values())) == sent
     assert [path.stat().st_mtime_ns for path in sent] == before  # nothing was sent twice
+
+
+def test_what_is_wrong_with_a_file_names_the_file_here(
+    served: tuple[ServerProcess, str], stems: Path
+) -> None:
+    server, _ = served
+    (stems / "notes.wav").write_text("no audio")
+    session = Session.read(stems)
+    with Client(server.address) as client:
+        job = new_job_id("upload")
+        client.submit(session, Options(), job, upload(session, server.address))
+        with pytest.raises(StemlensError) as caught:
+            client.follow(job)
+    assert str(stems / "notes.wav") in caught.value.message
+    assert "uploads" not in caught.value.message
 
 
 class Cut:
