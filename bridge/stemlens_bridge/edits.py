@@ -21,7 +21,13 @@ from typing import Any
 from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
-from stemlens_bridge.protocol import MAX_JOB_ID, build_options, options_object, require_option
+from stemlens_bridge.protocol import (
+    MAX_JOB_ID,
+    MAX_TIME_S,
+    build_options,
+    options_object,
+    require_option,
+)
 
 MAX_AMOUNT = 2.0
 MAX_EDITS = 64
@@ -213,4 +219,44 @@ class SuggestOptions:
             if isinstance(given.get(key), Sequence) and not isinstance(given[key], str):
                 given[key] = tuple(given[key])
         options: SuggestOptions = build_options(cls, given)
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """How a tag is made audible.
+
+    top: how many stems explain it at most, those with the largest shares; null: all that add to it
+        for certain.
+    whole: whether the whole session is written too, and not only its best passage.
+    start_s, end_s: the passage, in project time; null: where the tag is strongest.
+    """
+
+    top: int | None = None
+    whole: bool = True
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        top = self.top
+        require_option(
+            top is None or (isinstance(top, int) and not isinstance(top, bool) and top > 0),
+            "top",
+            top,
+            "a whole number above 0",
+        )
+        for key, time_s in (("start_s", self.start_s), ("end_s", self.end_s)):
+            require_option(
+                time_s is None or (is_number(time_s) and abs(time_s) <= MAX_TIME_S),
+                key,
+                time_s,
+                "a time in seconds",
+            )
+        if self.start_s is not None and self.end_s is not None:
+            require_option(self.start_s < self.end_s, "end_s", self.end_s, "after start_s")
+
+    @classmethod
+    def from_json(cls, text: str) -> ExplainOptions:
+        """Raises `bad_options`."""
+        options: ExplainOptions = build_options(cls, options_object(text))
         return options

@@ -42,11 +42,16 @@ TAKEN_OVER = "another client has opened one"  # why a live mix was closed
 FINAL_STATES = ("done", "failed", "cancelled")
 UNKNOWN = -1000.0  # for a mute or solo effect that is not measured yet
 KINDS = ("track", "bus", "return", "rest")
-VALUES = ("shapley", "banzhaf", "owen", "mute", "solo")
+VALUES = ("shapley", "banzhaf", "owen", "lime", "mute", "solo")
 MASTERS = ("auto", "off", "curve", "rest")
 UNITS = ("points", "log-odds")
 SEPARATIONS = ("auto", "off", "rest")
 EFFECTS = ("decibel", "mute", "share")
+MAX_PARTS = 100
+LEAST_HOP_S = 0.25
+VERDICTS = ("heard", "weak", "not heard")
+SOUNDS = ("only", "without", "crossfade")  # that explain a tag
+SPANS = ("passage", "whole")
 
 # A stem's share takes up to 100 bytes or so; results are split so that a datagram stays below the
 # usual Ethernet frame and is never fragmented.
@@ -407,6 +412,23 @@ class Suggest(Message):
     reply_port: int = 0
 
 
+@_to_server("/stemlens/explain")
+@dataclass(frozen=True, slots=True)
+class Explain(Message):
+    """Makes audible what makes a job's mix sound like a tag: what the tagger heard.
+
+    `request` is an id that the client chooses (up to 64 characters), as in `/stemlens/try`.
+    `options` is JSON of `ExplainOptions`. Answered by `/stemlens/trial/progress`, then by
+    `/stemlens/explanation` for each sound, `/stemlens/trial/done` or `/stemlens/trial/failed`.
+    """
+
+    job: str
+    request: str
+    tag: str
+    options: str = "{}"
+    reply_port: int = 0
+
+
 @_to_server("/stemlens/trial/cancel")
 @dataclass(frozen=True, slots=True)
 class TrialCancel(Message):
@@ -557,6 +579,21 @@ class Marker(Message):
     start_s: float
     end_s: float
     text: str
+
+
+@_to_client("/stemlens/verdict")
+@dataclass(frozen=True, slots=True)
+class Verdict(Message):
+    """Whether the mix is heard as one of the tags that were intended: `verdict` is "heard", "weak"
+    or "not heard", `sentence` says it in words, with what speaks for it and against it."""
+
+    job: str
+    revision: int
+    seq: int
+    tag: str
+    verdict: str
+    score: float
+    sentence: str
 
 
 @_to_client("/stemlens/warning")
@@ -815,6 +852,33 @@ class Suggestion(Message):
     taggings: int
 
 
+@_to_client("/stemlens/explanation")
+@dataclass(frozen=True, slots=True)
+class Explanation(Message):
+    """One sound that explains a tag.
+
+    `kind` is "only" (the stems that make the tag, alone), "without" (the mix without them) or
+    "crossfade" (from the one to the other); `span` is "passage" (where the tag is strongest) or
+    "whole". It is to be heard from `start_s` to `end_s` of project time. `score` is what the tagger
+    says of it in that span, −1 where that was not measured (a crossfade). `tracks` is a JSON list
+    of the ids of the stems that play (for "crossfade": those that make the tag). `path` is the file
+    on the server's machine; `sentence` says what it is.
+    """
+
+    job: str
+    request: str
+    seq: int
+    tag: str
+    kind: str
+    span: str
+    start_s: float
+    end_s: float
+    score: float
+    tracks: str
+    path: str
+    sentence: str
+
+
 @_to_client("/stemlens/trial/done")
 @dataclass(frozen=True, slots=True)
 class TrialDone(Message):
@@ -884,14 +948,19 @@ class Options:
     """What a job, or an analysis without a server, can be asked for.
 
     tagger: a name of `stemlens models list`.
-    value: what a share is: "shapley", "banzhaf", "owen" (by the groups of the stems), or just the
-        effect of "mute" or "solo".
+    value: what a share is: "shapley", "banzhaf", "owen" (by the groups of the stems), "lime"
+        (audioLIME's regression, docs/values.md), or just the effect of "mute" or "solo".
     unit: what is shared out: "points" of the score, or its "log-odds", which do not saturate.
     budget: how many taggings may be spent; null: 16384. Shares that take more are estimated.
     time_s: for how many seconds may be tagged; what is known then is the result. null: no limit.
     precision: when estimates are good enough: half the width of the widest 95 % interval of the
         tags shown. null: 0.01 (one point) where the budget is too small for exact shares, else 0.
     seed: of the random choice of coalitions; the same seed gives the same estimates.
+    parts: for "lime", into how many equal parts of time each stem is cut.
+    features: for "lime", how many parts of stems may have a share at most; null: all of them.
+    hop_s: how finely shares over time are told, from 0.25 s; null: once for each segment that the
+        tagger listens to.
+    intended: the tags as which the mix is meant to be heard, "rock, sad"; each gets a verdict.
     tags: how many of the best tags are shown and sent; all are in the result file.
     session_loudness: the loudness in LUFS to which the sum is brought, or "off".
     silence: below which power a stem counts as silent, in the tagger's unit; null: its default.
@@ -915,6 +984,10 @@ class Options:
     time_s: float | None = None
     precision: float | None = None
     seed: int = 0
+    parts: int = 1
+    features: int | None = None
+    hop_s: float | None = None
+    intended: str = ""
     tags: int = 10
     session_loudness: float | str = -14.0
     silence: float | None = None
@@ -936,6 +1009,19 @@ class Options:
             _at_least_0(self.precision), "precision", self.precision, "a score of 0 or more"
         )
         require_option(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
+        require_option(1 <= self.parts <= MAX_PARTS, "parts", self.parts, f"from 1 to {MAX_PARTS}")
+        require_option(
+            self.features is None or (_whole(self.features) and self.features > 0),
+            "features",
+            self.features,
+            "a whole number above 0",
+        )
+        require_option(
+            self.hop_s is None or (is_number(self.hop_s) and self.hop_s >= LEAST_HOP_S),
+            "hop_s",
+            self.hop_s,
+            f"a time of {LEAST_HOP_S:g} s or more",
+        )
         require_option(1 <= self.tags <= 1000, "tags", self.tags, "between 1 and 1000")
         require_option(
             self.session_loudness == "off"

@@ -20,6 +20,8 @@ EXPLANATIONS = {
     "The shares of a tag add up to its score less what silence scores.",
     "banzhaf": "Banzhaf values: what a stem adds on average over all combinations of the others. "
     "They need not add up to the tag's score.",
+    "lime": "LIME: how far the score follows whether a stem plays, by a regression that prefers "
+    "mixes near to the whole (docs/values.md). These do not add up to the tag's score.",
     "mute": "What is lost when a stem is muted. These do not add up to the tag's score.",
     "solo": "What a stem scores alone, above silence. These do not add up to the tag's score.",
 }

@@ -153,8 +153,8 @@ def analyze(
 
     Scores are kept: the same session again, or after one change, takes a part of the time.
     """
+    from stemlens.over_time import OverTime
     from stemlens.report import midi
-    from stemlens.report.over_time import OverTime
 
     choice(device, DEVICES, "--device")
     if midi_lanes and midi_file is None:
@@ -275,8 +275,8 @@ def to_midi(
     policy: PolicyFile = None,
 ) -> None:
     """Write tempo and markers of a saved result as a Standard MIDI file for any DAW."""
+    from stemlens.over_time import saved
     from stemlens.report import midi
-    from stemlens.report.over_time import saved
 
     require_writable(output)
     findings, over_time = saved(result)

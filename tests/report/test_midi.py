@@ -15,8 +15,8 @@ from support.sounds import stem_folder
 from typer.testing import CliRunner
 
 from stemlens import Options, analyze, cli
+from stemlens.over_time import OverTime, saved
 from stemlens.report import midi
-from stemlens.report.over_time import OverTime, saved
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings, StemName, TagFinding, TimeNote
 from stemlens_bridge.tempo import TempoChange, TempoMap
@@ -57,7 +57,7 @@ def over_time(
         attributions[:, :, 0] = shares
     return OverTime(
         start_s + segment_s * np.arange(count, dtype=float),
-        segment_s, scores.reshape(count, 2), attributions, ("s0", "s1"), ("rock", "ambient"),
+        segment_s, scores.reshape(count, 2), np.zeros((count, 2)), attributions, ("s0", "s1"), ("rock", "ambient"),
     )  # fmt: skip
 
 

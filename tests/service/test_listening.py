@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from support.results import result
 
 from stemlens import audio
+from stemlens.report.addresses import address
 from stemlens.service.freezing import freeze
 from stemlens.service.panel import rendering
-from stemlens.service.panel.addresses import address
 from stemlens.service.panel.listening import routes
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.places import Places

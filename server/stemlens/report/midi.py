@@ -28,7 +28,7 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens.report.over_time import OverTime
+from stemlens.over_time import OverTime
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings

@@ -19,8 +19,8 @@ from typing import Any
 
 from nicegui import events, ui
 
+from stemlens.report.heatmap import colour
 from stemlens.service.panel.elements import button, text
-from stemlens.service.panel.heatmap import colour
 from stemlens.service.panel.library import Library
 from stemlens.service.store import Past
 from stemlens_bridge.annotations import points

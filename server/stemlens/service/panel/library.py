@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stemlens.service.panel.told import isolated, unit_of
+from stemlens.report.told import isolated, unit_of
 from stemlens.service.store import Job, JobFile, Past, Store
 from stemlens_bridge import schemas
 from stemlens_bridge.annotations import signed

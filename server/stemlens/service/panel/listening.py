@@ -14,7 +14,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
-from stemlens.service.panel.addresses import AUDIO, named
+from stemlens.report.addresses import AUDIO, named
 from stemlens.service.panel.sounds import Heard, Sounds
 from stemlens_bridge.errors import StemlensError
 

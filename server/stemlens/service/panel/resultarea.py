@@ -15,16 +15,16 @@ from typing import Any
 
 from nicegui import run, ui
 
-from stemlens.report.over_time import OverTime
-from stemlens.service.panel.addresses import address
+from stemlens.over_time import OverTime
+from stemlens.report.addresses import address
+from stemlens.report.bars import bars, makers, summary, tag_of
+from stemlens.report.heatmap import heat_map, play_button, shown_tags
+from stemlens.report.taggram import Outline, taggram
+from stemlens.report.told import isolated_in
 from stemlens.service.panel.again import can_be_taken_up, take_up
-from stemlens.service.panel.bars import bars, makers, summary, tag_of
 from stemlens.service.panel.elements import button, text, when
-from stemlens.service.panel.heatmap import heat_map, play_button, shown_tags
 from stemlens.service.panel.library import Library, compare
 from stemlens.service.panel.sounds import Sounds
-from stemlens.service.panel.taggram import Outline, taggram
-from stemlens.service.panel.told import isolated_in
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from stemlens import audio
+from stemlens.report.bars import makers, tag_of
+from stemlens.report.told import isolated, shown_names
 from stemlens.service.freezing import is_unchanged
-from stemlens.service.panel.bars import makers, tag_of
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
-from stemlens.service.panel.told import isolated, shown_names
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError

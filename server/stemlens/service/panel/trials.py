@@ -15,11 +15,11 @@ from typing import Any
 
 from nicegui import events, ui
 
+from stemlens.report.told import isolated
 from stemlens.service.panel import trialtext
 from stemlens.service.panel.asking import Request, Requests
 from stemlens.service.panel.elements import text
 from stemlens.service.panel.library import Library
-from stemlens.service.panel.told import isolated
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.trials import TrialsClient

@@ -13,9 +13,9 @@ from typing import Any
 from stemlens.edits.goals import MEANT, Goal, Wanted, table
 from stemlens.edits.presets import Preset, Presets
 from stemlens.edits.terms import SMALLEST_DB, signed_db
-from stemlens.service.panel.addresses import address
-from stemlens.service.panel.heatmap import colour, play_button
-from stemlens.service.panel.told import certain, isolated, isolated_in
+from stemlens.report.addresses import address
+from stemlens.report.heatmap import colour, play_button
+from stemlens.report.told import certain, isolated, isolated_in
 from stemlens.tagging.weights import MODELS
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import MAX_AMOUNT, Edit, SuggestOptions

@@ -77,8 +77,8 @@ def write(
 ) -> None:
     """Writes a result; `saved` is the server's own file of it. The JSON file comes last, so that
     where it is all is. Raises `output_failed` or `disk_full`."""
+    from stemlens.over_time import saved as read_saved
     from stemlens.report import midi
-    from stemlens.report.over_time import saved as read_saved
 
     _prepare(target)
     text = target.path("stemlens.txt")

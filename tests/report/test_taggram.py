@@ -10,8 +10,8 @@ import pytest
 from lxml import html
 from support.results import result
 
-from stemlens.report.over_time import OverTime
-from stemlens.service.panel.taggram import COLOURS, OTHERS, TALL, WIDE, clock, taggram
+from stemlens.over_time import OverTime
+from stemlens.report.taggram import COLOURS, OTHERS, TALL, WIDE, clock, taggram
 from stemlens_bridge.annotations import AGAINST, FOR
 
 STEMS = ("guitars", "pads")
@@ -23,7 +23,13 @@ def pictures(stems: tuple[str, ...] = STEMS) -> list[Any]:
     parts = np.zeros((3, len(stems), 1))
     parts[1, 0], parts[2, 1] = 0.2, -0.1
     shares = OverTime(
-        np.array([60.0, 63.0, 66.0]), 3.0, np.array([[0.1], [0.6], [0.2]]), parts, stems, ("rock",)
+        np.array([60.0, 63.0, 66.0]),
+        3.0,
+        np.array([[0.1], [0.6], [0.2]]),
+        np.zeros((3, 1)),
+        parts,
+        stems,
+        ("rock",),
     )
     document = result({stem: (0.1, 0.1, 0.1) for stem in stems})
     return list(html.fragments_fromstring(taggram(document, "rock", shares, OUTLINE)))
@@ -76,7 +82,13 @@ def test_names_stay_text_and_a_click_has_the_address_of_the_sum() -> None:
 
 def test_a_session_without_a_waveform_has_its_line() -> None:
     shares = OverTime(
-        np.array([60.0]), 3.0, np.ones((1, 1)), np.zeros((1, 1, 1)), ("a",), ("rock",)
+        np.array([60.0]),
+        3.0,
+        np.ones((1, 1)),
+        np.zeros((1, 1)),
+        np.zeros((1, 1, 1)),
+        ("a",),
+        ("rock",),
     )
     drawn = taggram(result({"a": (0.0, 0.0, 0.0)}), "rock", shares, ())
     assert 'points=""' in drawn and "none to speak of" in drawn

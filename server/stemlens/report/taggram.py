@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens.report.over_time import OverTime
-from stemlens.service.panel.addresses import address
-from stemlens.service.panel.told import shown_names, small, unit_of
+from stemlens.over_time import OverTime
+from stemlens.report.addresses import address
+from stemlens.report.told import shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import amount
 
@@ -44,10 +44,7 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     duration_s, start_s = session["duration_s"], session["start_s"]
     column = shares.tags.index(tag)
     scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
-    spans = [
-        tuple(_across(at - start_s, duration_s) for at in (start, start + shares.segment_s))
-        for start in shares.start_s
-    ]
+    spans = [tuple(_across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
     names = shown_names(document)
     lanes = _lanes(parts, [names[stem] for stem in shares.stems])
     reach = _reach([lane for _, _, lane in lanes])

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stemlens.service.panel.addresses import address
-from stemlens.service.panel.heatmap import LEAST_POINTS, play_button
-from stemlens.service.panel.told import certain, ends, possible, shown_names, small, unit_of
+from stemlens.report.addresses import address
+from stemlens.report.heatmap import LEAST_POINTS, play_button
+from stemlens.report.told import certain, ends, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 

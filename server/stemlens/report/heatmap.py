@@ -13,8 +13,8 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from stemlens.service.panel.addresses import address
-from stemlens.service.panel.told import certain, ends, off, possible, shown_names, small, unit_of
+from stemlens.report.addresses import address
+from stemlens.report.told import certain, ends, off, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 
 FULL = 0.30  # a share of so much of the score has the whole colour

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lxml import html
 
-from stemlens.service.panel.heatmap import colour, heat_map, shown_tags, told
+from stemlens.report.heatmap import colour, heat_map, shown_tags, told
 
 
 def document(exact: bool = True, **of: float) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lxml import html
 from support.results import result
 
-from stemlens.service.panel.bars import bars, makers, summary
-from stemlens.service.panel.told import certain, ends
+from stemlens.report.bars import bars, makers, summary
+from stemlens.report.told import certain, ends
 
 GUITARS = (0.21, 0.19, 0.23)
 PADS = (-0.03, -0.05, -0.01)

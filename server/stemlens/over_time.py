@@ -26,24 +26,46 @@ if TYPE_CHECKING:  # it would bring the whole analysis with it
 class OverTime:
     """What each segment scored, and each stem's share of it.
 
-    start_s: where the segments start `[segments]`. scores: `[segments, tags]`. attributions:
-    `[segments, stems, tags]`. stems: ids, tags: names, in the order of these axes.
+    start_s: where the segments start `[segments]`, in order; they overlap where a finer hop was
+    asked for. segment_s: how long each is. scores: of all stems together, baseline: of silence,
+    `[segments, tags]`. attributions: `[segments, stems, tags]`. stems: ids, tags: names, in the
+    order of these axes.
     """
 
     start_s: NDArray[np.float64]
     segment_s: float
     scores: NDArray[np.float64]
+    baseline: NDArray[np.float64]
     attributions: NDArray[np.float64]
     stems: tuple[str, ...]
     tags: tuple[str, ...]
 
     def __post_init__(self) -> None:
         segments, stems, tags = len(self.start_s), len(self.stems), len(self.tags)
-        good = self.scores.shape == (segments, tags)
+        good = self.scores.shape == self.baseline.shape == (segments, tags)
         if not (good and self.attributions.shape == (segments, stems, tags)):
             raise ValueError("its arrays do not belong together")
-        if not all(np.isfinite(a).all() for a in (self.start_s, self.scores, self.attributions)):
+        if not all(np.isfinite(a).all() for a in self._arrays()):
             raise ValueError("it has values that are no numbers")
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return self.start_s, self.scores, self.baseline, self.attributions
+
+    @property
+    def spans_s(self) -> list[tuple[float, float]]:
+        """For each segment the span of project time that it stands for: all of it, or where
+        segments overlap, its middle, as long as the hop. Spans follow one another."""
+        middles = self.start_s + self.segment_s / 2
+        edges = np.concatenate(
+            [self.start_s[:1], (middles[:-1] + middles[1:]) / 2, self.start_s[-1:] + self.segment_s]
+        )
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    @property
+    def sounding(self) -> NDArray[np.bool_]:
+        """Which stem sounds in which segment `[segments, stems]`: one that does not has no share
+        of anything."""
+        return np.asarray(self.attributions.any(axis=2))
 
     @classmethod
     def of(cls, analysis: Analysis) -> OverTime:
@@ -53,6 +75,7 @@ class OverTime:
             start_s=np.asarray(analysis.options.start_s + game.start_s, dtype=np.float64),
             segment_s=game.tagger.segment_s,
             scores=np.asarray(analysis.shares.scores, dtype=np.float64),
+            baseline=np.asarray(analysis.shares.baseline, dtype=np.float64),
             attributions=np.asarray(analysis.shares.attributions, dtype=np.float64),
             stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
             tags=tuple(tag.name for tag in game.tagger.tags),
@@ -67,6 +90,7 @@ class OverTime:
                     start_s=np.asarray(arrays["start_s"], dtype=np.float64),
                     segment_s=segment_s,
                     scores=np.asarray(arrays["scores"], dtype=np.float64),
+                    baseline=np.asarray(arrays["baseline"], dtype=np.float64),
                     attributions=np.asarray(arrays["attributions"], dtype=np.float64),
                     stems=tuple(map(str, arrays["stems"])),
                     tags=tuple(map(str, arrays["tags"])),
