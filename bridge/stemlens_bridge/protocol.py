@@ -961,6 +961,8 @@ class Options:
     hop_s: how finely shares over time are told, from 0.25 s; null: once for each segment that the
         tagger listens to.
     intended: the tags as which the mix is meant to be heard, "rock, sad"; each gets a verdict.
+    steady: also say how far scores and shares move when the session is a little higher or lower,
+        faster or slower, louder or softer; that takes as long as several analyses.
     tags: how many of the best tags are shown and sent; all are in the result file.
     session_loudness: the loudness in LUFS to which the sum is brought, or "off".
     silence: below which power a stem counts as silent, in the tagger's unit; null: its default.
@@ -988,6 +990,7 @@ class Options:
     features: int | None = None
     hop_s: float | None = None
     intended: str = ""
+    steady: bool = False
     tags: int = 10
     session_loudness: float | str = -14.0
     silence: float | None = None

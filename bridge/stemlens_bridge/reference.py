@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from stemlens_bridge.annotations import AnnotationPolicy
-from stemlens_bridge.edits import SuggestOptions, TryOptions
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions, TryOptions
 from stemlens_bridge.errors import CODES
 from stemlens_bridge.protocol import (
     LETTERS,
@@ -76,6 +76,10 @@ def osc_page() -> str:
             "### Of `/stemlens/suggest`",
             "",
             *_options(SuggestOptions, SuggestOptions()),
+            "",
+            "### Of `/stemlens/explain`",
+            "",
+            *_options(ExplainOptions, ExplainOptions()),
             "",
             "## Error codes",
             "",

@@ -51,7 +51,16 @@ from stemlens.tagging import weights
 from stemlens_bridge import __version__, jsontext, terminal
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import MASTERS, SEPARATIONS, UNITS, VALUES, Options, read_policy
+from stemlens_bridge.protocol import (
+    LEAST_HOP_S,
+    MASTERS,
+    MAX_PARTS,
+    SEPARATIONS,
+    UNITS,
+    VALUES,
+    Options,
+    read_policy,
+)
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
@@ -119,6 +128,29 @@ def analyze(
         typer.Option(min=0, help="Estimates right to so many points are good enough."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of combinations.")] = DEFAULTS.seed,
+    parts: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MAX_PARTS, help="For lime: cut each stem into so many equal parts of time."
+        ),
+    ] = DEFAULTS.parts,
+    features: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="For lime: at most so many parts have a share.", show_default="all"
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(min=LEAST_HOP_S, help="Tell shares over time each so many seconds."),
+    ] = None,
+    intended: Annotated[
+        str, typer.Option(metavar="TAGS", help="What it is meant to sound like: 'rock, sad'.")
+    ] = DEFAULTS.intended,
+    steady: Annotated[
+        bool,
+        typer.Option("--steady", help="Analyse it a little higher, faster and louder as well."),
+    ] = DEFAULTS.steady,
     master: Annotated[
         str, typer.Option(help=f"What is done about the master bus: {', '.join(MASTERS)}.")
     ] = DEFAULTS.master,
@@ -169,6 +201,11 @@ def analyze(
             "time_s": time_s,
             "precision": None if precision is None else _precision(precision, unit),
             "seed": seed,
+            "parts": parts,
+            "features": features,
+            "hop_s": hop,
+            "intended": intended,
+            "steady": steady,
             "master": master,
             "session_loudness": _loudness(session_loudness),
             "silence": silence,

@@ -57,7 +57,8 @@ def over_time(
         attributions[:, :, 0] = shares
     return OverTime(
         start_s + segment_s * np.arange(count, dtype=float),
-        segment_s, scores.reshape(count, 2), np.zeros((count, 2)), attributions, ("s0", "s1"), ("rock", "ambient"),
+        segment_s, scores.reshape(count, 2), np.zeros((count, 2)), attributions,
+        ("s0", "s1"), ("rock", "ambient"),
     )  # fmt: skip
 
 
