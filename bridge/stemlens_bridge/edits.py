@@ -229,7 +229,8 @@ class ExplainOptions:
     top: how many stems explain it at most, those with the largest shares; null: all that add to it
         for certain.
     whole: whether the whole session is written too, and not only its best passage.
-    start_s, end_s: the passage, in project time; null: where the tag is strongest.
+    start_s: where the passage begins, in project time; null: where the tag is strongest.
+    end_s: where it ends; null: the same.
     """
 
     top: int | None = None
