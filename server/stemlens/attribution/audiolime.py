@@ -23,6 +23,7 @@ from stemlens.attribution.lime import (
     exactly,
     fit,
     furthest,
+    lime_masks,
     of_all_masks,
     of_masks,
     ridge,
@@ -56,7 +57,7 @@ class AudioLime(Asking):
         self._components, self._features = components, features
         self._known = [_Coalitions() for _ in game.sounding]
         self._random = np.random.default_rng(seed)
-        self._drawn = np.ones((1, len(components)), dtype=np.bool_)
+        self._drawn = lime_masks(len(components), self._random, 1)
         self._worths = np.zeros((0, len(game.tagger.tags)))  # of the masks drawn first
         self._least = MASKS_A_COMPONENT * (len(components) + 1)
         self._last: tuple[tuple[int, int], Fit] | None = None

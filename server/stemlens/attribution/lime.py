@@ -103,7 +103,9 @@ def _means(n: int) -> tuple[float, float, float]:
     tossed = 1 - 1 / MASKS  # the first mask is everybody
     weight = tossed * _mean_weight(n, n, 0) + 1 / MASKS
     plays = tossed / 2 * _mean_weight(n, n - 1, 1) + 1 / MASKS
-    together = tossed / 4 * _mean_weight(n, n - 2, 2) + 1 / MASKS if n > 1 else plays
+    together = plays**2 / weight  # where there are no two
+    if n > 1:
+        together = tossed / 4 * _mean_weight(n, n - 2, 2) + 1 / MASKS
     return float(weight), float(plays), float(together)
 
 
