@@ -11,10 +11,10 @@ segment is a game of its own (`segment`). In order:
    segment of which half would be scored is scored in full, and is exact from then on.
 
 With aₜ stems sounding in segment t the exact shares take Σₜ 2^aₜ coalitions, and Owen values, which
-know of groups, many fewer. LIME, which draws masks for the whole session, takes the same first three
-steps, and others after them (see `audiolime`). Where the budget allows
-that, they are the end; else estimation ends when the widest interval of the tags shown is narrow
-enough, or the budget or the time is spent. Step 1 is always done in full.
+know of groups, many fewer. Where the budget allows that, they are the end; else estimation ends
+when the widest interval of the tags shown is narrow enough, or the budget or the time is spent.
+Step 1 is always done in full. LIME asks the whole session at once: after the same first three steps
+it goes on by masks of its own (`audiolime`).
 
 The same game, limits and seed give the same shares, except where time decides.
 """
