@@ -133,6 +133,9 @@ def test_errors_are_those_of_drawing_masks() -> None:
     table = music(6, 3)
     exact = ridge(of_all_masks(6, [(np.arange(6), table)]))
     everyone = np.ones(exact.shape, dtype=np.bool_)
+    few = [fit(*drawn(6, table, 21, seed), everyone, np.eye(6)) for seed in range(200)]
+    kept = np.array([abs(one.coefficients - exact) <= 1.96 * np.sqrt(one.variance) for one in few])
+    assert 0.93 < kept.mean() < 0.99
     sums = np.array([[1.0, 1, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1]])
     held, of_sums = [], []
     for seed in range(200):
@@ -148,6 +151,16 @@ def test_a_thousand_masks_are_fitted_as_audiolime_fits_them() -> None:
     found = fit(plays, values, np.ones((6, 3), dtype=np.bool_), np.eye(6))
     np.testing.assert_allclose(found.coefficients, written_out(plays, values, 1.0), atol=1e-9)
     np.testing.assert_allclose(found.of_sums, found.variance)
+
+
+def test_fewer_masks_are_fitted_as_a_part_of_a_thousand() -> None:
+    """The ridge, and the first mask, count a tenth of what they count beside ten times as many."""
+    plays, values = drawn(6, TABLE, 100)
+    found = fit(plays, values, np.ones((6, 3), dtype=np.bool_), np.eye(6))
+    weights = np.array([kernel(row) for row in plays.astype(int)])
+    weights[0] /= 10
+    expected = [plain_ridge(plays, column, weights, 0.1) for column in values.T]
+    np.testing.assert_allclose(found.coefficients, np.transpose(expected), atol=1e-9)
 
 
 def test_a_linear_game_has_no_error_but_the_ridge() -> None:
