@@ -10,13 +10,9 @@ used least lately goes first.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import math
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,10 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
-from stemlens import audio
+from stemlens import audio, mixing
 from stemlens_bridge.writing import failed, written
 
 MAX_BYTES = 2 << 30
@@ -36,8 +30,7 @@ MAX_RATE = 48_000
 FULL_SCALE = 0.99
 COLUMNS = 1000  # of an outline
 MEASURED_S = 240  # of a sound, for its loudness
-_BLOCK = 1 << 18
-_BYTES = 16  # of disk that a frame takes while it is made, and some to spare
+_BYTES = 8  # of disk that a frame of the sound takes, and some to spare
 _VERSION = 1
 
 
@@ -121,14 +114,9 @@ class Rendered:
         frames = max(round(duration_s * rate), 1)
         path = self._folder / f"{name}.wav"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self._folder).free < frames * _BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            # On disk, because an hour of it would be more than the panel should take of memory.
-            with tempfile.TemporaryFile(dir=self._folder) as file:
-                total = np.memmap(file, np.float32, "w+", shape=(frames, 2))
+            with mixing.on_disk(self._folder, frames, spare_bytes=frames * _BYTES) as (total,):
                 for part in parts:
-                    _add(total, part, rate)
+                    mixing.add(total, part.path, part.gain_db, part.start_s, rate)
                 outline = _outline(total)
                 own = audio.loudness(total[: MEASURED_S * rate], rate)
                 gain_db = 0.0
@@ -136,9 +124,10 @@ class Rendered:
                     gain_db = loudness_lufs - own
                 peak = max(max(-low, high) for low, high in outline) * 10 ** (gain_db / 20)
                 down_db = max(20 * np.log10(peak / FULL_SCALE), 0.0) if peak else 0.0
+                gain = np.float32(10 ** ((gain_db - down_db) / 20))
+                blocks = (total[span] * gain for span in mixing.spans(0, frames))
                 with written(path) as part_path:
-                    _write(part_path, total, rate, 10 ** ((gain_db - down_db) / 20))
-                del total
+                    audio.write_blocks(part_path, blocks, frames, 2, rate, "PCM_16")
         except OSError as error:
             raise failed(self._folder, error) from error
         heard = None if own is None else own + gain_db
@@ -161,24 +150,6 @@ class Rendered:
                     size -= status.st_size
 
 
-def _add(total: audio.Samples, part: Part, rate: int) -> None:
-    """Plays a part into the whole, block by block, as much of it as the session is long."""
-    own = audio.probe(part.path, max_duration_s=math.inf).sample_rate
-    gain = np.float32(10 ** (part.gain_db / 20))
-    converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
-    at = round(part.start_s * rate)
-    for block in audio.blocks(part.path, max_duration_s=math.inf):
-        if at >= len(total):
-            break
-        samples = audio.to_stereo(block) * gain
-        if converter is not None:
-            samples = converter.resample_chunk(np.ascontiguousarray(samples))
-        audio.add_at(total, samples, at)
-        at += len(samples)
-    if converter is not None:
-        audio.add_at(total, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True), at)
-
-
 def _outline(total: audio.Samples) -> list[tuple[float, float]]:
     edges = np.linspace(0, len(total), COLUMNS + 1).astype(int)
     found = []
@@ -186,12 +157,3 @@ def _outline(total: audio.Samples) -> list[tuple[float, float]]:
         some = total[start : max(end, start + 1)]
         found.append((round(float(some.min()), 4), round(float(some.max()), 4)))
     return found
-
-
-def _write(path: Path, total: audio.Samples, rate: int, gain: float) -> None:
-    try:
-        with soundfile.SoundFile(path, "w", rate, 2, "PCM_16", format="WAV") as file:
-            for start in range(0, len(total), _BLOCK):
-                file.write(total[start : start + _BLOCK] * np.float32(gain))
-    except soundfile.LibsndfileError as error:
-        raise OSError(errno.EIO, str(error)) from error
