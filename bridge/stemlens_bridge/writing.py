@@ -55,6 +55,16 @@ def require_writable(*paths: Path | None) -> None:
             raise failed(path, error) from error
 
 
+def require_folder(folder: Path) -> None:
+    """Makes a folder where there is none; raises `output_failed` where nothing can be written into
+    it. To be asked before long work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise failed(folder, error) from error
+    require_writable(_beside(folder / "file"))
+
+
 def require_copy(source: Path, target: Path, *, replace: bool) -> None:
     """Raises `output_failed` where a copy, `target`, is its own `source`, by whatever path or link,
     or exists and is not to be replaced."""
