@@ -119,7 +119,8 @@ def explain(
     sounds: list[dict[str, Any]] = []
     words = _Words(result, tag, stems, [shares[own]["value"] for own in stems])
     try:
-        with _summed(opened.material, makes, folder, on_progress) as pair:
+        lasts_s = sum(one.end_s - one.start_s for one in kinds.values())
+        with _summed(opened.material, makes, folder, lasts_s, on_progress) as pair:
             frames = _frames(place, result, pair)
             pair = Pair(pair.only, pair.without, pair.rate, middle_third(frames))
             for number, (span, one) in enumerate(kinds.items()):
@@ -204,9 +205,14 @@ def _said(
 
 @contextmanager
 def _summed(
-    material: Material, makes: NDArray[np.bool_], folder: Path, on_progress: Progress
+    material: Material,
+    makes: NDArray[np.bool_],
+    folder: Path,
+    lasts_s: float,
+    on_progress: Progress,
 ) -> Iterator[Pair]:
-    """What makes the tag (`makes` `[stems]`) and the rest of the mix, on disk in that folder."""
+    """What makes the tag (`makes` `[stems]`) and the rest of the mix, on disk in that folder, where
+    sounds that last `lasts_s` must have room beside."""
     session, rate = material.session, material.sample_rate
     mix = material.mix
     frames = max(round(material.duration_s * rate), 1)
@@ -214,7 +220,8 @@ def _summed(
     files = [stem for number, stem in enumerate(session.stems) if number != rest]
     headers = [audio.probe(stem.path, max_duration_s=math.inf) for stem in files]
     starts_s = audio.offsets([header.time_reference_s for header in headers])
-    with mixing.on_disk(folder, frames, 2 if rest is None else 3) as sums:
+    spare = round(lasts_s * rate) * len(SOUNDS) * mixing.FRAME_BYTES
+    with mixing.on_disk(folder, frames, 2 if rest is None else 3, spare) as sums:
         for number, (stem, start_s) in enumerate(zip(files, starts_s, strict=True)):
             tell = partial(on_progress, "summing the stems", number / len(files))
             tell()

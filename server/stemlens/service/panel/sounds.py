@@ -152,7 +152,7 @@ class Sounds:
         """Where the record of a trial names a file that lies below the server's folder, after
         following links, and is there still."""
         document = self._library.trial(job, request)
-        for trial in document["trials"] if document and side in SIDES else ():
+        for trial in document.get("trials", ()) if document and side in SIDES else ():
             if trial["rank"] == rank and trial[SIDES[side]]:
                 path = Path(os.path.realpath(trial[SIDES[side]]))
                 if path.is_relative_to(self._data) and path.is_file():
