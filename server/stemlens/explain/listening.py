@@ -181,10 +181,7 @@ def _passage(
     segment_s = opened.game.tagger.segment_s
     if options.start_s is not None or options.end_s is not None:
         return passages.named(options.start_s, options.end_s, starts_s, segment_s, last_s)
-    # shares over time may be told more finely than the game has segments
-    nearest = np.abs(over.start_s[:, None] - starts_s).argmin(axis=0)
-    strength = passages.made(result, over, tag, stems)[nearest]
-    return passages.best(strength, starts_s, segment_s, last_s)
+    return passages.strongest(result, over, tag, stems, starts_s, segment_s)
 
 
 def _said(

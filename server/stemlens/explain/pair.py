@@ -54,7 +54,9 @@ class Pair:
     def whole(self) -> slice:
         return slice(0, len(self.only))
 
-    def levels(self, measured: slice, heard: slice, on_piece: Callable[[], None]) -> Levels:
+    def levels(
+        self, measured: slice, heard: slice, on_piece: Callable[[], None] = lambda: None
+    ) -> Levels:
         """The levels by which the sounds of the span `heard` are equally loud in `measured`.
 
         `on_piece` is called now and then; what it raises ends the work.

@@ -81,6 +81,22 @@ def made(document: Mapping[str, Any], over: OverTime, tag: str, stems: Sequence[
     return np.asarray(np.minimum(shares, scores - baseline))
 
 
+def strongest(
+    document: Mapping[str, Any],
+    over: OverTime,
+    tag: str,
+    stems: Sequence[str],
+    starts_s: Values,
+    segment_s: float,
+) -> Passage:
+    """The passage of a result in which a tag is strong because of these stems, of whole segments
+    that begin at `starts_s`; shares over time may be told more finely than that."""
+    session = document["session"]
+    nearest = np.abs(over.start_s[:, None] - starts_s).argmin(axis=0)
+    strength = made(document, over, tag, stems)[nearest]
+    return best(strength, starts_s, segment_s, session["start_s"] + session["duration_s"])
+
+
 def best(strength: Values, starts_s: Values, segment_s: float, end_s: float) -> Passage:
     """The passage in which `strength` `[segments]` is greatest: `LEAST_S` long, and longer, up to
     `MOST_S`, where what comes before or after is nearly as strong. Whole segments, which follow one
