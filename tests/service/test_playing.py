@@ -70,8 +70,8 @@ def why_a_tag_is_heard(page: Page) -> None:
         expect(button).to_have_attribute("aria-pressed", "true")
     button.press("Enter")
     expect(button).to_have_attribute("aria-pressed", "false")
-    page.get_by_role("button", name=f"What do what makes it {tag}").press("Enter")
-    expect(page.get_by_text("these stems alone score")).to_be_visible()
+    page.get_by_role("button", name=f"What do they score? What makes it {tag}").press("Enter")
+    expect(page.get_by_text("where that is heard best, ")).to_be_visible()
 
 
 def faders_move_scores(page: Page, server: tuple[str, int]) -> None:

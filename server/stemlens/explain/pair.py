@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from stemlens.audio import Samples
 from stemlens.loudness import integrated
 from stemlens.mixing import spans
-from stemlens_bridge.protocol import SOUNDS
 
 EDGE_S = 0.01  # over which a span that is cut out of the session fades in and out
 MOST_MATCH_DB = 24.0  # by which a sound is turned up or down; what is fainter stays fainter
@@ -76,8 +75,9 @@ class Pair:
         )
         bare = Levels(only_db, without_db, 0.0, together)
         peak = 0.0
-        for kind in SOUNDS:
-            for block in self.sound(kind, heard, bare):
+        faded = slice(max(heard.start, self.crossfade.start), min(heard.stop, self.crossfade.stop))
+        for kind, span in (("only", heard), ("without", heard), ("crossfade", faded)):
+            for block in self.sound(kind, span, bare):
                 on_piece()
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
         down_db = max(20 * np.log10(peak / FULL_SCALE), 0.0) if peak else 0.0
@@ -90,14 +90,16 @@ class Pair:
             for db in (levels.only_db, levels.without_db)
         ]
         for part in spans(span.start, span.stop):
-            if kind == "only":
+            before, after = part.stop <= self.crossfade.start, part.start >= self.crossfade.stop
+            if kind == "only" or (kind == "crossfade" and before):
                 block = self.only[part] * gains[0]
-            elif kind == "without":
+            elif kind == "without" or after:
                 block = self.without[part] * gains[1]
             else:
                 out, into = self._crossfaded(part)
                 block = self.only[part] * (gains[0] * out) + self.without[part] * (gains[1] * into)
-            yield block * self._edges(part, span)
+            self._fade_edges(block, part, span)
+            yield block
 
     def _crossfaded(self, part: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The gains `[frames, 1]` of both sides in the crossfade."""
@@ -108,19 +110,18 @@ class Pair:
         out[angle[:, 0] >= np.pi / 2] = 0  # and not a few 1e-17 of it
         return out.astype(np.float32), into.astype(np.float32)
 
-    def _edges(self, part: slice, span: slice) -> NDArray[np.float32]:
-        """The fades `[frames, 1]` where a span begins or ends amid the session."""
+    def _fade_edges(self, block: Samples, part: slice, span: slice) -> None:
+        """Fades where a span begins or ends amid the session, in place."""
         length = max(min(round(EDGE_S * self.rate), (span.stop - span.start) // 2), 1)
         if span.start + length <= part.start and part.stop <= span.stop - length:
-            return np.ones((1, 1), dtype=np.float32)
+            return
         at = np.arange(part.start, part.stop)
         left = np.full(len(at), length, dtype=np.float64)
         if span.start > 0:
             left = np.minimum(left, at - span.start)
         if span.stop < len(self.only):
             left = np.minimum(left, span.stop - 1 - at)
-        faded: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * left / length)).astype(np.float32)
-        return faded[:, None]
+        block *= (0.5 - 0.5 * np.cos(np.pi * left / length)).astype(np.float32)[:, None]
 
 
 def middle_third(span: slice) -> slice:

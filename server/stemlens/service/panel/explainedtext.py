@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stemlens.explain.listening import listed
 from stemlens.report.addresses import address
 from stemlens.report.bars import makers, tag_of
 from stemlens.report.heatmap import play_button
 from stemlens.report.taggram import clock
+from stemlens.report.told import shown_names
 from stemlens_bridge.annotations import points
 
 
@@ -55,13 +57,16 @@ def players(document: Mapping[str, Any], tag: str) -> str:
     )
 
 
-def measured(explanation: Mapping[str, Any]) -> str:
+def measured(document: Mapping[str, Any], explanation: Mapping[str, Any]) -> str:
     """What the tagger says of the sounds, in a sentence."""
+    names = shown_names(document)
+    stems = [names[stem["stem"]] for stem in explanation["stems"]]
     score = {one["kind"]: one["score"] for one in explanation["sounds"] if one["span"] == "passage"}
     place = explanation["passage"]
+    they_score, them = ("score", "them") if stems[1:] else ("scores", "it")
     return (
         f"From {clock(place['start_s'])} to {clock(place['end_s'])}, where that is heard best, "
-        f"these stems alone score {points(score['only'])}, the mix without them "
+        f"{listed(stems)} alone {they_score} {points(score['only'])}, the mix without {them} "
         f"{points(score['without'])}, all together {points(place['score'])}, and silence "
         f"{points(place['baseline'])}."
     )

@@ -45,7 +45,7 @@ class Explaining:
         known = explanation_of(document, name)
         if known is not None:
             with place:
-                text("p", measured(known))
+                text("p", measured(document, known))
         elif done:
             self._offer(place, document, name)
 
@@ -56,7 +56,7 @@ class Explaining:
                 "What do they score?",
                 lambda: self._ask(job, tag, look),
                 f"scores {tag}",
-                f"What do what makes it {tag} and the mix without it score?",
+                f"What do they score? What makes it {tag}, and the mix without it",
             )
             look: ui.timer = ui.timer(
                 LOOK_S, lambda: self._look(place, job, tag, look), active=False
@@ -78,4 +78,4 @@ class Explaining:
         look.active = False
         place.clear()
         with place:
-            text("p", measured(known))
+            text("p", measured(document, known))
