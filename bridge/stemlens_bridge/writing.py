@@ -56,13 +56,18 @@ def require_writable(*paths: Path | None) -> None:
 
 
 def require_folder(folder: Path) -> None:
-    """Makes a folder where there is none; raises `output_failed` where nothing can be written into
-    it. To be asked before long work."""
+    """Raises `output_failed` for a folder in which nothing could be written, or that could not be
+    made; to be asked before long work. Nothing is made."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir():
+            raise NotADirectoryError(None, f"{there} is no folder")
+        if not os.access(there, os.W_OK):
+            raise PermissionError(None, f"nothing may be written into {there}")
     except (OSError, ValueError) as error:
         raise failed(folder, error) from error
-    require_writable(_beside(folder / "file"))
 
 
 def require_copy(source: Path, target: Path, *, replace: bool) -> None:
