@@ -129,7 +129,8 @@ class TrialDesk:
                     "analysis. Ask again when it is done.",
                 )
             tag = require_tag(message.tag, found[0]["tagger"]["tags"])
-            return {"kind": "explain", "tag": tag, "result": found[0]}, 0
+            result = {**found[0], "trials": [], "suggestions": [], "explanations": []}
+            return {"kind": "explain", "tag": tag, "result": result}, 0
 
         self._take(message, peer, check)
 
