@@ -218,10 +218,11 @@ def test_the_passage_can_be_named(
 
 
 def test_the_master_bus_plays_its_part(files: Path, tmp_path: Path) -> None:
-    """With a rest both sides add up to the mix itself; a curve plays on both."""
+    """With a rest both sides add up to the mix itself, be it late; a curve plays on both."""
     mix = total(files, "bass", "lead")
     more = stereo(SECONDS, 1000, 0.2, (0, 14))
-    soundfile.write(tmp_path / "mix.wav", 0.5 * (mix + more), RATE, subtype="FLOAT")
+    late = np.pad(0.5 * (mix + more), [(RATE // 4, 0), (0, 0)])
+    soundfile.write(tmp_path / "mix.wav", late, RATE, subtype="FLOAT")
     session = session_of(files, "bass", "lead", mix=tmp_path / "mix.wav")
     rest = analyze(session, replace(OFF, master="rest"), tagger=Meter())
     _, sounds = explained(rest, tmp_path, top=1)
