@@ -282,6 +282,7 @@ class _Words:
         self.tag = tag
         self.start_s = float(result["session"]["start_s"])
         self.stems = listed([names[own] for own in stems])
+        self.them = "them" if stems[1:] else "it"
         self.with_shares = listed(
             [
                 f"{names[own]} ({small(share, unit)})"
@@ -307,7 +308,7 @@ def _told(
     score = {"only": said.only, "without": said.without}.get(kind)
     gain_db = {"only": levels.only_db, "without": levels.without_db}.get(kind)
     if score is None:
-        sentence = f"From {words.stems} alone to the mix without them, {where}."
+        sentence = f"From {words.stems} alone to the mix without {words.them}, {where}."
     else:
         beside = f"all together {points(said.together)}, silence {points(said.silence)}"
         whose = f"Only {words.with_shares}" if kind == "only" else f"Without {words.stems}"

@@ -49,7 +49,7 @@ def players(document: Mapping[str, Any], tag: str) -> str:
     told = (
         ("only", f"Only what makes it {tag}", f"Only what makes it {tag}"),
         ("without", "Without it", f"Without it: the mix without what makes it {tag}"),
-        ("crossfade", "Crossfade", f"Crossfade: from what makes it {tag} to the mix without"),
+        ("crossfade", "Crossfade", f"Crossfade: from what makes it {tag} to the mix without it"),
     )
     job = document["session"]["id"]
     return "".join(

@@ -123,7 +123,7 @@ class Sounds:
         said = {
             "only": f"Only what makes it {tag}: {told}",
             "without": f"Without {told}",
-            "crossfade": f"From {told} alone to the mix without",
+            "crossfade": f"From {told} alone to the mix without {'them' if playing[1:] else 'it'}",
         }[kind]
         if measured is not None:
             said += scored(measured, kind)
