@@ -9,8 +9,8 @@ AUDIO = "/audio"
 
 
 def address(job: str, *names: str) -> str:
-    """Where a sound of a job is: "sum", "mix", "stem" and a track, "coalition" and a tag, or
-    "trial" with its request, rank and side."""
+    """Where a sound of a job is: "sum", "mix", "stem" and a track, "explained" with a tag
+    and what of it, or "trial" with its request, rank and side."""
     return "/".join([AUDIO, *(_quoted(name) for name in (job, *names))])
 
 
