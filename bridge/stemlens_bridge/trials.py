@@ -1,4 +1,5 @@
-"""Asks the server to try edits, or to look for some, and collects every message of the answer.
+"""Asks the server to try edits, to look for some, or to explain a tag, and collects every message
+of the answer.
 
 Over UDP anything may be lost, doubled or out of order. The request's id makes that harmless: the
 same request again is answered by what is known of it, so it is repeated until something comes,
@@ -29,12 +30,15 @@ from stemlens_bridge.client import (
     PATIENCE_S,
     SETTLE_S,
 )
-from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions, require_request
+from stemlens_bridge.edits import Edit, ExplainOptions, SuggestOptions, TryOptions, require_request
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.explained import Explained
 from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     ChangedShare,
     Error,
+    Explain,
+    Explanation,
     Message,
     Suggest,
     Suggestion,
@@ -55,6 +59,7 @@ SCHEMA = "stemlens.tried/1"
 CANCEL_S = 1.0  # how long a user who stops waits for the server to hear of it
 
 Answer = Trial | TrialEdit | TrialTag | TrialShares | Suggestion
+Asked = Try | Suggest | Explain
 Kind = TypeVar("Kind", bound=Message)
 OnProgress = Callable[[str, float], None]
 
@@ -249,7 +254,8 @@ class TrialsClient:
         """What edits of an analysed job's stems, played together, do to its mix."""
         plain = json.dumps([edit.to_plain() for edit in edits])
         own = request or new_request_id()
-        return self._tried(Try(job, own, plain, json.dumps(asdict(options))), on_progress)
+        asked = Try(job, own, plain, json.dumps(asdict(options)))
+        return Tried.from_messages(*self._whole(asked, on_progress))
 
     def suggested(
         self,
@@ -261,7 +267,21 @@ class TrialsClient:
     ) -> Tried:
         """Edits that bring an analysed job's mix nearer to a goal, best first; perhaps none."""
         own = request or new_request_id()
-        return self._tried(Suggest(job, own, goal, json.dumps(asdict(options))), on_progress)
+        asked = Suggest(job, own, goal, json.dumps(asdict(options)))
+        return Tried.from_messages(*self._whole(asked, on_progress))
+
+    def explained(
+        self,
+        job: str,
+        tag: str,
+        options: ExplainOptions = ExplainOptions(),  # noqa: B008  # it is frozen
+        request: str | None = None,
+        on_progress: OnProgress = lambda stage, fraction: None,
+    ) -> Explained:
+        """What makes an analysed job's mix sound like a tag, as sounds."""
+        own = request or new_request_id()
+        asked = Explain(job, own, tag, json.dumps(asdict(options)))
+        return Explained.from_messages(*self._whole(asked, on_progress))
 
     def verified(self, job: str, before: str, request: str, rank: int = 0) -> Verified:
         """Whether what was promised of the job `before` holds in the new bounce, `job`."""
@@ -285,7 +305,8 @@ class TrialsClient:
                         return
         raise self._link.unanswered()
 
-    def _tried(self, asked: Try | Suggest, on_progress: OnProgress) -> Tried:
+    def _whole(self, asked: Asked, on_progress: OnProgress) -> tuple[TrialDone, list[Message]]:
+        """The whole answer: its end, and its messages in the order of their seq."""
         answer = _Answer(asked, on_progress)
         try:
             self._ask(asked, answer)
@@ -294,10 +315,9 @@ class TrialsClient:
                 self.cancel(asked.job, asked.request, CANCEL_S)
             raise
         assert answer.done is not None
-        messages = [message for _, message in sorted(answer.messages.items())]
-        return Tried.from_messages(answer.done, messages)
+        return answer.done, [message for _, message in sorted(answer.messages.items())]
 
-    def _ask(self, asked: Try | Suggest | Verify, answer: _Answer) -> None:
+    def _ask(self, asked: Asked | Verify, answer: _Answer) -> None:
         require_request(asked.request)
         self._link.receive(0)  # what came before can be no answer
         started = sent = time.monotonic()
@@ -324,9 +344,9 @@ class TrialsClient:
 class _Answer:
     """What has come of an answer."""
 
-    asked: Try | Suggest | Verify
+    asked: Asked | Verify
     on_progress: OnProgress
-    messages: dict[int, Answer] = field(default_factory=dict)
+    messages: dict[int, Answer | Explanation] = field(default_factory=dict)
     done: TrialDone | None = None
     verified: Verified | None = None
 
@@ -349,11 +369,11 @@ class _Answer:
             return  # what was left of the trial itself
         elif isinstance(message, TrialDone):
             self.done = message
-        elif isinstance(message, Answer):
+        elif isinstance(message, Answer | Explanation):
             self.messages[message.seq] = message
 
 
-def _concerns(message: Message, asked: Try | Suggest | Verify | TrialCancel) -> bool:
+def _concerns(message: Message, asked: Asked | Verify | TrialCancel) -> bool:
     """Whether a message is an answer to what was asked. Errors name no request."""
     if isinstance(message, Error):
         return message.job in (asked.job, "")
@@ -371,6 +391,6 @@ def _concerns(message: Message, asked: Try | Suggest | Verify | TrialCancel) -> 
 def _stopped(job: str) -> StemlensError:
     return StemlensError(
         "server_stopped",
-        f"The server went silent while it tried something on {job}. Start it again "
+        f"The server went silent while it worked on {job}. Start it again "
         "('stemlens serve') and give the same command again.",
     )

@@ -1,4 +1,5 @@
-"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest` and `verify` get.
+"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest`, `explain` and
+`verify` get.
 
 `TrialServer` is a `LiveServer` that tries nothing: it says what it was made with.
 """
@@ -11,7 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from stemlens_bridge.protocol import (
+    SOUNDS,
+    SPANS,
     ChangedShare,
+    Explain,
+    Explanation,
     JobDone,
     JobStatus,
     Kept,
@@ -70,6 +75,24 @@ def trial(
     ]  # fmt: skip
 
 
+def explanations(
+    job: str, request: str, tag: str, folder: str = "/sounds", span_s: tuple[float, float] = (2, 5)
+) -> list[Message]:
+    """The messages of an explanation: six sounds, the passage `span_s` of a session of 8 s."""
+    told: list[Message] = []
+    for kind in SOUNDS:
+        for span in reversed(SPANS):
+            start_s, end_s = (0.0, 8.0) if span == "whole" else span_s
+            score = -1.0 if kind == "crossfade" else 0.25
+            told.append(
+                Explanation(
+                    job, request, 0, tag, kind, span, start_s, end_s, score, '["3", "5"]',
+                    f"{folder}/{span}-{kind}.wav", f"{kind}: {tag} 25 points.",
+                )
+            )  # fmt: skip
+    return told
+
+
 def _words(actions: list[dict[str, Any]]) -> str:
     told = {"level": "level −3 dB", "eq": "−3 dB at 2.5 kHz, Q 0.7", "take": "the rendered take"}
     return ", ".join(told[action["do"]] for action in actions)
@@ -85,7 +108,8 @@ class TrialServer(LiveServer):
     """Answers requests by `says(job, request)`, the messages of an answer without their seq.
 
     `progress` requests are answered by progress before the whole answer comes; `failure` (code,
-    message) is what all come to; `stems` the path of a result file that a job's status tells.
+    message) is what all come to; `result` the path of a result file that a job's status tells;
+    `sounds` the folder of the sounds that explain a tag.
     """
 
     def __init__(
@@ -96,15 +120,18 @@ class TrialServer(LiveServer):
         progress: int = 1,
         failure: tuple[str, str] | None = None,
         result: str = "",
+        sounds: str = "/sounds",
     ) -> None:
         super().__init__(_answer)
         self.edits = edits or (("3", LEVEL),)
         self.suggestions, self.tags, self.progress = suggestions, tags, progress
-        self.failure, self.result = failure, result
+        self.failure, self.result, self.sounds = failure, result, sounds
 
-    def whole(self, message: Try | Suggest) -> list[Message]:
+    def whole(self, message: Try | Suggest | Explain) -> list[Message]:
         """The whole answer to a request."""
         job, request = message.job, message.request
+        if isinstance(message, Explain):
+            return numbered(explanations(job, request, message.tag, self.sounds), job, request)
         if isinstance(message, Try):
             return numbered(trial(job, request, 0, *self.edits, tags=self.tags), job, request)
         count = self.suggestions
@@ -117,10 +144,10 @@ class TrialServer(LiveServer):
 
 def _answer(server: LiveServer, message: Message) -> list[Message]:
     assert isinstance(server, TrialServer)
-    if isinstance(message, Try | Suggest | Verify) and server.failure:
+    if isinstance(message, Try | Suggest | Explain | Verify) and server.failure:
         return [TrialFailed(message.job, message.request, *server.failure)]
-    if isinstance(message, Try | Suggest):
-        asked = sum(isinstance(one, Try | Suggest) for one in server.heard)
+    if isinstance(message, Try | Suggest | Explain):
+        asked = sum(isinstance(one, Try | Suggest | Explain) for one in server.heard)
         if asked <= server.progress:
             return [TrialProgress(message.job, message.request, "trying", 0.1 * asked)]
         return server.whole(message)

@@ -29,6 +29,15 @@ local function set_of(ids)
   return set
 end
 
+-- What is silent while a project is bounced: what the user left out, and tracks of ours.
+local function silent(proj, it)
+  local set = set_of(it.left_out)
+  for _, entry in ipairs(project.tracks(proj)) do
+    set[entry.id] = set[entry.id] or project.is_beside(entry.track) or nil
+  end
+  return set
+end
+
 -- --------------------------------------------------------------------------------- the plan
 
 local function plan_stems(proj, box, it)
@@ -188,7 +197,7 @@ local function render(proj, plan, it, changed, folder)
   local by_id, mix = bounce.run(proj, {
     stems = changed, from_s = it.from_s, to_s = it.to_s, with_mix = it.with_mix,
     via_master = it.returns == "with source", folder = path,
-    left_out = set_of(it.left_out),
+    left_out = silent(proj, it),
   })
   local names = { "session.json" }
   for _, stem in ipairs(changed) do
