@@ -883,7 +883,7 @@ class Explanation(Message):
 @dataclass(frozen=True, slots=True)
 class TrialDone(Message):
     """Ends a request: its seq ran from 1 to `messages`; `path` is the JSON of it all on the
-    server's machine (schema `stemlens.trials/1`)."""
+    server's machine (schema `stemlens.trials/1`, of an explanation `stemlens.explanation/1`)."""
 
     job: str
     request: str

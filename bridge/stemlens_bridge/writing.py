@@ -88,3 +88,9 @@ def failed(path: Path, error: BaseException) -> StemlensError:
         )
     reason = getattr(error, "strerror", None) or error
     return StemlensError("output_failed", f"{path} cannot be written: {reason}.")
+
+
+def plain_name(name: str) -> str:
+    """A name, or what is left of it, that every file system takes."""
+    kept = "".join(c if c.isalnum() or c in " -_" else "-" for c in name).strip()
+    return kept[:60] or "unnamed"

@@ -1,5 +1,5 @@
-"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest`, `explain` and
-`verify` get.
+"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest`, `explain`
+and `verify` get.
 
 `TrialServer` is a `LiveServer` that tries nothing: it says what it was made with.
 """
@@ -13,7 +13,6 @@ from typing import Any
 
 from stemlens_bridge.protocol import (
     SOUNDS,
-    SPANS,
     ChangedShare,
     Explain,
     Explanation,
@@ -75,22 +74,16 @@ def trial(
     ]  # fmt: skip
 
 
-def explanations(
-    job: str, request: str, tag: str, folder: str = "/sounds", span_s: tuple[float, float] = (2, 5)
-) -> list[Message]:
-    """The messages of an explanation: six sounds, the passage `span_s` of a session of 8 s."""
-    told: list[Message] = []
-    for kind in SOUNDS:
-        for span in reversed(SPANS):
-            start_s, end_s = (0.0, 8.0) if span == "whole" else span_s
-            score = -1.0 if kind == "crossfade" else 0.25
-            told.append(
-                Explanation(
-                    job, request, 0, tag, kind, span, start_s, end_s, score, '["3", "5"]',
-                    f"{folder}/{span}-{kind}.wav", f"{kind}: {tag} 25 points.",
-                )
-            )  # fmt: skip
-    return told
+def explanation(job: str, request: str, tag: str, spans: Sequence[str]) -> list[Message]:
+    """The messages of an explanation."""
+    return [
+        Explanation(
+            job, request, 0, tag, kind, span, 62.0, 71.0, -1.0 if kind == "crossfade" else 0.24,
+            '["3","5"]', f"/sounds/{tag}-{kind}-{span}.wav", f"{kind}, {span}: {tag} 24 of 100.",
+        )
+        for span in spans
+        for kind in SOUNDS
+    ]  # fmt: skip
 
 
 def _words(actions: list[dict[str, Any]]) -> str:
@@ -108,8 +101,7 @@ class TrialServer(LiveServer):
     """Answers requests by `says(job, request)`, the messages of an answer without their seq.
 
     `progress` requests are answered by progress before the whole answer comes; `failure` (code,
-    message) is what all come to; `result` the path of a result file that a job's status tells;
-    `sounds` the folder of the sounds that explain a tag.
+    message) is what all come to; `stems` the path of a result file that a job's status tells.
     """
 
     def __init__(
@@ -120,18 +112,18 @@ class TrialServer(LiveServer):
         progress: int = 1,
         failure: tuple[str, str] | None = None,
         result: str = "",
-        sounds: str = "/sounds",
     ) -> None:
         super().__init__(_answer)
         self.edits = edits or (("3", LEVEL),)
         self.suggestions, self.tags, self.progress = suggestions, tags, progress
-        self.failure, self.result, self.sounds = failure, result, sounds
+        self.failure, self.result = failure, result
 
     def whole(self, message: Try | Suggest | Explain) -> list[Message]:
         """The whole answer to a request."""
         job, request = message.job, message.request
         if isinstance(message, Explain):
-            return numbered(explanations(job, request, message.tag, self.sounds), job, request)
+            spans = ("passage", "whole") if json.loads(message.options)["whole"] else ("passage",)
+            return numbered(explanation(job, request, message.tag, spans), job, request)
         if isinstance(message, Try):
             return numbered(trial(job, request, 0, *self.edits, tags=self.tags), job, request)
         count = self.suggestions
