@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from stemlens_bridge import whysounds
 from stemlens_bridge.edits import ExplainOptions, SuggestOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.reaper.job import CANCEL_PATIENCE_S, TELL_EVERY_S, aside
@@ -39,7 +40,7 @@ def explanation(job: str, request: str, tag: str, options: ExplainOptions) -> As
     """Asks what makes a job's mix sound like a tag: schema `stemlens.explained/1`."""
 
     def ask(client: TrialsClient, on_progress: OnProgress) -> Mapping[str, Any]:
-        return client.explained(job, tag, options, request, on_progress).to_dict()
+        return whysounds.named(client.explained(job, tag, options, request, on_progress))
 
     return ask
 
