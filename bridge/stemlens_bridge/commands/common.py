@@ -15,7 +15,14 @@ from stemlens_bridge.annotations import points
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, read_policy
+from stemlens_bridge.protocol import (
+    PORT,
+    Attributions,
+    Options,
+    TagScore,
+    Verdict,
+    read_policy,
+)
 from stemlens_bridge.session import Session
 from stemlens_bridge.wording import counted
 
@@ -47,7 +54,7 @@ def server_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def option_arguments(parser: argparse.ArgumentParser) -> None:
-    """--options, --upload, --tagger, --value, --time and --policy."""
+    """--options, --upload, --tagger, --value, --intended, --time and --policy."""
     parser.add_argument(
         "--options", default="{}", metavar="JSON", help="options of the job, e.g. '{\"tags\": 5}'"
     )
@@ -58,6 +65,11 @@ def option_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tagger", help="short for the option tagger")
     parser.add_argument("--value", help="short for the option value")
+    parser.add_argument(
+        "--intended",
+        metavar="TAGS",
+        help="short for the option intended: as what the mix is meant, such as 'rock, sad'",
+    )
     parser.add_argument(
         "--time",
         dest="time_s",
@@ -148,7 +160,7 @@ def address(text: str) -> tuple[str, int]:
 def options_from(given: argparse.Namespace) -> Options:
     """The options of a job as the command line gives them; raises `bad_options`."""
     options = Options.from_json(given.options)
-    short = ("tagger", "value", "time_s")
+    short = ("tagger", "value", "intended", "time_s")
     named = {key: getattr(given, key) for key in short if getattr(given, key) is not None}
     options = Options.from_dict({**options.to_dict(), **named})
     if given.policy is not None:
@@ -190,6 +202,8 @@ def analyse(session: Session, given: argparse.Namespace) -> Findings:
             "has arrived.",
             file=sys.stderr,
         )
+        for verdict in results.of(Verdict):
+            print(verdict.sentence)
         for warning in results.warnings:
             print(warning.message, file=sys.stderr)
         return Findings.from_results(results, session)

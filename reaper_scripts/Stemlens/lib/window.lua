@@ -270,8 +270,13 @@ function window:_move(rows, columns)
 end
 
 function window:_notes()
-  if #self.view.notes > 0 then
-    self.view.state, self.view.text = "notes", table.concat(self.view.notes, "\n\n")
+  local told = {}
+  for _, it in ipairs(self.view.findings and self.view.findings.verdicts or {}) do
+    told[#told + 1] = it.sentence
+  end
+  table.move(self.view.notes, 1, #self.view.notes, #told + 1, told)
+  if #told > 0 then
+    self.view.state, self.view.text = "notes", table.concat(told, "\n\n")
   end
 end
 
@@ -342,7 +347,7 @@ function window:_click(zone)
     view.text = "Stopping"
   elseif zone.action == "close" then
     self:close()
-  elseif zone.action == "notes" then
+  elseif zone.action == "notes" or zone.action == "verdicts" then
     self:_notes()
   elseif zone.action == "back" then
     self:_back()

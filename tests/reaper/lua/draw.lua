@@ -2,7 +2,7 @@
 --
 --   lua5.4 tests/reaper/lua/draw.lua VIEW FILE.svg [WIDTH HEIGHT]
 --
--- Views: results, many, waiting, failed, empty, suggestions, nothing, verified, explained.
+-- Views: results, judged, many, waiting, failed, empty, suggestions, nothing, verified, explained.
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/support/?.lua"
@@ -25,6 +25,15 @@ function views.results()
   local demo = require("demo")
   window:show(demo, reaper.front)
   window.view.row, window.view.column = 4, 3
+end
+function views.judged()
+  views.results()
+  window.view.findings.verdicts = {
+    { tag = "rock", verdict = "weak", sentence = "rock is weak: 21 of 100 points. Overdriven guitar "
+      .. "and Bass speak for it, Electric piano against it; guitar is heard instead." },
+    { tag = "pop", verdict = "heard", sentence = "pop is heard: 22 of 100 points." },
+    { tag = "sad", verdict = "not heard", sentence = "sad is not heard: 3 of 100 points." },
+  }
 end
 function views.many()
   local demo = require("demo")
