@@ -55,13 +55,19 @@ local function kept(proj, found)
   return paths
 end
 
--- Waits until a project is in front; raises where it was closed instead.
+-- Waits until a project is in front; raises where it was closed instead, or the user stops it.
 local function in_front(run, proj)
+  local view = run.window.view
   while project.is_open(proj) and project.current() ~= proj do
+    if run.window:cancel_asked() or not run.window:is_open() then
+      error(failure.new("Nothing was put into the project.", "cancelled"), 0)
+    end
+    view.task = "explanation"
     run.say(('The sounds are there. They are put on tracks when you go back to the tab of "%s".')
       :format(project.name(proj)), 1)
     run.pause()
   end
+  view.task = nil
   if not project.is_open(proj) then
     failure.raise("The project was closed meanwhile. Open it and run the action again; the server "
       .. "keeps the sounds.")

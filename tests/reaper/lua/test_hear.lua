@@ -313,4 +313,20 @@ tests["sounds that come while another project is in front wait for the right tab
   t:equal({ #it.state.tracks, #reaper.data[other].state.tracks }, { 16, 0 })
 end
 
+tests["who does not go back to the tab can stop it there"] = function(t)
+  local reaper, band, it = ready(t)
+  t.bridge.explains = function() return { state = "running", stage = "rendering", fraction = 0.4 } end
+  reaper.inputs = { { "rock" } }
+  reaper:run("Hear why")
+  reaper:until_("it is at work", function() return t:sees("Rendering") end)
+  local other = reaper:project({ name = "Other" })
+  local request = t.bridge:of("explain")[1]
+  t.bridge:tell_trial(request.request, { state = "done", found = explained(t, request) })
+  reaper:until_("it waits", function() return t:sees("go back to the tab") end)
+  click(t, "Stop the explanation")
+  reaper:until_("it stops", function() return t:window_is("stopped") end)
+  t:equal({ #it.state.tracks, #reaper.data[other].state.tracks, reaper.front == band.proj },
+    { 9, 0, false })
+end
+
 return tests
