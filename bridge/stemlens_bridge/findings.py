@@ -88,8 +88,9 @@ class TimeNote:
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictNote:
-    """Whether the mix is heard as a tag that was intended: `verdict` is of `protocol.VERDICTS`."""
+class TagVerdict:
+    """Whether the mix is heard as a tag that was intended: "heard", "weak" or "not heard"; in words
+    with what speaks for it and against it."""
 
     tag: str
     verdict: str
@@ -99,7 +100,8 @@ class VerdictNote:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found in one job: tags best first, notes for tracks, markers, warnings, verdicts.
+    """What was found in one job: tags best first, notes for tracks, markers, warnings, verdicts on
+    what was intended.
 
     `kind` of a tag is "" where it came over OSC alone; warnings are (code, sentence).
     """
@@ -114,19 +116,20 @@ class Findings:
     notes: tuple[TrackNote, ...]
     markers: tuple[TimeNote, ...]
     warnings: tuple[tuple[str, str], ...] = ()
-    verdicts: tuple[VerdictNote, ...] = ()
+    verdicts: tuple[TagVerdict, ...] = ()
 
     @property
-    def intent(self) -> str:
+    def heard_as_meant(self) -> str:
         """The verdicts in few words: "meant as rock (heard), sad (not heard)"; "" without any."""
-        told = ", ".join(f"{note.tag} ({note.verdict})" for note in self.verdicts)
+        told = ", ".join(f"{verdict.tag} ({verdict.verdict})" for verdict in self.verdicts)
         return f"meant as {told}" if told else ""
 
     @property
     def timeline(self) -> tuple[TimeNote, ...]:
         """What belongs on a time line: the markers, before them the verdicts on the whole mix."""
-        intent = (TimeNote("", self.start_s, self.start_s, self.intent),) if self.intent else ()
-        return (*intent, *self.markers)
+        told = self.heard_as_meant
+        whole = (TimeNote("", self.start_s, self.start_s, told),) if told else ()
+        return (*whole, *self.markers)
 
     @property
     def tracks(self) -> tuple[StemName, ...]:
@@ -172,7 +175,7 @@ class Findings:
                 (_text("code", warning["code"]), _text("message", warning["message"]))
                 for warning in document["warnings"]
             ),
-            verdicts=tuple(_record(VerdictNote, note) for note in document.get("verdicts", ())),
+            verdicts=tuple(_record(TagVerdict, item) for item in document.get("intent", ())),
         )
 
     @classmethod
@@ -206,7 +209,7 @@ class Findings:
             ),
             warnings=tuple((w.code, w.message) for w in results.warnings),
             verdicts=tuple(
-                VerdictNote(v.tag, v.verdict, v.score, v.sentence) for v in results.of(Verdict)
+                TagVerdict(v.tag, v.verdict, v.score, v.sentence) for v in results.of(Verdict)
             ),
         )
 

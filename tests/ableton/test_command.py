@@ -130,7 +130,7 @@ def test_whether_the_mix_is_heard_as_it_is_meant_is_told(live: LiveStandIn, tmp_
         {"tag": "rock", "verdict": "heard", "score": 0.6, "sentence": "rock is heard."},
         {"tag": "sad", "verdict": "not heard", "score": 0.1, "sentence": "sad is not heard."},
     ]
-    judged.write_text(json.dumps({**RESULT, "verdicts": verdicts}))
+    judged.write_text(json.dumps({**RESULT, "intent": verdicts}))
     assert command(live, "--result", judged, "--annotate", "name,locators") == 0
     assert live.shown[-1].endswith("; meant as rock (heard), sad (not heard)")
     assert [(cue.time, cue.name) for cue in live.cues] == [

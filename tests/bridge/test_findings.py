@@ -33,7 +33,7 @@ RESULT: dict[str, Any] = {
     "annotations": [{"track": "{A}", "text": "rock …", "label": "rock 20", "color": "#E69F00"}],
     "markers": [{"track": "{A}", "tag": "rock", "start_s": 4.0, "end_s": 7.0, "text": "Gtr: …"}],
     "warnings": [{"code": "end_dropped", "message": "The last …"}],
-    "verdicts": [
+    "intent": [
         {"tag": "rock", "verdict": "heard", "score": 0.63, "sentence": "rock is heard."},
         {"tag": "sad", "verdict": "not heard", "score": 0.04, "sentence": "sad is not heard."},
     ],
@@ -58,7 +58,7 @@ def test_a_file_and_the_messages_say_the_same(tmp_path: Path) -> None:
     assert (heard.notes, heard.markers, heard.stems) == (read.notes, read.markers, read.stems)
     assert heard.tags[0].shares == read.tags[0].shares
     assert heard.verdicts == read.verdicts
-    assert heard.intent == "meant as rock (heard), sad (not heard)"
+    assert heard.heard_as_meant == "meant as rock (heard), sad (not heard)"
     assert Wanted.from_findings(heard, KINDS).marks == (
         (4.0, "stemlens: Gtr: …"),
         (4.0, "stemlens: meant as rock (heard), sad (not heard)"),

@@ -230,7 +230,7 @@ def _write(
         f"Stemlens: {counted(report.tracks, 'track')} annotated "
         f"({counted(report.steps, 'undo step')})"
     )
-    _show(link, f"{done}; {findings.intent}" if findings.intent else done)
+    _show(link, f"{done}; {findings.heard_as_meant}" if findings.verdicts else done)
 
 
 def _remove(link: LiveLink, memory: Memory) -> int:
