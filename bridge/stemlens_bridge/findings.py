@@ -119,6 +119,11 @@ class Findings:
     verdicts: tuple[TagVerdict, ...] = ()
 
     @property
+    def tracks(self) -> tuple[StemName, ...]:
+        """The stems that are tracks in the DAW: all but what the master bus adds."""
+        return tuple(stem for stem in self.stems if stem.kind != "rest")
+
+    @property
     def heard_as_meant(self) -> str:
         """The verdicts in few words: "meant as rock (heard), sad (not heard)"; "" without any."""
         told = ", ".join(f"{verdict.tag} ({verdict.verdict})" for verdict in self.verdicts)
@@ -130,11 +135,6 @@ class Findings:
         told = self.heard_as_meant
         whole = (TimeNote("", self.start_s, self.start_s, told),) if told else ()
         return (*whole, *self.markers)
-
-    @property
-    def tracks(self) -> tuple[StemName, ...]:
-        """The stems that are tracks in the DAW: all but what the master bus adds."""
-        return tuple(stem for stem in self.stems if stem.kind != "rest")
 
     @classmethod
     def read(cls, path: Path) -> Findings:

@@ -13,7 +13,7 @@ from support.dawprojects import BITWIG, STUDIO_ONE, project_xml, require_valid, 
 
 from stemlens_bridge import cli, dawproject, marks
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.findings import Findings, StemName, TimeNote, TrackNote, TagVerdict
+from stemlens_bridge.findings import Findings, StemName, TagVerdict, TimeNote, TrackNote
 
 WORDS = "rock: 21 of 63 points (muting it: −9)"
 
