@@ -12,7 +12,8 @@ local words = require("words")
 local hearpage = {}
 
 local C, PAD = shapes.COLOURS, shapes.PAD
-local LINE, ROW, FOOT = 20, 56, 96
+local LINE, ROW, FOOT = 20, 72, 96
+local LINES = 2 -- of a sentence
 local SCORE = 110
 local ABOUT = "The sounds lie muted on tracks of their own behind all others, equally loud, where "
   .. "they belong in the song. They are no part of your mix and are never bounced."
@@ -30,8 +31,12 @@ local function row(out, view, index, sound, y, width, measure)
   local room = width - 3 * PAD - SCORE
   local title = ("%s, %s to %s"):format(sound.name, clock(sound.start_s), clock(sound.end_s))
   out.text(PAD, y + 6, room, LINE, words.fitted(title, room, "bold", measure), "bold", C.text)
-  out.text(PAD, y + 28, room, LINE, words.fitted(sound.sentence, room, "normal", measure), "normal",
-    C.dim)
+  local lines = words.wrapped(sound.sentence, room, "normal", measure)
+  for at = 1, math.min(LINES, #lines) do
+    local line = at == LINES and table.concat(lines, " ", at) or lines[at]
+    out.text(PAD, y + 6 + LINE * at, room, LINE, words.fitted(line, room, "normal", measure),
+      "normal", C.dim)
+  end
   if sound.score then
     out.text(width - PAD - SCORE, y + 6, SCORE, LINE, words.points(sound.score) .. " of 100",
       "bold", C.plus, "right")
