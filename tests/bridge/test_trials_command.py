@@ -111,6 +111,17 @@ def test_an_explanation_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert json.loads(kept.read_text())["schema"] == "stemlens.explained/1"
 
 
+def test_sounds_that_lie_elsewhere_cannot_be_copied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TrialServer(progress=0) as server:
+        code = run(server, "explain", "job", "--tag", "rock", "--folder", tmp_path / "new")
+    out, err = capsys.readouterr()
+    assert code == 1 and "rock-only-passage" in out, "where they are is told all the same"
+    assert "cannot be read here" in err and "[audio_missing]" in err
+    assert not (tmp_path / "new").exists()
+
+
 def test_ugly_words_keep_to_their_columns() -> None:
     words = "Gitärre\x1b[31m 日本語のトラック: " + "−3 dB at 2.5 kHz, Q 0.7; " * 9
     trial = Trial("job", "r", 2, 1, 1, words, "s " * 90, -0.5, 1.2, "yes", 0, 1, 0.01, -1.0, 1.0,

@@ -69,6 +69,9 @@ def add(commands: Commands) -> None:
     explain.add_argument(
         "--no-whole", dest="whole", action="store_false", help="write only the passage"
     )
+    explain.add_argument(
+        "--folder", type=Path, metavar="DIR", help="also copy the sounds there, to be dragged in"
+    )
     _kept(explain, "keep where the sounds are here")
 
     verify = commands.add_parser("verify", help="tell whether a promise held in a new bounce")
@@ -153,6 +156,11 @@ def _explain(given: argparse.Namespace) -> int:
         jsontext.write(given.json, explained.to_dict())
     terminal.write(explained_table(explained.sounds, width=terminal.width()))
     told = f"Explained as {explained.request}; the files are on the server's machine."
+    if given.folder is not None:
+        from stemlens_bridge import whysounds
+
+        whysounds.copied(explained, given.folder)
+        told = f"Explained as {explained.request}; copies of the files are in {given.folder}."
     print(told, file=sys.stderr)
     return 0
 
