@@ -78,7 +78,7 @@ class TrackNote:
 
 @dataclass(frozen=True, slots=True)
 class TimeNote:
-    """A named span of project time that belongs to a track."""
+    """A named span of project time that belongs to a track, or to none (track "")."""
 
     track: str
     start_s: float
