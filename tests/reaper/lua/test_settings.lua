@@ -75,7 +75,7 @@ tests["another server: the bridge that talks to the former one makes room"] = fu
   t:band()
   t:act("Analyze session")
   t:close_window()
-  reaper.inputs = { { [11] = "127.0.0.1:9999" } }
+  reaper.inputs = { { [12] = "127.0.0.1:9999" } }
   reaper:run("Settings")
   reaper:advance(1)
   t:equal(#t.bridge:of("bye"), 1)
