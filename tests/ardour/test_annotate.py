@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from support.findings import findings
 
 from stemlens_bridge.ardour import annotate, closed, osc, session_file
