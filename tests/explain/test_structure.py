@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stemlens.explain.structure import LEAST_S, novelty, sections, spans
+from stemlens.explain.structure import LEAST_NOVELTY, LEAST_S, novelty, sections, spans
 from stemlens.over_time import OverTime
 from stemlens_bridge.annotations import AnnotationPolicy
 
@@ -80,6 +80,13 @@ def test_no_song_has_no_sections() -> None:
         nothing.attributions[:0], (), TAGS,
     )  # fmt: skip
     assert sections(none, KINDS, AnnotationPolicy()) == []
+
+
+def test_a_song_that_is_never_alike_has_no_sections() -> None:
+    """Where each segment is unlike the next, no place is a boundary, though much is new there."""
+    restless = np.random.RandomState(3).uniform(0, 1, (30, 3))
+    over_time = song(*((tuple(scores), SEGMENT_S) for scores in restless))
+    assert novelty(over_time)[0].max() > 2 * LEAST_NOVELTY and len(spans(over_time)) == 1
 
 
 def test_a_break_that_is_shorter_than_a_section_makes_none() -> None:
