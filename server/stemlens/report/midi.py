@@ -42,6 +42,7 @@ MAX_TICK = 0x0FFF_FFFF  # what a variable-length quantity holds
 MAX_BEAT_US = 0xFF_FFFF  # what a tempo event holds, microseconds
 SCALE_POINTS = 5  # lanes reach to a multiple of this
 CENTRE, REACH = 64, 63
+SECTION = "section: "  # what the words of a section's marker begin with
 CONTROLLERS = (*range(20, 32), *range(102, 120))  # those that the standard leaves undefined
 CHARSET = "utf-8"
 _ASCII = str.maketrans({"−": "-", "–": "-", "—": "-", "→": "->", "…": "...", "’": "'"})
@@ -90,9 +91,9 @@ def midi_file(
     """
     columns = _columns(lanes, over_time)
     markers = [(note.start_s, MARKER_PREFIX + note.text) for note in findings.markers]
-    if over_time is not None:
-        of_song = _section_markers(findings, over_time, policy or AnnotationPolicy())
-        markers += [marker for marker in of_song if marker not in markers]
+    told = any(not note.track and note.text.startswith(SECTION) for note in findings.markers)
+    if over_time is not None and not told:
+        markers += _section_markers(findings, over_time, policy or AnnotationPolicy())
     clock = _clock(findings, [at for at, _ in markers], over_time if lanes else None)
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset=CHARSET)
     conductor = _tempo_events(clock, known=findings.tempo is not None)
@@ -134,7 +135,7 @@ def _section_markers(
     kinds = {tag.tag: tag.kind for tag in findings.tags}
     found = sections(over_time, kinds, policy)
     return [
-        (section["start_s"], f"{MARKER_PREFIX}section: {section['text']}")
+        (section["start_s"], f"{MARKER_PREFIX}{SECTION}{section['text']}")
         for section in (found if len(found) > 1 else ())
     ]
 
