@@ -22,6 +22,7 @@ from stemlens_bridge.protocol import (
     Attributions,
     Marker,
     TagScore,
+    Verdict,
 )
 from stemlens_bridge.session import Session
 from stemlens_bridge.tempo import TempoMap
@@ -87,8 +88,20 @@ class TimeNote:
 
 
 @dataclass(frozen=True, slots=True)
+class TagVerdict:
+    """Whether the mix is heard as a tag that was intended: "heard", "weak" or "not heard"; in words
+    with what speaks for it and against it."""
+
+    tag: str
+    verdict: str
+    score: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found in one job: tags best first, notes for tracks, markers, warnings.
+    """What was found in one job: tags best first, notes for tracks, markers, warnings, verdicts on
+    what was intended.
 
     `kind` of a tag is "" where it came over OSC alone; warnings are (code, sentence).
     """
@@ -103,6 +116,7 @@ class Findings:
     notes: tuple[TrackNote, ...]
     markers: tuple[TimeNote, ...]
     warnings: tuple[tuple[str, str], ...] = ()
+    verdicts: tuple[TagVerdict, ...] = ()
 
     @property
     def tracks(self) -> tuple[StemName, ...]:
@@ -148,6 +162,7 @@ class Findings:
                 (_text("code", warning["code"]), _text("message", warning["message"]))
                 for warning in document["warnings"]
             ),
+            verdicts=tuple(_record(TagVerdict, item) for item in document.get("intent", ())),
         )
 
     @classmethod
@@ -180,6 +195,9 @@ class Findings:
                 TimeNote(m.track, m.start_s, m.end_s, m.text) for m in results.of(Marker)
             ),
             warnings=tuple((w.code, w.message) for w in results.warnings),
+            verdicts=tuple(
+                TagVerdict(v.tag, v.verdict, v.score, v.sentence) for v in results.of(Verdict)
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:

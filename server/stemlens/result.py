@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.attribution.shares import Shares
+from stemlens.explain import intended, intent
 from stemlens.opening import OpenedSession
+from stemlens.over_time import OverTime
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
 from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, marker, told
@@ -137,6 +139,9 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
     }
     result["annotations"] = annotate(result, analysis.options.annotations)
     result["markers"] = _markers(analysis, result)
+    words = intended.words(analysis.options.intended, game.tagger.tags, game.tagger.name)
+    result["intent"] = intent.judged(words, result, OverTime.of(analysis), game.tagger.tags)
+    result["intended"] = intent.whole(result["intent"], result) if words else None
     return result
 
 
