@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.attribution.shares import Shares
-from stemlens.explain import intended, intent
+from stemlens.explain import intended, intent, peaks
 from stemlens.opening import OpenedSession
 from stemlens.over_time import OverTime
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
@@ -30,6 +30,7 @@ from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, marker, told
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
+from stemlens_bridge.table import stem_names
 from stemlens_bridge.writing import written
 
 SCORE_DIGITS = 7  # what a float32 knows
@@ -140,9 +141,23 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
     result["annotations"] = annotate(result, analysis.options.annotations)
     result["markers"] = _markers(analysis, result)
     words = intended.words(analysis.options.intended, game.tagger.tags, game.tagger.name)
-    result["intent"] = intent.judged(words, result, OverTime.of(analysis), game.tagger.tags)
+    over_time = OverTime.of(analysis)
+    result["intent"] = intent.judged(words, result, over_time, game.tagger.tags)
     result["intended"] = intent.whole(result["intent"], result) if words else None
+    result["peaks"] = _peaks(analysis, over_time, result)
     return result
+
+
+def _peaks(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of the tags that are shown, and of those that were intended."""
+    shown = [tag["tag"] for tag in result["tags"][: analysis.options.tags]]
+    meant = [word["tag"] for word in result["intent"] if word["tag"] in over_time.tags]
+    off = None if analysis.shares.exact else analysis.shares.segment_half_width
+    names = stem_names(result)
+    return [
+        peaks.to_plain(peaks.of(over_time, tag, off), tag, names)
+        for tag in dict.fromkeys([*shown, *meant])
+    ]
 
 
 def _session(analysis: Analysis) -> dict[str, Any]:

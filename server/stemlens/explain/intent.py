@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from stemlens.explain.intended import Word
 from stemlens.over_time import OverTime
 from stemlens.report.taggram import clock
-from stemlens.report.told import isolated, small, unit_of
+from stemlens.report.told import isolated, listed, small, unit_of
 from stemlens.tagging.vocabulary import Tag
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import stem_names
@@ -104,7 +104,7 @@ def whole(intent: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> d
     instead = _instead(intent)
     if instead:
         told = [f"{tag['plain']} ({points(tag['score'])})" for tag in instead[:NAMED]]
-        sentences.append(f"Heard instead: {_listed(told)}.")
+        sentences.append(f"Heard instead: {listed(told)}.")
     if pulls:
         first, *rest = [f"{names[pull['stem']]} {{}}{_to(pull)}" for pull in pulls[:PULLING]]
         told = [first.format("pulls "), *(one.format("") for one in rest)]
@@ -268,11 +268,11 @@ class _Judged:
         if self.verdict != HEARD and plain["instead"]:
             heard = [f"{tag['plain']} ({points(tag['score'])})" for tag in plain["instead"][:NAMED]]
             more = "Heard instead" if self.verdict == NOT_HEARD else "More plainly heard"
-            sentences.append(f"{more}: {_listed(heard)}.")
+            sentences.append(f"{more}: {listed(heard)}.")
         sides = []
         for what, side in (("for it", plain["for"]), ("against it", plain["against"])):
             stems = [f"{names[s['stem']]} ({small(s['value'], 'points')})" for s in side[:NAMED]]
-            sides += [f"{what}: {_listed(stems)}"] if stems else []
+            sides += [f"{what}: {listed(stems)}"] if stems else []
         if sides:
             sentences.append(f"{_capital('; '.join(sides))}.")
         elif unit_of(self._document) == "points":
@@ -296,7 +296,7 @@ class _Judged:
             other = f"no other {' or '.join(self.kinds)}"
             return f"silence {silence}, and {other} is heard more"
         more = [f"{tag['plain']} ({points(tag['score'])})" for tag in instead[:NAMED]]
-        return f"silence {silence}, behind {_listed(more)}"
+        return f"silence {silence}, behind {listed(more)}"
 
     def _plain(self, name: str) -> str:
         return self._tags[name].plain if name else ""
@@ -314,7 +314,7 @@ class _Judged:
                  sorted(longest, key=lambda span: span["start_s"])]  # fmt: skip
         more = len(plain["fails"]) - len(spans)
         spans += [f"{more} more"] if more else []
-        lost = f"It is lost from {_listed(spans)}; clearest" if spans else "It is clearest"
+        lost = f"It is lost from {listed(spans)}; clearest" if spans else "It is clearest"
         return [f"{lost} at {top}."]
 
 
@@ -391,8 +391,3 @@ def _names(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Several in a sentence: "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
