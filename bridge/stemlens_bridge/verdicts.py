@@ -25,18 +25,18 @@ def verdict_lines(result: Mapping[str, Any], width: int, style: Style) -> list[s
         mark = style(COLOURS[word["verdict"]], MARKS[word["verdict"]])
         first, *rest = _wrapped(word["sentence"], width, "    ")
         lines += ["", f"  {mark} {first.lstrip()}", *rest]
-        for said in _more(result, word):
+        for said in in_time_and_change(result, word["tag"]):
             lines += _wrapped(said, width, "    ")
     return [*lines, ""]
 
 
-def _more(result: Mapping[str, Any], word: Mapping[str, Any]) -> list[str]:
-    """What is known of a word's peaks and of how steady it is."""
+def in_time_and_change(result: Mapping[str, Any], tag: str) -> list[str]:
+    """What a result says, in sentences, of a tag's peaks and of how steady it is."""
     return [
         item["sentence"]
         for key in ("peaks", "steadiness")
         for item in _listed(result.get(key))
-        if item["tag"] == word["tag"] and item["sentence"]
+        if item["tag"] == tag and item["sentence"]
     ]
 
 

@@ -8,12 +8,16 @@ after the other, each better than the last (see `attribution.anytime`); `analyze
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 
 from stemlens import tagging
 from stemlens.attribution import anytime
+from stemlens.attribution.shares import Shares
 from stemlens.audio import MAX_DURATION_S
+from stemlens.explain import steadiness
+from stemlens.game import Game
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis, grouping
 from stemlens.scorecache import ScoreCache
@@ -33,7 +37,8 @@ def revisions(
 ) -> Iterator[Analysis]:
     """Complete analyses of an opened session, each better than the one before.
 
-    What `on_progress` raises ends the work between two batches.
+    Where `options.steady` asks how steady it is, that comes last, as one revision more. What
+    `on_progress` raises ends the work between two batches.
     """
     started = time.perf_counter()
     on_progress("tagging", 0.0)
@@ -43,17 +48,26 @@ def revisions(
         options.precision,
         options.tags,
     )
-    found = anytime.revisions(
-        opened.game,
-        options.value,
-        options.unit,
-        limits,
-        groups=grouping(opened.material.session)[1],
-        seed=options.seed,
-        on_progress=lambda fraction: on_progress("tagging", fraction),
-    )
-    for number, shares in enumerate(found, start=1):
-        yield Analysis(
+
+    def found(
+        game: Game, limits: anytime.Limits, tell: Callable[[float], None]
+    ) -> Iterator[Shares]:
+        return anytime.revisions(
+            game,
+            options.value,
+            options.unit,
+            limits,
+            groups=grouping(opened.material.session)[1],
+            seed=options.seed,
+            on_progress=tell,
+        )
+
+    def told(fraction: float) -> None:
+        on_progress("tagging", fraction)
+
+    analysis = None
+    for number, shares in enumerate(found(opened.game, limits, told), start=1):
+        analysis = Analysis(
             opened,
             options,
             shares,
@@ -63,6 +77,26 @@ def revisions(
             tagged=opened.game.tagged,
             recalled=opened.game.recalled,
         )
+        yield analysis
+    if not options.steady:
+        return
+    assert analysis is not None  # of any game there is one revision at least
+    began = time.perf_counter()
+    less = replace(limits, budget=min(limits.budget, steadiness.BUDGET))
+
+    def last(game: Game, tell: Callable[[float], None]) -> Shares:
+        *_, shares = found(game, less, tell)
+        return shares
+
+    steady = steadiness.measured(
+        opened.game, opened.material.waveforms, analysis.shares, last, on_progress
+    )
+    yield replace(
+        analysis,
+        revision=analysis.revision + 1,
+        steadiness=steady,
+        timings_s={**analysis.timings_s, "steady": time.perf_counter() - began},
+    )
 
 
 def analyze(

@@ -69,6 +69,14 @@ class Game:
         other._fill(self.tagger, self.stems, gains_db)
         return other
 
+    def louder(self, db: float) -> Game:
+        """The same audio with every stem louder by `db`; scores are kept in the same place."""
+        return self.at(20 * np.log10(self.gains) + db, self._threshold, self._kept)
+
+    def playing(self, waveforms: NDArray[np.float32]) -> Game:
+        """Other audio of the same stems at the same gains; scores are kept in the same place."""
+        return Game(self.tagger, waveforms, 20 * np.log10(self.gains), self._threshold, self._kept)
+
     @property
     def not_kept(self) -> str | None:
         """Why scores are not kept for the next time; None where they are, or were not to be."""

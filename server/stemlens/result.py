@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.shares import Shares
 from stemlens.explain import intended, intent, peaks
+from stemlens.explain import steadiness as steady
+from stemlens.explain.steadiness import Steadiness
 from stemlens.opening import OpenedSession
 from stemlens.over_time import OverTime
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
@@ -54,6 +56,7 @@ class Analysis:
     npz: Path | None = None
     tagged: int = 0
     recalled: int = 0
+    steadiness: Steadiness | None = None
 
     @property
     def attributions(self) -> NDArray[np.float64]:
@@ -145,18 +148,33 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
     result["intent"] = intent.judged(words, result, over_time, game.tagger.tags)
     result["intended"] = intent.whole(result["intent"], result) if words else None
     result["peaks"] = _peaks(analysis, over_time, result)
+    result["steadiness"] = _steadiness(analysis, result)
     return result
 
 
+def _told_tags(analysis: Analysis, result: dict[str, Any]) -> list[str]:
+    """The tags that are shown, and those that were intended."""
+    known = [tag["tag"] for tag in result["tags"]]
+    meant = [word["tag"] for word in result["intent"] if word["tag"] in known]
+    return list(dict.fromkeys([*known[: analysis.options.tags], *meant]))
+
+
+def _steadiness(analysis: Analysis, result: dict[str, Any]) -> dict[str, Any] | None:
+    if analysis.steadiness is None:
+        return None
+    names = [tag.name for tag in analysis.opened.game.tagger.tags]
+    told = _told_tags(analysis, result)
+    return steady.to_plain(
+        analysis.steadiness, names, told, stem_names(result), analysis.options.unit
+    )
+
+
 def _peaks(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of the tags that are shown, and of those that were intended."""
-    shown = [tag["tag"] for tag in result["tags"][: analysis.options.tags]]
-    meant = [word["tag"] for word in result["intent"] if word["tag"] in over_time.tags]
     off = None if analysis.shares.exact else analysis.shares.segment_half_width
     names = stem_names(result)
     return [
         peaks.to_plain(peaks.of(over_time, tag, off), tag, names)
-        for tag in dict.fromkeys([*shown, *meant])
+        for tag in _told_tags(analysis, result)
     ]
 
 
