@@ -123,8 +123,9 @@ def test_the_passages_where_it_fails_are_those_in_which_it_is_missing() -> None:
     spans = [(span["start_s"], span["end_s"]) for span in rock["fails"]]
     assert spans == [(63, 69), (75, 78), (81, 84)]
     assert (rock["clearest"]["start_s"], rock["clearest"]["end_s"]) == (72, 75)
-    assert "from 1:03 to 1:09, 1:15 to 1:18 and 1:21 to 1:24; clearest at 1:12 (51)" in (
-        rock["sentence"]
+    assert (
+        "from 1:03 to 1:09, 1:15 to 1:18 and 1:21 to 1:24; clearest at 1:12 (51)"
+        in (rock["sentence"])
     )
 
 

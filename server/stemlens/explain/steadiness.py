@@ -5,11 +5,12 @@ session as it is: the range of each tag's score and of each stem's share, and wh
 in order. A verdict or a share that only holds at exactly this pitch and tempo was chance.
 
 Pitch and tempo are changed by Rubber Band (`pedalboard.time_stretch`), stem by stem, on what the
-tagger hears. It is not free of traces, and those say nothing about the music. So the sum of what
-it does by itself is measured: each stem goes there and back again, which leaves the music as it was
-and the traces twice. Half of the change of a score by that is taken off the scores of the changed
-session. (Asked to change nothing, it hands the samples on; that would measure nothing.) Of shares
-nothing is taken off: their traces are as large as those of the scores at most.
+tagger hears. It leaves traces, which say nothing about the music and move scores by as much as the
+music does. So what it does by itself is measured: each stem goes there and back again, which leaves
+the music as it was and the traces twice. Half of the change of a score by that is taken off the
+scores of the changed session. (Asked to change nothing, it hands the samples on; that would measure
+nothing.) From shares nothing is taken off: their ranges are as measured, traces and all, and thus
+rather too wide.
 
 Scores and shares are 0 to 1 (shares in the result's unit), waveforms mono float32
 `[stems, samples]` at the tagger's rate.
@@ -274,7 +275,7 @@ def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> 
     if plain["leader"] is None:
         told.append("no stem leads in the session as it is")
     else:
-        whole = "all" if plain["leads"] == times else f"{plain['leads']} of"
+        whole = "all" if plain["leads"] == times else f"{_number(plain['leads'])} of"
         share = next(own for own in plain["attributions"] if own["stem"] == plain["leader"])
         ends = sorted({small(share["low"], unit), small(share["high"], unit)}, key=len)
         reach = ends[0] if len(ends) == 1 else (
@@ -283,16 +284,16 @@ def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> 
         name = isolated(names[plain["leader"]])
         told.append(f"{name} ({reach}) leads in {whole} {_number(times)}")
     if plain["swapped"]:
-        pairs = [f"{isolated(names[i])} and {isolated(names[j])}" for i, j in plain["swapped"][:2]]
-        told.append(f"{listed(pairs)} change places")
+        pairs = [f"{isolated(names[i])} with {isolated(names[j])}" for i, j in plain["swapped"][:2]]
+        told.append(f"changing places: {listed(pairs)}")
     else:
-        told.append("the order of the stems is kept")
+        told.append("no stems clearly change places")
     return f"{'; '.join(told)}."
 
 
 def _number(count: int) -> str:
-    words = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return words[count - 1] if 1 <= count <= len(words) else str(count)
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[count] if count < len(words) else str(count)
 
 
 def _digits(value: Any) -> float:
