@@ -130,13 +130,13 @@ def test_giving_up_ends_it(stems: Any) -> None:
         steady(stems, LOUDER, on_progress=tell)
 
 
-def told(shares: list[list[float]], scores: list[float]) -> dict[str, Any]:
+def told(shares: list[list[float]], scores: list[float], off: float = 0.0) -> dict[str, Any]:
     """What is said of one tag: shares `[1 + changes, stems]`."""
     found = Steadiness(
         tuple(CHANGES[: len(scores) - 1]),
         np.array(scores)[:, None],
         np.array(shares)[:, :, None],
-        np.zeros((*np.shape(shares), 1)),
+        np.full((*np.shape(shares), 1), off),
         np.zeros((len(scores), 1)),
     )
     names = {"g": "Guitar", "b": "Bass", "<b>": "<b>"}
@@ -160,6 +160,10 @@ def test_it_is_said_in_words() -> None:
 def test_stems_within_a_point_of_each_other_have_no_order() -> None:
     near = told([[0.100, 0.095, 0.0], [0.095, 0.100, 0.0]], [0.2, 0.2])
     assert near["order_kept"] is True
+    unsure = told([[0.10, 0.05, 0.0], [0.05, 0.10, 0.0]], [0.2, 0.2], off=0.03)
+    assert unsure["order_kept"] is True and "Guitar (+5 to +10, each ±3)" in unsure["sentence"]
+    unknown = told([[0.10, 0.05, 0.0], [0.05, 0.10, 0.0]], [0.2, 0.2], off=0.5)
+    assert unknown["leader"] is None
     none = told([[0.001, 0.002, 0.0], [0.05, 0.0, 0.0]], [0.1, 0.1])
     assert none["leader"] is None and "no stem leads" in none["sentence"]
 

@@ -225,9 +225,10 @@ def _tag(
 ) -> dict[str, Any]:
     scores, shares = steadiness.scores[:, k], steadiness.attributions[:, :, k]
     off, ids = steadiness.off[:, :, k], list(names)
-    leader = _leader(shares[0])
-    leads = sum(_leader(own) == leader for own in shares) if leader is not None else 0
-    swapped = _swapped(shares)
+    leaders = [_leader(own, doubt) for own, doubt in zip(shares, off, strict=True)]
+    leader = leaders[0]
+    leads = leaders.count(leader) if leader is not None else 0
+    swapped = _swapped(shares, off)
     plain = {
         "tag": tag,
         "low": _digits(scores.min()),
@@ -252,19 +253,21 @@ def _tag(
     return {**plain, "sentence": _sentence(plain, names, unit)}
 
 
-def _leader(shares: NDArray[np.float64]) -> int | None:
-    """The stem `[stems]` that adds most; None where none adds a point."""
-    top = int(np.argmax(shares)) if len(shares) else 0
-    return top if len(shares) and shares[top] >= LEAST_SHARE else None
+def _leader(shares: NDArray[np.float64], off: NDArray[np.float64]) -> int | None:
+    """The stem `[stems]` that adds most; None where none adds a point for certain."""
+    top = int(np.argmax(shares))
+    return top if shares[top] >= LEAST_SHARE and shares[top] > off[top] else None
 
 
-def _swapped(shares: NDArray[np.float64]) -> list[tuple[int, int]]:
+def _swapped(shares: NDArray[np.float64], off: NDArray[np.float64]) -> list[tuple[int, int]]:
     """The pairs of stems, of shares `[1 + changes, stems]`, that are clearly in one order in the
-    session as it is and clearly in the other in one of its changes."""
+    session as it is and clearly in the other in one of its changes: by a point, and by more than
+    both may be off."""
     counts = np.abs(shares[0]) >= LEAST_SHARE
     ahead = shares[:, :, None] - shares[:, None, :]
-    turned = (ahead[0] >= APART) & (ahead[1:] <= -APART).any(axis=0) & (counts[:, None] | counts)
-    return [(int(i), int(j)) for i, j in np.argwhere(turned)]
+    apart = np.maximum(off[:, :, None] + off[:, None, :], APART)
+    turned = (ahead[0] >= apart[0]) & (ahead[1:] <= -apart[1:]).any(axis=0)
+    return [(int(i), int(j)) for i, j in np.argwhere(turned & (counts[:, None] | counts))]
 
 
 def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> str:
@@ -273,7 +276,7 @@ def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> 
     stays = f"stays at {low}" if low == high else f"stays between {low} and {high}"
     told = [f"{tag} {stays} of 100"]
     if plain["leader"] is None:
-        told.append("no stem leads in the session as it is")
+        told.append("no stem leads for certain in the session as it is")
     else:
         whole = "all" if plain["leads"] == times else f"{_number(plain['leads'])} of"
         share = next(own for own in plain["attributions"] if own["stem"] == plain["leader"])
@@ -281,8 +284,9 @@ def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> 
         reach = ends[0] if len(ends) == 1 else (
             f"{small(share['low'], unit)} to {small(share['high'], unit)}"
         )  # fmt: skip
+        doubt = f", each ±{small(share['off'], unit).lstrip('+')}" if share["off"] > 0 else ""
         name = isolated(names[plain["leader"]])
-        told.append(f"{name} ({reach}) leads in {whole} {_number(times)}")
+        told.append(f"{name} ({reach}{doubt}) leads in {whole} {_number(times)}")
     if plain["swapped"]:
         pairs = [f"{isolated(names[i])} with {isolated(names[j])}" for i, j in plain["swapped"][:2]]
         told.append(f"changing places: {listed(pairs)}")
