@@ -22,6 +22,7 @@ from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis, grouping
 from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
+from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 
@@ -38,8 +39,17 @@ def revisions(
     """Complete analyses of an opened session, each better than the one before.
 
     Where `options.steady` asks how steady it is, that comes last, as one revision more. What
-    `on_progress` raises ends the work between two batches.
+    `on_progress` raises ends the work between two batches. Raises `bad_options` where the session
+    is too short for the parts asked for.
     """
+    segments = len(opened.game.sounding)
+    if options.value == "lime" and options.parts > segments:
+        raise StemlensError(
+            "bad_options",
+            f"The session is too short for {options.parts} parts: the tagger listens to it in "
+            f"{segments} segments of {opened.game.tagger.segment_s:.1f} s. "
+            f"Ask for at most {segments} parts.",
+        )
     started = time.perf_counter()
     on_progress("tagging", 0.0)
     limits = anytime.Limits(
@@ -58,6 +68,8 @@ def revisions(
             options.unit,
             limits,
             groups=grouping(opened.material.session)[1],
+            parts=min(options.parts, len(game.sounding)),  # a faster session may have one fewer
+            features=options.features,
             seed=options.seed,
             on_progress=tell,
         )

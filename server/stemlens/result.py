@@ -130,6 +130,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
             "coalitions": analysis.shares.coalitions,
             "segments": len(game.sounding),
             "seed": analysis.options.seed,
+            **_regression(analysis),
         },
         "tags": _tags(analysis),
         "groups": _groups(analysis),
@@ -176,6 +177,14 @@ def _peaks(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> l
         peaks.to_plain(peaks.of(over_time, tag, off), tag, names)
         for tag in _told_tags(analysis, result)
     ]
+
+
+def _regression(analysis: Analysis) -> dict[str, Any]:
+    """What else there is to know of the method of LIME."""
+    if analysis.options.value != "lime":
+        return {}
+    options = analysis.options
+    return {"parts": options.parts, "features": options.features, "masks": analysis.shares.masks}
 
 
 def _session(analysis: Analysis) -> dict[str, Any]:
