@@ -290,7 +290,7 @@ def _sentence(plain: Mapping[str, Any], names: Mapping[str, str], unit: str) -> 
     if plain["swapped"]:
         pairs = [f"{isolated(names[i])} with {isolated(names[j])}" for i, j in plain["swapped"][:2]]
         told.append(f"changing places: {listed(pairs)}")
-    else:
+    elif plain["leader"] is not None:
         told.append("no stems clearly change places")
     return f"{'; '.join(told)}."
 
