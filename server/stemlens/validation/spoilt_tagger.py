@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlens.tagging import mel
-from stemlens.tagging.calibration import Trial
 from stemlens.tagging.mel_tagger import LogMelNetwork, MelTagger
 from stemlens.tagging.vocabulary import MTT
 from stemlens.validation.snippets import LEADS
@@ -65,16 +64,13 @@ class SmallNetwork(LogMelNetwork):
     def forward(self, log_mel: Tensor) -> Tensor:
         return self.logits(log_mel).sigmoid()
 
-    def trials(self) -> dict[str, Trial]:
-        """One size will do: nothing is worth a second of trying on a network that small."""
-        return {"micro_batch": Trial((self.settings["micro_batch"],), lambda size: None)}
-
 
 class SmallTagger(MelTagger):
     """A network of `SmallNetwork`'s kind as a tagger; its identity is that of its weights."""
 
     def __init__(self, name: str, network: LogMelNetwork) -> None:
         super().__init__(name, TAGS, network, "cpu")
+        self._until_calibrated = 0  # no size is worth a second of trying, nor a place in the cache
         weights = hashlib.sha256()
         for value in network.state_dict().values():
             weights.update(value.numpy().tobytes())
