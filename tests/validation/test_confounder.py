@@ -193,6 +193,7 @@ def test_the_whole_experiment_in_small(figures: Figures) -> None:
     assert figures.mistakes == wrong
     assert figures.of(MISTAKES).drums["Banzhaf"].trials == wrong - figures.without_drums
     assert set(figures.distortion_db) == set(SMALL.leaks_db)
+    assert all(0 <= score <= 1 for score in figures.silence) and len(figures.silence) == 2
     lines = confounder.told(figures)
     assert all("\n" not in line for line in lines)
     heads = [line for line in lines if line.startswith("|")]

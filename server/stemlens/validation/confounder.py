@@ -32,7 +32,7 @@ from stemlens.validation import fluidsynth, spoilt_tagger
 from stemlens.validation.leakage import distortion_ratio_db, leaking
 from stemlens.validation.rate import Rate
 from stemlens.validation.snippets import DRUMS, LEADS, STEMS, compose
-from stemlens.validation.takes import Takes, record
+from stemlens.validation.takes import SAMPLES, Takes, record
 from stemlens_bridge.folders import cache_folder
 
 TARGET = 0.98
@@ -130,7 +130,8 @@ class Figures:
     wrong, and how many of these have no drums that could be blamed. cured: of the mistakes with
     drums, those that become right when the drums are muted; by_another: when some other stem is.
     cured_misses: of those in which the Shapley value of true stems has another top, the ones that
-    muting the drums cures all the same. distortion_db: by level of leakage, the median
+    muting the drums cures all the same. silence: the spoilt classifier's scores of it, by `LEADS`.
+    distortion_db: by level of leakage, the median
     signal-to-distortion ratio of the drums.
     """
 
@@ -144,6 +145,7 @@ class Figures:
     cured: Rate
     by_another: Rate
     cured_misses: Rate
+    silence: tuple[float, ...]
     distortion_db: Mapping[float, float]
     found: tuple[Found, ...]
 
@@ -218,6 +220,11 @@ def run(settings: Settings, on_progress: Progress = lambda stage, done: None) ->
         cured=Rate.of(drums for drums, _, _ in cures),
         by_another=Rate.of(other for _, other, _ in cures),
         cured_misses=Rate.of(drums for drums, _, hit in cures if not hit),
+        silence=tuple(
+            taggers[True]
+            .score(taggers[True].open_one(np.zeros(SAMPLES, np.float32), 0))[0]
+            .tolist()
+        ),
         distortion_db={
             level: _distortion(takes, chosen[MISTAKES], level) for level in settings.leaks_db
         },
@@ -310,9 +317,10 @@ def _control_told(figures: Figures) -> list[str]:
         f"network calls a piano with drums a piano, in {clean.drums['Shapley']}, and the piano in "
         f"{clean.lead['Shapley']} (Shapley, true stems). Where the spoilt network calls a guitar "
         "with drums a guitar, the drums are on top again, and rightly: it is right for the wrong "
-        "reason, which no test set of that kind would show. Where it calls a piano without drums "
-        "a piano there is next to nothing to explain (see *its share*): it takes silence for a "
-        "piano already, and among shares that small the top means little.",
+        "reason, which no test set of that kind would show. Silence scores "
+        f"{100 * figures.silence[PIANO]:.0f} of 100 points for piano with it: the less is left to "
+        "explain of a piano without drums (see *its share*), the less it means which component is "
+        "on top there.",
         "",
     ]
 
