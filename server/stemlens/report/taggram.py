@@ -44,12 +44,12 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     duration_s, start_s = session["duration_s"], session["start_s"]
     column = shares.tags.index(tag)
     scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
-    spans = [tuple(_across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
+    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
     names = shown_names(document)
     lanes = _lanes(parts, [names[stem] for stem in shares.stems])
     reach = _reach([lane for _, _, lane in lanes])
     above = (
-        f'<polygon class="sl-wave" points="{_wave(outline)}"/>'
+        f'<polygon class="sl-wave" points="{wave(outline)}"/>'
         f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
     )
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
@@ -101,8 +101,8 @@ def _reach(lanes: Sequence[NDArray[np.float64]]) -> float:
     return float(np.ceil(100 * max(up, -down, 0.01)) / 100)
 
 
-def _wave(outline: Outline) -> str:
-    """The outline as a polygon around the middle, as high as its loudest part."""
+def wave(outline: Outline) -> str:
+    """The points of an outline as a polygon around the middle, as high as its loudest part."""
     top = max((max(-low, high) for low, high in outline), default=0.0) or 1.0
     step = WIDE / max(len(outline), 1)
     middle = TALL / 2
@@ -139,7 +139,8 @@ def _stacked(lanes: Sequence[Lane], spans: Sequence[tuple[float, ...]], reach: f
     return "".join(drawn) + zero
 
 
-def _across(seconds: float, duration_s: float) -> float:
+def across(seconds: float, duration_s: float) -> float:
+    """Where a time lies in a picture, 0 to `WIDE`."""
     return WIDE * min(max(seconds / duration_s, 0.0), 1.0)
 
 

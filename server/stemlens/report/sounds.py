@@ -1,0 +1,412 @@
+"""What can be heard on the page: clips of stems, of all of them, of the mix, and of what makes a
+tag, as MP3 within so many bytes.
+
+All clips play at the levels that the stems have among each other, `REDUCED_DB` below what was
+analysed, so that "only what makes it rock" and "without it" add up to the whole. The mix is brought
+to the level of the sum by the gain that was measured between them. A clip is of one span of the
+session: the passage (`passage`), or the whole where that is short; the whole song comes besides
+where it fits. Clips of the same stems are the same clip.
+
+Files are read where the result says they lie, one after the other, and only where they are as long
+as they were. A rest that the master bus adds has no file. Conventions: seconds from the start of
+the session, dB, stereo float32 `[frames, 2]`; MP3 with a constant rate, by LAME in pedalboard.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from stemlens import audio
+from stemlens.over_time import OverTime
+from stemlens.report.addresses import address
+from stemlens.report.bars import makers
+from stemlens.report.heatmap import shown_tags
+from stemlens.report.taggram import Outline, clock
+from stemlens.report.told import shown_names
+from stemlens_bridge.errors import StemlensError
+
+REDUCED_DB = 6.0
+FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
+MAX_RATE = 48_000  # that MP3 knows
+KBPS = (128, 96, 64)  # that are tried, the best first (benchmarks/report.py measures them)
+PASSAGE_S = 20.0
+SHORT_S = 45.0  # a session so short is heard whole
+FIRST_TAGS = 3  # are explained before stems are played by themselves
+COLUMNS = 1000  # of the outline
+THINNED = 8  # of so many samples the outline looks at one
+SAME_LENGTH_S = 0.001
+MIX = "mix"
+BASE64 = 4 / 3
+SPARE = 1.01  # for what an MP3 has besides its frames
+
+Check = Callable[[Path], None]
+"""Raises a StemlensError for a path that must not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file as it plays in the session: at a gain, from a time on."""
+
+    path: Path
+    gain_db: float
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """What of a session can be read: its stems by their ids, its mix, and sentences about what
+    cannot. `whole`: whether all stems are there, so that their sum can be heard."""
+
+    stems: Mapping[str, Recording]
+    mix: Recording | None
+    rate: int
+    duration_s: float
+    whole: bool
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What plays, from when to when: ids of stems, or `MIX` alone."""
+
+    parts: frozenset[str]
+    start_s: float
+    end_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A sound that a button plays: its address, what it is in words, and the clip that it is."""
+
+    address: str
+    said: str
+    clip: Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The sounds of a page by their addresses, the clips as MP3, and what is to be known.
+
+    outline: the lowest and highest sample of `COLUMNS` equal parts of the sum, () where that could
+    not be read. left_out: what there was no room for, in words. kbps: 0 without any sound.
+    """
+
+    wanted: Mapping[str, Wanted]
+    clips: Mapping[Clip, bytes]
+    outline: Outline
+    kbps: int
+    left_out: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+NOTHING = Heard({}, {}, (), 0, (), ())
+
+
+def recordings(document: Mapping[str, Any], check: Check = lambda path: None) -> Recordings:
+    """The files that a result names, where they can be read and are as long as they were."""
+    session, names = document["session"], shown_names(document)
+    headers: dict[str, audio.Header] = {}
+    missing = []
+    stems = [stem for stem in session["stems"] if stem["kind"] != "rest"]
+    for stem in stems:
+        try:
+            headers[stem["id"]] = _header(Path(stem["path"]), stem.get("duration_s"), check)
+        except StemlensError:
+            missing.append(names[stem["id"]])
+    of_mix = None
+    if session["mix"] is not None:
+        try:
+            of_mix = _header(Path(session["mix"]["path"]), None, check)
+        except StemlensError:
+            missing.append("the mix")
+    starts = _starts_s(headers, of_mix)
+    whole = len(headers) == len(stems)
+    ends = [starts[stem] + header.duration_s for stem, header in headers.items()]
+    if whole and abs(max(ends, default=0.0) - session["duration_s"]) > SAME_LENGTH_S:
+        headers, of_mix, whole = {}, None, False
+        missing = ["the stems"]
+    session_db = session["session_gain_db"] - REDUCED_DB
+    gains = {stem["id"]: session_db + stem["gain_db"] for stem in stems}
+    mix = None
+    if of_mix is not None:
+        facts = session["mix"]
+        start_s = starts[MIX] - facts["lag_s"]
+        mix = Recording(of_mix.path, session_db - _fitted_db(facts), start_s)
+    told = ()
+    if missing:
+        listed = ", ".join(missing)
+        told = (f"Not to be heard, because the files are gone or have changed: {listed}.",)
+    return Recordings(
+        {one: Recording(header.path, gains[one], starts[one]) for one, header in headers.items()},
+        mix,
+        _rate(session["sample_rate"]),
+        float(session["duration_s"]),
+        whole,
+        told,
+    )
+
+
+def _header(path: Path, duration_s: float | None, check: Check) -> audio.Header:
+    check(path)
+    header = audio.probe(path, max_duration_s=math.inf)
+    if duration_s is not None and abs(header.duration_s - duration_s) > SAME_LENGTH_S:
+        raise StemlensError("files_changed", f"{path} is another than was analysed.")
+    return header
+
+
+def _starts_s(headers: Mapping[str, audio.Header], mix: audio.Header | None) -> dict[str, float]:
+    """When each file starts, by the time stamps in them; the first stem starts at 0."""
+    known = {**headers, **({} if mix is None else {MIX: mix})}
+    starts = audio.offsets([header.time_reference_s for header in known.values()])
+    found = dict(zip(known, starts, strict=True))
+    first = min((start for one, start in found.items() if one != MIX), default=0.0)
+    return {one: start - first for one, start in found.items()}
+
+
+def _fitted_db(mix: Mapping[str, Any]) -> float:
+    """How much louder the mix is than its stems; 0 where the two have too little in common for the
+    measured gain to mean anything."""
+    return float(mix["gain_db"]) if mix["residual_db"] < -3.0 else 0.0
+
+
+def _rate(rate: int) -> int:
+    while rate > MAX_RATE:
+        rate //= 2
+    return next(known for known in (32_000, 44_100, 48_000) if rate <= known)
+
+
+def passage(document: Mapping[str, Any], over_time: OverTime | None) -> tuple[float, float]:
+    """What is heard of a long session, in seconds from its start: its highlight where the result
+    has one, else the 20 s in which its best tags score most, or where that is not known the
+    middle."""
+    session = document["session"]
+    duration_s, start_s = session["duration_s"], session["start_s"]
+    if duration_s <= SHORT_S:
+        return 0.0, duration_s
+    highlight = document.get("highlight")
+    if highlight:
+        return (
+            max(highlight["start_s"] - start_s, 0.0),
+            min(highlight["end_s"] - start_s, duration_s),
+        )
+    at = (duration_s - PASSAGE_S) / 2
+    if over_time is not None:
+        tags = [over_time.tags.index(tag["tag"]) for tag in document["tags"][:FIRST_TAGS]]
+        scores = over_time.scores[:, tags].mean(axis=1)
+        starts = over_time.start_s - start_s
+        ends = starts + over_time.segment_s
+        means = [
+            scores[(starts >= one) & (ends <= one + PASSAGE_S)].mean()
+            for one in starts
+            if one + PASSAGE_S <= duration_s
+        ]
+        if means:
+            at = float(starts[int(np.argmax(means))])
+    return at, at + PASSAGE_S
+
+
+def coalitions(document: Mapping[str, Any], tag: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """What explains a tag to the ear, as stems: "coalition", those that add to it for certain,
+    alone, and "without", all others. None where no stem or every stem adds to it."""
+    playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
+    only = frozenset(makers(document, tag)) & playing
+    if not only or only == playing:
+        return {}
+    return {"coalition": only, "without": frozenset(playing - only)}
+
+
+def all_wanted(
+    document: Mapping[str, Any], found: Recordings, span: tuple[float, float]
+) -> list[Wanted]:
+    """Every sound that there could be, those first that matter most. The whole song comes last."""
+    job, names = document["session"]["id"], shown_names(document)
+    everything = frozenset(found.stems)
+
+    def wanted(said: str, parts: Iterable[str], *where: str, whole: bool = False) -> Wanted:
+        of = (0.0, found.duration_s) if whole else span
+        return Wanted(address(job, *where), said, Clip(frozenset(parts), *of))
+
+    def explained(tags: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+        told = {"coalition": "Only what makes it", "without": "All but what makes it"}
+        return [
+            wanted(f"{told[kind]} {tag['tag']}: {_listed(parts, names)}", parts, kind, tag["tag"])
+            for tag in tags
+            for kind, parts in coalitions(document, tag).items()
+            if parts <= everything
+        ]
+
+    tags = shown_tags(document)
+    listed = [wanted("All stems together", everything, "sum")] if found.whole else []
+    if found.mix is not None:
+        listed.append(wanted("The mix, at the level of the stems together", [MIX], "mix"))
+    listed += explained(tags[:FIRST_TAGS])
+    listed += [
+        wanted(f"{names[stem]}, at its level among all stems", [stem], "stem", stem)
+        for stem in found.stems
+    ]
+    listed += explained(tags[FIRST_TAGS:])
+    if span != (0.0, found.duration_s):
+        if found.whole:
+            listed.append(
+                wanted("All stems, the whole song", everything, "sum", "whole", whole=True)
+            )
+        if found.mix is not None:
+            listed.append(wanted("The mix, the whole song", [MIX], "mix", "whole", whole=True))
+    return listed
+
+
+def _listed(stems: Iterable[str], names: Mapping[str, str]) -> str:
+    return ", ".join(names[stem] for stem in names if stem in set(stems))
+
+
+def planned(wanted: Sequence[Wanted], room: float) -> tuple[list[Wanted], int]:
+    """What fits into so many bytes of a page, and at how many kbit/s.
+
+    The best rate is taken at which everything but the whole song fits; at the lowest, what comes
+    last is left out. What is the same clip as another costs nothing.
+    """
+    passages = [one for one in wanted if one.clip.start_s == wanted[0].clip.start_s]
+    passages = [one for one in passages if one.clip.end_s == wanted[0].clip.end_s]
+    clips = {one.clip for one in passages}
+    for kbps in KBPS:
+        if sum(size(clip, kbps) for clip in clips) <= room:
+            break
+    kept: list[Wanted] = []
+    taken: set[Clip] = set()
+    for one in wanted:
+        cost = 0.0 if one.clip in taken else size(one.clip, kbps)
+        if cost <= room:
+            room -= cost
+            taken.add(one.clip)
+            kept.append(one)
+    return kept, kbps
+
+
+def size(clip: Clip, kbps: int) -> float:
+    """The bytes that a clip takes on the page."""
+    return clip.seconds * kbps * 125 * BASE64 * SPARE
+
+
+def heard(
+    document: Mapping[str, Any], over_time: OverTime | None, found: Recordings, room: float
+) -> Heard:
+    """The sounds of a page in so many bytes, made now. A file that breaks while it is read is
+    missing, with all that it is part of."""
+    wanted = all_wanted(document, found, passage(document, over_time))
+    kept, kbps = planned(wanted, room) if wanted else ([], 0)
+    clips, outline, broken = _made(found, {one.clip for one in kept}, kbps)
+    names = {**shown_names(document), MIX: "the mix"}
+    missing = found.missing
+    if broken:
+        listed = ", ".join(names[one] for one in broken)
+        missing = (*missing, f"Not to be heard, because the files cannot be read: {listed}.")
+    there = {one.address: one for one in kept if one.clip in clips}
+    left_out = tuple(one.said for one in wanted if one not in kept)
+    return Heard(there, clips, outline, kbps if there else 0, left_out, missing)
+
+
+def _made(
+    found: Recordings, clips: Iterable[Clip], kbps: int
+) -> tuple[dict[Clip, bytes], Outline, list[str]]:
+    """Clips as MP3, the outline of the sum, and which recordings could not be read to their end."""
+    waiting = {clip: set(clip.parts) for clip in clips}
+    totals: dict[Clip, audio.Samples] = {}
+    made: dict[Clip, bytes] = {}
+    thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
+    broken = []
+    everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
+    for one, recording in everything.items():
+        own = [clip for clip in waiting if one in clip.parts]
+        for clip in own:
+            if clip not in totals:
+                totals[clip] = np.zeros((round(clip.seconds * found.rate), 2), dtype=np.float32)
+        try:
+            for at, block in _played(recording, found.rate):
+                for clip in own:
+                    audio.add_at(totals[clip], block, at - round(clip.start_s * found.rate))
+                if one != MIX:
+                    first = -at % THINNED
+                    audio.add_at(thin, block[first::THINNED], (at + first) // THINNED)
+        except StemlensError:
+            broken.append(one)
+            for clip in own:
+                del waiting[clip], totals[clip]
+            continue
+        for clip in own:
+            waiting[clip].remove(one)
+            if not waiting[clip]:
+                made[clip] = _mp3(totals.pop(clip), found.rate, kbps)
+                del waiting[clip]
+    complete = found.whole and not set(broken) - {MIX}
+    return made, outline(thin) if complete else (), broken
+
+
+def _played(recording: Recording, rate: int) -> Iterable[tuple[int, audio.Samples]]:
+    """The blocks of a recording at its gain and at `rate` Hz, each with the frame at which it
+    plays."""
+    own = audio.probe(recording.path, max_duration_s=math.inf).sample_rate
+    gain = np.float32(10 ** (recording.gain_db / 20))
+    converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
+    at = round(recording.start_s * rate)
+    for block in audio.blocks(recording.path, max_duration_s=math.inf):
+        samples = audio.to_stereo(block) * gain
+        if converter is not None:
+            samples = converter.resample_chunk(np.ascontiguousarray(samples))
+        yield at, samples
+        at += len(samples)
+    if converter is not None:
+        yield at, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True)
+
+
+def outline(samples: audio.Samples) -> Outline:
+    """The lowest and highest sample of equal parts of `[frames, 2]`."""
+    edges = np.linspace(0, len(samples), min(COLUMNS, len(samples)) + 1).astype(int)[:-1]
+    lows = np.minimum.reduceat(samples.min(axis=1), edges)
+    highs = np.maximum.reduceat(samples.max(axis=1), edges)
+    return [(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
+
+
+def _mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:
+    """Samples as MP3, turned down as a whole where they would clip."""
+    from pedalboard.io import AudioFile
+
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > FULL_SCALE:
+        samples = samples * np.float32(FULL_SCALE / peak)
+    file = io.BytesIO()
+    with AudioFile(file, "w", rate, 2, quality=kbps, format="mp3") as made:
+        made.write(np.ascontiguousarray(samples.T))
+    return file.getvalue()
+
+
+def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
+    """What the page says about its sounds, a sentence each."""
+    if not found.wanted:
+        return ["This page has no sounds.", *found.missing]
+    first = next(iter(found.wanted.values())).clip
+    whole = first.seconds >= document["session"]["duration_s"] - SAME_LENGTH_S
+    start_s = document["session"]["start_s"]
+    of = (
+        "the whole session"
+        if whole
+        else f"the passage from {clock(start_s + first.start_s)} to {clock(start_s + first.end_s)}"
+    )
+    sentences = [
+        f"Sounds are of {of}, at the levels that the stems have in the mix, as MP3 with "
+        f"{found.kbps} kbit/s."
+    ]
+    if found.left_out:
+        sentences.append(f"Left out to keep the page small: {'; '.join(found.left_out)}.")
+    return [*sentences, *found.missing]
