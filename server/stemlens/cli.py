@@ -1,5 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
-`cli_trials`, separate in `cli_separation`, status and doctor in `cli_service`.
+`cli_trials`, separate in `cli_separation`, report in `cli_report`, status and doctor in
+`cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -19,6 +20,7 @@ import typer
 
 from stemlens import (
     audio,
+    cli_report,
     cli_separation,
     cli_service,
     cli_trials,
@@ -73,6 +75,7 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
+cli_report.add(app)
 cli_separation.add(app)
 cli_service.add(app)
 cli_watch.add(app)
@@ -176,6 +179,13 @@ def analyze(
         typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
     ] = None,
     policy: PolicyFile = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a page about it, with sounds (HTML)."),
+    ] = None,
+    report_mb: cli_report.ReportMb = cli_report.MOST_MB,
+    plots: cli_report.PlotsFolder = None,
+    csv_file: cli_report.CsvFile = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
     ] = False,
@@ -191,7 +201,7 @@ def analyze(
     choice(device, DEVICES, "--device")
     if midi_lanes and midi_file is None:
         raise typer.BadParameter("it needs --midi FILE.", param_hint="--midi-lanes")
-    require_writable(json_file, npz_file, midi_file)
+    require_writable(json_file, npz_file, midi_file, report_file, csv_file)
     options = Options.from_dict(
         {
             "tagger": tagger,
@@ -245,6 +255,8 @@ def analyze(
                 lanes=midi_lanes or (),
                 policy=options.annotations,
             )
+        document, over_time = analysis.to_dict(), OverTime.of(analysis)
+        cli_report.write(document, over_time, report_file, report_mb, plots, csv_file)
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())
 

@@ -82,7 +82,7 @@ def _strip(seek: str, drawn: str) -> str:
 def _cells(scores: NDArray[np.float64], edges: Sequence[tuple[float, ...]]) -> str:
     """Rectangles as dark as the score; neighbours that are as dark are one."""
     darkness = np.round(STEPS * np.clip(scores, 0, 1) ** CURVE).astype(int)
-    starts = np.flatnonzero(np.diff(darkness, prepend=-1))
+    starts = np.flatnonzero(np.diff(darkness, prepend=-1)).tolist()
     ends = [*starts[1:], len(darkness)]
     return "".join(
         f'<rect x="{edges[first][0]:.1f}" width="{edges[last - 1][1] - edges[first][0]:.1f}" '

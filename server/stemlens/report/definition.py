@@ -24,8 +24,8 @@ VALUES = {
     "anything gets nothing, and the shares of a sum of games are the sums of the shares. The last "
     "lets the song's share be the mean over its segments.</p>",
     "owen": "<p>Its share is the Owen value: the groups of stems enter in all orders, and the "
-    "stems of each group in all orders within it; what a stem adds is averaged over these. The shares "
-    "of a group add up to the group's own Shapley value.</p>",
+    "stems of each group in all orders within it; what a stem adds is averaged over these. The "
+    "shares of a group add up to the group's own Shapley value.</p>",
     "banzhaf": "<p>Its share is the Banzhaf value: what it adds, averaged over all coalitions of "
     'the others, each counting the same.</p><p class="sl-formula">β<sub>i</sub> = 2<sup>1−n</sup> '
     "Σ<sub>S ⊆ N∖{i}</sub> [<i>v</i>(S ∪ {i}) − <i>v</i>(S)]</p><p>These shares need not add up to "

@@ -26,12 +26,21 @@ from markupsafe import Markup
 from stemlens.over_time import OverTime
 from stemlens.report import DRAWINGS
 from stemlens.report.addresses import address
-from stemlens.report.bars import bars, caption, summary
+from stemlens.report.bars import SILENT, bars, caption, summary
 from stemlens.report.course import course
 from stemlens.report.definition import definition
 from stemlens.report.doubts import doubts
 from stemlens.report.heatmap import heat_map, play_button, shown_tags
-from stemlens.report.sounds import NOTHING, Check, Heard, heard, recordings
+from stemlens.report.sounds import (
+    Check,
+    Heard,
+    all_wanted,
+    anything,
+    blank,
+    heard,
+    passage,
+    recordings,
+)
 from stemlens.report.sounds import told as told_sounds
 from stemlens.report.taggram import clock, taggram
 from stemlens.report.together import together
@@ -44,8 +53,6 @@ from stemlens_bridge.wording import counted
 
 HERE = Path(__file__).parent
 MB = 1_000_000
-DEFAULT_MB = 8.0
-SPARE_BYTES = 60_000  # for buttons of the sounds and what is said of them
 UPRIGHT = 8  # stems: with more, they are the rows of the heat map
 DRAWN = 300  # segments of a picture over time, at most
 LEAD = 3  # tags in the first sentence
@@ -84,9 +91,9 @@ def report(
     document: Mapping[str, Any],
     over_time: OverTime | None,
     *,
-    max_mb: float = DEFAULT_MB,
+    max_mb: float,
     tried_so_far: Tried | None = None,
-    check: Check = lambda path: None,
+    check: Check = anything,
 ) -> str:
     """The page about a result, with sounds of the files that it names, in at most `max_mb` MB.
 
@@ -97,10 +104,10 @@ def report(
     if over_time is not None:
         over_time = thinned(over_time)
     shown = (document, over_time, tried_of(document) if tried_so_far is None else tried_so_far)
-    bare = page(*shown, NOTHING)
-    room = max_mb * MB - len(bare.encode()) - SPARE_BYTES
-    sounds = heard(document, over_time, recordings(document, check), max(room, 0.0))
-    return page(*shown, sounds)
+    found = recordings(document, check)
+    wanted = all_wanted(document, found, passage(document, over_time))
+    room = max_mb * MB - len(page(*shown, blank(wanted)).encode())
+    return page(*shown, heard(found, wanted, room))
 
 
 def thinned(over_time: OverTime) -> OverTime:
@@ -216,8 +223,13 @@ def _table(sounds: Heard) -> Markup:
 
 
 def _lead(document: Mapping[str, Any]) -> str:
-    best = [f"{tag['tag']} ({points(tag['score'])} of 100)" for tag in document["tags"][:LEAD]]
-    return f"To the tagger this mix sounds most of all like {_listed(best)}." if best else ""
+    """The tags that stand out from what silence scores, the most first."""
+    above = sorted(document["tags"], key=lambda tag: tag["baseline"] - tag["score"])
+    best = [tag for tag in above[:LEAD] if tag["score"] > tag["baseline"] + SILENT]
+    if not best:
+        return "To the tagger this mix sounds like nothing that it knows."
+    told = [f"{tag['tag']} ({points(tag['score'])} of 100)" for tag in best]
+    return f"To the tagger this mix sounds most of all like {_listed(told)}."
 
 
 def _heard_by(document: Mapping[str, Any]) -> str:
@@ -232,7 +244,7 @@ def _kinds(document: Mapping[str, Any]) -> list[str]:
     """The tags that score more than silence, in words, by their kinds."""
     of_kind: dict[str, list[str]] = {}
     for tag in shown_tags(document):
-        if points(tag["score"]) > points(tag["baseline"]):
+        if tag["score"] > tag["baseline"] + SILENT:
             of_kind.setdefault(tag["kind"], []).append(tag["tag"])
     told = [f"{KINDS.get(kind, kind)}: {', '.join(tags)}." for kind, tags in of_kind.items()]
     return [" ".join(told)] if told else []

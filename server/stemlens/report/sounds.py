@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,24 @@ from stemlens_bridge.errors import StemlensError
 REDUCED_DB = 6.0
 FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
 MAX_RATE = 48_000  # that MP3 knows
-KBPS = (128, 96, 64)  # that are tried, the best first (benchmarks/report.py measures them)
+KBPS = (96, 64)  # that are tried, the best first (benchmarks/report.py measures them)
 PASSAGE_S = 20.0
 SHORT_S = 45.0  # a session so short is heard whole
-FIRST_TAGS = 3  # are explained before stems are played by themselves
-COLUMNS = 1000  # of the outline
+FIRST_TAGS = 3  # are explained before all else, and must have their sounds
+COLUMNS = 500  # of the outline
 THINNED = 8  # of so many samples the outline looks at one
 SAME_LENGTH_S = 0.001
 MIX = "mix"
+SAID = {"coalition": "Only what makes it", "without": "All but what makes it"}
 BASE64 = 4 / 3
 SPARE = 1.01  # for what an MP3 has besides its frames
 
-Check = Callable[[Path], None]
+Check = Callable[[str], object]
 """Raises a StemlensError for a path that must not be read."""
+
+
+def anything(path: str) -> None:
+    """For those who may read what they name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A sound that a button plays: its address, what it is in words, and the clip that it is."""
+    """A sound that a button plays: its address, what it is in words, and the clip that it is.
+    `named`: what it is called where it is left out; `must`: whether all is made smaller for it."""
 
     address: str
     said: str
     clip: Clip
+    named: str
+    must: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +119,7 @@ class Heard:
     missing: tuple[str, ...]
 
 
-NOTHING = Heard({}, {}, (), 0, (), ())
-
-
-def recordings(document: Mapping[str, Any], check: Check = lambda path: None) -> Recordings:
+def recordings(document: Mapping[str, Any], check: Check = anything) -> Recordings:
     """The files that a result names, where they can be read and are as long as they were."""
     session, names = document["session"], shown_names(document)
     headers: dict[str, audio.Header] = {}
@@ -144,10 +149,8 @@ def recordings(document: Mapping[str, Any], check: Check = lambda path: None) ->
         facts = session["mix"]
         start_s = starts[MIX] - facts["lag_s"]
         mix = Recording(of_mix.path, session_db - _fitted_db(facts), start_s)
-    told = ()
-    if missing:
-        listed = ", ".join(missing)
-        told = (f"Not to be heard, because the files are gone or have changed: {listed}.",)
+    why = "because the files are gone or have changed"
+    told = (f"Not to be heard, {why}: {', '.join(missing)}.",) if missing else ()
     return Recordings(
         {one: Recording(header.path, gains[one], starts[one]) for one, header in headers.items()},
         mix,
@@ -159,7 +162,7 @@ def recordings(document: Mapping[str, Any], check: Check = lambda path: None) ->
 
 
 def _header(path: Path, duration_s: float | None, check: Check) -> audio.Header:
-    check(path)
+    check(str(path))
     header = audio.probe(path, max_duration_s=math.inf)
     if duration_s is not None and abs(header.duration_s - duration_s) > SAME_LENGTH_S:
         raise StemlensError("files_changed", f"{path} is another than was analysed.")
@@ -230,59 +233,63 @@ def coalitions(document: Mapping[str, Any], tag: Mapping[str, Any]) -> dict[str,
 def all_wanted(
     document: Mapping[str, Any], found: Recordings, span: tuple[float, float]
 ) -> list[Wanted]:
-    """Every sound that there could be, those first that matter most. The whole song comes last."""
+    """Every sound that there could be, those first that matter most: all stems, the mix, what makes
+    the first tags, each stem; then what makes the other tags, and the whole song."""
     job, names = document["session"]["id"], shown_names(document)
     everything = frozenset(found.stems)
-
-    def wanted(said: str, parts: Iterable[str], *where: str, whole: bool = False) -> Wanted:
-        of = (0.0, found.duration_s) if whole else span
-        return Wanted(address(job, *where), said, Clip(frozenset(parts), *of))
-
-    def explained(tags: Sequence[Mapping[str, Any]]) -> list[Wanted]:
-        told = {"coalition": "Only what makes it", "without": "All but what makes it"}
-        return [
-            wanted(f"{told[kind]} {tag['tag']}: {_listed(parts, names)}", parts, kind, tag["tag"])
-            for tag in tags
-            for kind, parts in coalitions(document, tag).items()
-            if parts <= everything
-        ]
-
+    song = (0.0, found.duration_s)
     tags = shown_tags(document)
-    listed = [wanted("All stems together", everything, "sum")] if found.whole else []
-    if found.mix is not None:
-        listed.append(wanted("The mix, at the level of the stems together", [MIX], "mix"))
-    listed += explained(tags[:FIRST_TAGS])
-    listed += [
-        wanted(f"{names[stem]}, at its level among all stems", [stem], "stem", stem)
-        for stem in found.stems
-    ]
-    listed += explained(tags[FIRST_TAGS:])
-    if span != (0.0, found.duration_s):
+
+    def explained(kind: str, some: Sequence[Mapping[str, Any]], must: bool) -> Iterator[Wanted]:
+        for tag in some:
+            name, parts = tag["tag"], coalitions(document, tag).get(kind, frozenset())
+            if parts and parts <= everything:
+                listed = ", ".join(names[stem] for stem in names if stem in parts)
+                said = f"{SAID[kind]} {name}: {listed}"
+                where = address(job, kind, name)
+                yield Wanted(where, said, Clip(parts, *span), f"what makes it {name}", must)
+
+    def whole() -> Iterator[tuple[str, str, frozenset[str]]]:
         if found.whole:
-            listed.append(
-                wanted("All stems, the whole song", everything, "sum", "whole", whole=True)
-            )
+            yield "sum", "All stems", everything
         if found.mix is not None:
-            listed.append(wanted("The mix, the whole song", [MIX], "mix", "whole", whole=True))
+            yield "mix", "The mix, at the level of all stems", frozenset({MIX})
+
+    listed = [
+        Wanted(address(job, kind), said, Clip(parts, *span), said, True)
+        for kind, said, parts in whole()
+    ]
+    for kind in SAID:
+        listed += explained(kind, tags[:FIRST_TAGS], True)
+    for stem in found.stems:
+        said = f"{names[stem]}, at its level among all stems"
+        clip = Clip(frozenset({stem}), *span)
+        listed.append(Wanted(address(job, "stem", stem), said, clip, names[stem], True))
+    for kind in SAID:
+        listed += explained(kind, tags[FIRST_TAGS:], False)
+    if span != song:
+        listed += [
+            Wanted(
+                address(job, kind, "whole"),
+                f"{said}, the whole song",
+                Clip(parts, *song),
+                "the whole song",
+                False,
+            )
+            for kind, said, parts in whole()
+        ]
     return listed
-
-
-def _listed(stems: Iterable[str], names: Mapping[str, str]) -> str:
-    return ", ".join(names[stem] for stem in names if stem in set(stems))
 
 
 def planned(wanted: Sequence[Wanted], room: float) -> tuple[list[Wanted], int]:
     """What fits into so many bytes of a page, and at how many kbit/s.
 
-    The best rate is taken at which everything but the whole song fits; at the lowest, what comes
-    last is left out. What is the same clip as another costs nothing.
+    The best rate is taken at which all that must be there fits; then what else has room, and at the
+    lowest rate what comes last is left out. What is the same clip as another costs nothing.
     """
-    passages = [one for one in wanted if one.clip.start_s == wanted[0].clip.start_s]
-    passages = [one for one in passages if one.clip.end_s == wanted[0].clip.end_s]
-    clips = {one.clip for one in passages}
-    for kbps in KBPS:
-        if sum(size(clip, kbps) for clip in clips) <= room:
-            break
+    must = {one.clip for one in wanted if one.must}
+    rates = (kbps for kbps in KBPS if sum(size(clip, kbps) for clip in must) <= room)
+    kbps = next(rates, KBPS[-1])
     kept: list[Wanted] = []
     taken: set[Clip] = set()
     for one in wanted:
@@ -299,33 +306,43 @@ def size(clip: Clip, kbps: int) -> float:
     return clip.seconds * kbps * 125 * BASE64 * SPARE
 
 
-def heard(
-    document: Mapping[str, Any], over_time: OverTime | None, found: Recordings, room: float
-) -> Heard:
-    """The sounds of a page in so many bytes, made now. A file that breaks while it is read is
-    missing, with all that it is part of."""
-    wanted = all_wanted(document, found, passage(document, over_time))
-    kept, kbps = planned(wanted, room) if wanted else ([], 0)
+def blank(wanted: Sequence[Wanted]) -> Heard:
+    """All that is wanted, without a sound in it: what a page needs besides its clips."""
+    return Heard(
+        {one.address: one for one in wanted},
+        {one.clip: b"" for one in wanted},
+        ((-1.0, 1.0),) * COLUMNS,
+        KBPS[0],
+        _left_out(wanted, ()),
+        (),
+    )
+
+
+def heard(found: Recordings, wanted: Sequence[Wanted], room: float) -> Heard:
+    """The sounds of a page in so many bytes, made now. What is part of a file that breaks while it
+    is read is missing."""
+    kept, kbps = planned(wanted, room)
     clips, outline, broken = _made(found, {one.clip for one in kept}, kbps)
-    names = {**shown_names(document), MIX: "the mix"}
     missing = found.missing
     if broken:
-        listed = ", ".join(names[one] for one in broken)
-        missing = (*missing, f"Not to be heard, because the files cannot be read: {listed}.")
+        missing = (*missing, "Some is missing, because its files broke off while they were read.")
     there = {one.address: one for one in kept if one.clip in clips}
-    left_out = tuple(one.said for one in wanted if one not in kept)
-    return Heard(there, clips, outline, kbps if there else 0, left_out, missing)
+    return Heard(there, clips, outline, kbps if there else 0, _left_out(wanted, kept), missing)
+
+
+def _left_out(wanted: Sequence[Wanted], kept: Sequence[Wanted]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.named for one in wanted if one not in kept))
 
 
 def _made(
     found: Recordings, clips: Iterable[Clip], kbps: int
-) -> tuple[dict[Clip, bytes], Outline, list[str]]:
-    """Clips as MP3, the outline of the sum, and which recordings could not be read to their end."""
+) -> tuple[dict[Clip, bytes], Outline, bool]:
+    """Clips as MP3, the outline of the sum, and whether a file could not be read to its end."""
     waiting = {clip: set(clip.parts) for clip in clips}
     totals: dict[Clip, audio.Samples] = {}
     made: dict[Clip, bytes] = {}
     thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
-    broken = []
+    broken = False
     everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
     for one, recording in everything.items():
         own = [clip for clip in waiting if one in clip.parts]
@@ -340,7 +357,7 @@ def _made(
                     first = -at % THINNED
                     audio.add_at(thin, block[first::THINNED], (at + first) // THINNED)
         except StemlensError:
-            broken.append(one)
+            broken = True
             for clip in own:
                 del waiting[clip], totals[clip]
             continue
@@ -349,11 +366,10 @@ def _made(
             if not waiting[clip]:
                 made[clip] = _mp3(totals.pop(clip), found.rate, kbps)
                 del waiting[clip]
-    complete = found.whole and not set(broken) - {MIX}
-    return made, outline(thin) if complete else (), broken
+    return made, outline(thin) if found.whole and not broken else (), broken
 
 
-def _played(recording: Recording, rate: int) -> Iterable[tuple[int, audio.Samples]]:
+def _played(recording: Recording, rate: int) -> Iterator[tuple[int, audio.Samples]]:
     """The blocks of a recording at its gain and at `rate` Hz, each with the frame at which it
     plays."""
     own = audio.probe(recording.path, max_duration_s=math.inf).sample_rate
@@ -408,5 +424,5 @@ def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
         f"{found.kbps} kbit/s."
     ]
     if found.left_out:
-        sentences.append(f"Left out to keep the page small: {'; '.join(found.left_out)}.")
+        sentences.append(f"Left out to keep the page small: {', '.join(found.left_out)}.")
     return [*sentences, *found.missing]

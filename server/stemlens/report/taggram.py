@@ -42,11 +42,9 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     """
     session, unit = document["session"], unit_of(document)
     duration_s, start_s = session["duration_s"], session["start_s"]
-    column = shares.tags.index(tag)
-    scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
+    scores = shares.scores[:, shares.tags.index(tag)]
     spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
-    names = shown_names(document)
-    lanes = _lanes(parts, [names[stem] for stem in shares.stems])
+    lanes = lanes_of(tag, shares, shown_names(document))
     reach = _reach([lane for _, _, lane in lanes])
     above = (
         f'<polygon class="sl-wave" points="{wave(outline)}"/>'
@@ -80,12 +78,14 @@ def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:
     )
 
 
-def _lanes(parts: NDArray[np.float64], names: Sequence[str]) -> list[Lane]:
-    """The stems whose shares `[segments, stems]` are largest over all, and the others together."""
+def lanes_of(tag: str, shares: OverTime, names: Mapping[str, str]) -> list[Lane]:
+    """The stems whose shares of a tag are largest over all, and the others together."""
+    parts = shares.attributions[:, :, shares.tags.index(tag)]
+    listed = [names[stem] for stem in shares.stems]
     size = np.abs(parts).mean(axis=0)
     order = [int(i) for i in np.argsort(-size, kind="stable")[:STEMS]]
     biggest = [i for i in order if 100 * np.abs(parts[:, i]).max() >= LEAST_POINTS]
-    lanes = [(names[i], COLOURS[n], parts[:, i]) for n, i in enumerate(biggest)]
+    lanes = [(listed[i], COLOURS[n], parts[:, i]) for n, i in enumerate(biggest)]
     others = np.delete(parts, biggest, axis=1).sum(axis=1)
     if 100 * np.abs(others).max() >= LEAST_POINTS:
         lanes.append(("All others", OTHERS, others))

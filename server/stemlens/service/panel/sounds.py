@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,20 @@ class Sounds:
         sound = self._rendered.sound([Part(str(path), content, -REDUCED_DB, 0.0)], *_shape(scene))
         told = {"a": "A: before", "b": "B: after"}[side]
         return _heard(sound, f"{told}, both at the same loudness")
+
+    def check(self, job: str) -> Callable[[str], None]:
+        """What raises for every path but those of the job's files as they were submitted, and of
+        the stems that the server made itself."""
+        _, files = self._library.job(job)
+        known = {file.path: file for file in files}
+
+        def check(path: str) -> None:
+            if path in known:
+                self._require_frozen([known[path]])
+            elif not Path(os.path.realpath(path)).is_relative_to(self._separated):
+                raise StemlensError("path_not_allowed", f"{path} is no file of the job.")
+
+        return check
 
     def _trial_file(self, job: str, request: str, rank: int, side: str) -> Path | None:
         """Where the record of a trial names a file that lies below the server's folder, after
