@@ -308,7 +308,7 @@ def test_results_have_names_whatever_the_audio_is_called(tmp_path: Path, name: s
     assert all("\n" not in told for _, told, _ in watching.told)
     endings = {path.name.rpartition(" ")[2] for path in root.iterdir() if path.name != name}
     assert endings >= {"stemlens.json", "stemlens.txt", "stemlens.mid", "stemlens.html"}
-    assert len(list(root.iterdir())) == 4
+    assert len(list(root.iterdir())) == 5
     assert len(watched(nothing, tmp_path / "data2", root).analysed) == 0, "its results are there"
 
 

@@ -1,11 +1,10 @@
-
 // What the page does beside being read. Sounds are in the page as base64, and become files of the
 // browser's when they are first played. Whatever has data-play plays, data-seek is a picture of the
 // time, data-tag leads to a tag. Going from one sound to another keeps the place in the song.
 (() => {
   const table = JSON.parse(document.getElementById("sl-sounds")?.textContent ?? "{}");
   const player = document.getElementById("sl-audio");
-  const urls = new Map();
+  const files = new Map();
   let now = ""; // the address of what is in the player
 
   const shown = (name) => [...document.querySelectorAll(`[data-${name}]`)];
@@ -13,13 +12,13 @@
   const place = () => (now ? table[now].start + player.currentTime : 0);
   const holds = (sound, at) => at >= sound.start - 0.01 && at < sound.end;
 
-  function url(clip) {
-    if (!urls.has(clip)) {
+  function file(clip) {
+    if (!files.has(clip)) {
       const text = document.querySelector(`[data-clip="${clip}"]`).textContent;
       const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-      urls.set(clip, URL.createObjectURL(new Blob([bytes], { type: "audio/mpeg" })));
+      files.set(clip, URL.createObjectURL(new Blob([bytes], { type: "audio/mpeg" })));
     }
-    return urls.get(clip);
+    return files.get(clip);
   }
 
   function choose(address, from) {
@@ -27,7 +26,7 @@
     const at = from ?? (now ? place() : sound.start);
     now = address;
     say(`${sound.said}.`);
-    player.src = url(sound.clip);
+    player.src = file(sound.clip);
     const start = () => (player.currentTime = holds(sound, at) ? at - sound.start : 0);
     player.addEventListener("loadedmetadata", start, { once: true });
     play();
@@ -89,8 +88,8 @@
     const button = event.target.closest?.("[data-play]");
     const tag = event.target.closest?.("[data-tag]");
     const picture = event.target.closest?.("[data-seek]");
-    if (button && button.dataset.play === now) toggle();
-    else if (button) choose(button.dataset.play, "from" in button.dataset ? Number(button.dataset.from) : undefined);
+    if (button && button.dataset.play === now && !button.dataset.from) toggle();
+    else if (button) choose(button.dataset.play, button.dataset.from && Number(button.dataset.from));
     else if (tag) lead(tag.dataset.tag);
     else if (picture && player) {
       const box = picture.getBoundingClientRect();

@@ -142,7 +142,7 @@ def page(
     return _template().render(
         policy=_policy(script),
         generator=f"Stemlens {__version__}",
-        styles=Markup((HERE / "page.css").read_text() + DRAWINGS.read_text()),
+        styles=Markup(DRAWINGS.read_text() + (HERE / "page.css").read_text()),
         script=Markup(script),
         project=one_line(session["project"]),
         lead=_lead(document),
