@@ -8,6 +8,7 @@ read and heard, and stops the server again. Run by `make demo`.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -61,8 +62,9 @@ def main() -> int:
         if done.returncode:
             return done.returncode
         page = WORK / "report.html"
-        print("\n$ stemlens report result.json --trials tried.json -o report.html", flush=True)
-        asked = [str(result), "--trials", str(tried), "-o", str(page)]
+        print("\n$ stemlens report result.json --trials trials.json -o report.html", flush=True)
+        trials = json.loads(tried.read_text())["path"]  # where the server keeps them
+        asked = [str(result), "--trials", trials, "-o", str(page)]
         done = subprocess.run([*stemlens, "report", *asked])
         if not done.returncode:
             print(f"To be read and heard in a browser: {page}")

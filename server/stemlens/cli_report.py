@@ -17,7 +17,7 @@ from stemlens_bridge.writing import require_writable, written
 
 if TYPE_CHECKING:
     from stemlens.over_time import OverTime
-    from stemlens.report.page import Tried
+    from stemlens.report.sounds import Tried
 
 MOST_MB = 8.0
 

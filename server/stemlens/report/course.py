@@ -1,9 +1,9 @@
 """All the best tags over time, as a table: the taggram of the mix under its waveform.
 
-A row is a tag, and in it a strip that is the darker the better the tag fits; the numbers beside it
-say where it fits best. Sections and the highlight, where a result has them, stand over the
-waveform, and so does the passage that can be heard. Pure functions: scores over time and an outline
-in, HTML with SVG out; whatever users wrote stays text.
+A row is a tag, and in it a strip that is the stronger the better the tag fits; the numbers beside
+it say where it fits best. Sections, where a result has them, stand over the waveform, and so does
+the passage that can be heard. Pure functions: scores over time and an outline in, HTML with SVG
+out; whatever users wrote stays text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stemlens.report.heatmap import shown_tags
 from stemlens.report.taggram import TALL, WIDE, Outline, across, clock, wave
 from stemlens_bridge.annotations import points
 
-STEPS = 20  # of darkness
+STEPS = 20  # of strength
 CURVE = 0.7  # low scores are seen as well
 Span = tuple[float, float]  # seconds from the start of the session
 
@@ -60,7 +60,7 @@ def course(
         f"{_strip(seek, above)}"
         f'<span class="sl-ticks" aria-hidden="true">{ticks}</span></th>'
         '<th scope="col">Most</th><th scope="col">At</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table><figcaption>The darker, the better the tag fits there. "
+        f"<tbody>{rows}</tbody></table><figcaption>The stronger, the better the tag fits there. "
         f"{_said(passage, start_s)}</figcaption></figure>"
     )
 
@@ -80,15 +80,15 @@ def _strip(seek: str, drawn: str) -> str:
 
 
 def _cells(scores: NDArray[np.float64], edges: Sequence[tuple[float, ...]]) -> str:
-    """Rectangles as dark as the score; neighbours that are as dark are one."""
-    darkness = np.round(STEPS * np.clip(scores, 0, 1) ** CURVE).astype(int)
-    starts = np.flatnonzero(np.diff(darkness, prepend=-1)).tolist()
-    ends = [*starts[1:], len(darkness)]
+    """Rectangles as strong as the score; neighbours that are alike are one."""
+    strength = np.round(STEPS * np.clip(scores, 0, 1) ** CURVE).astype(int)
+    starts = np.flatnonzero(np.diff(strength, prepend=-1)).tolist()
+    ends = [*starts[1:], len(strength)]
     return "".join(
         f'<rect x="{edges[first][0]:.1f}" width="{edges[last - 1][1] - edges[first][0]:.1f}" '
-        f'height="{TALL}" fill-opacity="{darkness[first] / STEPS:.2f}"/>'
+        f'height="{TALL}" fill-opacity="{strength[first] / STEPS:.2f}"/>'
         for first, last in zip(starts, ends, strict=True)
-        if darkness[first]
+        if strength[first]
     )
 
 

@@ -34,6 +34,7 @@ from stemlens.report.heatmap import heat_map, play_button, shown_tags
 from stemlens.report.sounds import (
     Check,
     Heard,
+    Tried,
     all_wanted,
     anything,
     blank,
@@ -45,7 +46,8 @@ from stemlens.report.sounds import told as told_sounds
 from stemlens.report.taggram import clock, taggram
 from stemlens.report.together import together
 from stemlens.report.told import isolated_in, unit_of
-from stemlens.report.trialtext import LEGEND, tried
+from stemlens.report.trialtext import LEGEND
+from stemlens.report.trialtext import tried as told_trials
 from stemlens_bridge import __version__
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import one_line
@@ -83,8 +85,6 @@ VALUES = {
 NO_COURSE = (
     "The course over time was not kept with this result. 'stemlens analyze … --npz FILE' keeps it."
 )
-Tried = Sequence[tuple[str, Mapping[str, Any]]]
-"""What was tried: requests, and their documents (docs/edits.md)."""
 
 
 def report(
@@ -103,8 +103,9 @@ def report(
     """
     if over_time is not None:
         over_time = thinned(over_time)
-    shown = (document, over_time, tried_of(document) if tried_so_far is None else tried_so_far)
-    found = recordings(document, check)
+    tried = tried_of(document) if tried_so_far is None else tried_so_far
+    shown = (document, over_time, tried)
+    found = recordings(document, tried, check)
     wanted = all_wanted(document, found, passage(document, over_time))
     room = max_mb * MB - len(page(*shown, blank(wanted)).encode())
     return page(*shown, heard(found, wanted, room))
@@ -165,7 +166,7 @@ def page(
         no_course=NO_COURSE,
         times=_times(document, sounds),
         tried=Markup(
-            "".join(tried(job, request, one, True, there) for request, one in tried_so_far)
+            "".join(told_trials(job, request, one, True, there) for request, one in tried_so_far)
         ),
         legend=LEGEND,
         doubts=doubts(document),
@@ -222,10 +223,13 @@ def _table(sounds: Heard) -> Markup:
 # ------------------------------------------------------------------------------------ what it is
 
 
+def outstanding(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tags that are shown, those first that are furthest above what silence scores."""
+    return sorted(shown_tags(document), key=lambda tag: tag["baseline"] - tag["score"])
+
+
 def _lead(document: Mapping[str, Any]) -> str:
-    """The tags that stand out from what silence scores, the most first."""
-    above = sorted(document["tags"], key=lambda tag: tag["baseline"] - tag["score"])
-    best = [tag for tag in above[:LEAD] if tag["score"] > tag["baseline"] + SILENT]
+    best = [tag for tag in outstanding(document)[:LEAD] if tag["score"] > tag["baseline"] + SILENT]
     if not best:
         return "To the tagger this mix sounds like nothing that it knows."
     told = [f"{tag['tag']} ({points(tag['score'])} of 100)" for tag in best]
@@ -275,6 +279,7 @@ def _tag(
         )
         if address(job, "coalition", name) in there
         else "",
+        "open": tag["tag"] == outstanding(document)[0]["tag"],
         "bars": Markup(bars(document, tag, sounds=there, captioned=False)),
         "course": Markup(drawn),
     }

@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from stemlens.report.bars import makers
 from stemlens.report.heatmap import shown_tags
 from stemlens.report.taggram import Outline, clock
 from stemlens.report.told import shown_names
+from stemlens.report.trialtext import title
 from stemlens_bridge.errors import StemlensError
 
 REDUCED_DB = 6.0
@@ -38,18 +39,22 @@ FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
 MAX_RATE = 48_000  # that MP3 knows
 KBPS = (96, 64)  # that are tried, the best first (benchmarks/report.py measures them)
 PASSAGE_S = 20.0
-SHORT_S = 45.0  # a session so short is heard whole
+SHORT_S = 30.0  # a session so short is heard whole
 FIRST_TAGS = 3  # are explained before all else, and must have their sounds
 COLUMNS = 500  # of the outline
 THINNED = 8  # of so many samples the outline looks at one
 SAME_LENGTH_S = 0.001
 MIX = "mix"
+SIDES = {"a": "before_path", "b": "after_path"}
 SAID = {"coalition": "Only what makes it", "without": "All but what makes it"}
 BASE64 = 4 / 3
 SPARE = 1.01  # for what an MP3 has besides its frames
 
 Check = Callable[[str], object]
 """Raises a StemlensError for a path that must not be read."""
+
+Tried = Sequence[tuple[str, Mapping[str, Any]]]
+"""What was tried: requests, and their documents (docs/edits.md)."""
 
 
 def anything(path: str) -> None:
@@ -68,7 +73,8 @@ class Recording:
 @dataclass(frozen=True, slots=True)
 class Recordings:
     """What of a session can be read: its stems by their ids, its mix, and sentences about what
-    cannot. `whole`: whether all stems are there, so that their sum can be heard."""
+    cannot. `whole`: whether all stems are there, so that their sum can be heard. trials: by the
+    addresses of their sides what each is and its file."""
 
     stems: Mapping[str, Recording]
     mix: Recording | None
@@ -76,11 +82,12 @@ class Recordings:
     duration_s: float
     whole: bool
     missing: tuple[str, ...] = ()
+    trials: Mapping[str, tuple[str, Recording]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What plays, from when to when: ids of stems, or `MIX` alone."""
+    """What plays, from when to when: ids of stems, or alone `MIX` or the path of a trial's side."""
 
     parts: frozenset[str]
     start_s: float
@@ -119,8 +126,11 @@ class Heard:
     missing: tuple[str, ...]
 
 
-def recordings(document: Mapping[str, Any], check: Check = anything) -> Recordings:
-    """The files that a result names, where they can be read and are as long as they were."""
+def recordings(
+    document: Mapping[str, Any], tried: Tried = (), check: Check = anything
+) -> Recordings:
+    """The files that a result and what was `tried` name, where they can be read and are as long as
+    they were."""
     session, names = document["session"], shown_names(document)
     headers: dict[str, audio.Header] = {}
     missing = []
@@ -158,7 +168,23 @@ def recordings(document: Mapping[str, Any], check: Check = anything) -> Recordin
         float(session["duration_s"]),
         whole,
         told,
+        _sides(session["id"], tried, check),
     )
+
+
+def _sides(job: str, tried: Tried, check: Check) -> dict[str, tuple[str, Recording]]:
+    """The mix before and after each trial, at one loudness, where both were rendered."""
+    found = {}
+    for request, trial in ((request, one) for request, told in tried for one in told["trials"]):
+        try:
+            headers = [_header(Path(trial[key] or ""), None, check) for key in SIDES.values()]
+        except StemlensError:
+            continue
+        for (side, said), header in zip((("a", "before"), ("b", "after")), headers, strict=True):
+            where = address(job, "trial", request, str(trial["rank"]), side)
+            words = f"{side.upper()}: {said}, both at the same loudness: {title(trial)}"
+            found[where] = words, Recording(header.path, -REDUCED_DB, 0.0)
+    return found
 
 
 def _header(path: Path, duration_s: float | None, check: Check) -> audio.Header:
@@ -265,6 +291,9 @@ def all_wanted(
         said = f"{names[stem]}, at its level among all stems"
         clip = Clip(frozenset({stem}), *span)
         listed.append(Wanted(address(job, "stem", stem), said, clip, names[stem], True))
+    for where, (said, recording) in found.trials.items():
+        clip = Clip(frozenset({str(recording.path)}), *span)
+        listed.append(Wanted(where, said, clip, "trials", False))
     for kind in SAID:
         listed += explained(kind, tags[FIRST_TAGS:], False)
     if span != song:
@@ -344,6 +373,7 @@ def _made(
     thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
     broken = False
     everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
+    everything |= {str(side.path): side for _, side in found.trials.values()}
     for one, recording in everything.items():
         own = [clip for clip in waiting if one in clip.parts]
         for clip in own:
@@ -353,7 +383,7 @@ def _made(
             for at, block in _played(recording, found.rate):
                 for clip in own:
                     audio.add_at(totals[clip], block, at - round(clip.start_s * found.rate))
-                if one != MIX:
+                if one in found.stems:
                     first = -at % THINNED
                     audio.add_at(thin, block[first::THINNED], (at + first) // THINNED)
         except StemlensError:

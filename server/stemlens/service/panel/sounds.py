@@ -150,14 +150,18 @@ class Sounds:
 
     def check(self, job: str) -> Callable[[str], None]:
         """What raises for every path but those of the job's files as they were submitted, and of
-        the stems that the server made itself."""
+        stems and trials that the server made itself."""
         _, files = self._library.job(job)
         known = {file.path: file for file in files}
+        trials = [trial for _, told in self._library.trials(job) for trial in told["trials"]]
+        rendered = {trial[side] for trial in trials for side in SIDES.values()}
 
         def check(path: str) -> None:
+            real = Path(os.path.realpath(path))
+            own = self._data if path in rendered else self._separated
             if path in known:
                 self._require_frozen([known[path]])
-            elif not Path(os.path.realpath(path)).is_relative_to(self._separated):
+            elif not real.is_relative_to(own):
                 raise StemlensError("path_not_allowed", f"{path} is no file of the job.")
 
         return check
