@@ -199,6 +199,10 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     ]
     document["intended"] = {"sentence": "Weak: sad.", "pulls": []}
     document["moments"] = [{"start_s": 62.0, "end_s": 63.0, "text": "<b>A: +31 rock"}]
+    document["sections"] = [{"start_s": 60.0, "end_s": 63.0, "text": "louder, <b>A enters"}]
+    document["highlight"] = {"start_s": 60.0, "end_s": 66.0, "text": "rock, sad"}
+    document["peaks"] = [{"tag": "sad", "sentence": "Sad peaks twice."}]
+    document["steadiness"] = {"tags": [{"tag": "sad", "sentence": "Sad is steady."}]}
     edit = {"title": "Quieter", "amount": 1.0, "name": "<b>A"}
     tag = {"tag": "rock", "before": 0.2, "after": 0.3, "change": 0.1, "low": 0.05, "high": 0.2}
     trial = {
@@ -211,7 +215,11 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     assert "sad: <b>weak</b>" in page and "Suggested: 1 change." in page
     assert "1. Quieter on &lt;b&gt;A" in page and "+10.0" in page
     tree = opened(page)
-    (moment,) = tree.xpath("//ul[@class='sl-moments']/li")
+    section, moment = tree.xpath("//ul[@class='sl-moments']/li")
+    assert "louder, <b>A enters" in section.text_content()
+    told = tree.xpath("string(//details[@data-about='sad'])")
+    assert "Sad peaks twice." in told and "Sad is steady." in told
+    assert "Highlight: 1:00 rock, sad" in " ".join(tree.xpath("string(//*[@id='when'])").split())
     assert moment.text_content().split(maxsplit=1) == ["1:02", "<b>A: +31 rock"]
     assert moment.xpath(".//button/@data-from") == ["2.00"]
     goal = {"words": "more rock", "weights": []}

@@ -31,9 +31,9 @@ def course(
     over_time: OverTime,
     outline: Outline,
     passage: Span | None = None,
-    spans: Sequence[tuple[str, Span]] = (),
+    spans: Sequence[Span] = (),
 ) -> str:
-    """The best tags over time. `passage`: what can be heard, `spans`: named parts of the session.
+    """The best tags over time. `passage`: what can be heard, `spans`: its sections.
 
     A click into a strip plays the sum from there (`data-seek`), which a script does.
     """
@@ -50,7 +50,7 @@ def course(
             f'<td class="sl-strip">{_strip(seek, _cells(scores, edges))}</td>'
             f"<td>{points(scores[best])}</td><td>{clock(over_time.start_s[best])}</td></tr>"
         )
-    marks = "".join(_mark("sl-part", span, duration_s) for _, span in spans)
+    marks = "".join(_mark("sl-part", span, duration_s) for span in spans)
     marks += "" if passage is None else _mark("sl-passage", passage, duration_s)
     above = f'<polygon class="sl-wave" points="{wave(outline)}"/>{marks}'
     ticks = "".join(f"<span>{clock(start_s + n * duration_s / 4)}</span>" for n in range(5))

@@ -165,6 +165,8 @@ def page(
         course=_course(document, over_time, sounds),
         no_course=NO_COURSE,
         times=_times(document, sounds),
+        song_parts=_listed_times(document, document.get("sections", []), sounds),
+        highlight=_highlight(document, sounds),
         tried=Markup(
             "".join(told_trials(job, request, one, True, there) for request, one in tried_so_far)
         ),
@@ -270,6 +272,7 @@ def _tag(
         "baseline": points(tag["baseline"]),
         "mix": "" if mix is None else points(mix),
         "summary": " ".join(summary(document, tag)),
+        "more": _more(document, name),
         "together": together(document, name),
         "players": _buttons(
             there,
@@ -283,6 +286,14 @@ def _tag(
         "bars": Markup(bars(document, tag, sounds=there, captioned=False)),
         "course": Markup(drawn),
     }
+
+
+def _more(document: Mapping[str, Any], tag: str) -> list[str]:
+    """What else a result says of a tag: about its peaks, and how steady it is."""
+    names = [stem["name"] for stem in document["session"]["stems"]]
+    steadiness = document.get("steadiness") or {"tags": []}
+    known = [*document.get("peaks", []), *steadiness["tags"]]
+    return [isolated_in(one["sentence"], names) for one in known if one["tag"] == tag]
 
 
 def _buttons(there: Mapping[str, Any], *sounds: tuple[str, str]) -> Markup:
@@ -307,21 +318,37 @@ def _course(document: Mapping[str, Any], over_time: OverTime | None, sounds: Hea
         clip = next(iter(sounds.wanted.values())).clip
         if clip.seconds < document["session"]["duration_s"]:
             passage = clip.start_s, clip.end_s
-    return Markup(course(document, over_time, sounds.outline, passage))
+    start_s = document["session"]["start_s"]
+    spans = [
+        (one["start_s"] - start_s, one["end_s"] - start_s) for one in document.get("sections", [])
+    ]
+    return Markup(course(document, over_time, sounds.outline, passage, spans))
 
 
 def _times(document: Mapping[str, Any], sounds: Heard) -> list[dict[str, Any]]:
     """What happens when: moments, or without them where stems are strongest."""
+    happens = document.get("moments") or document["markers"]
+    return _listed_times(document, happens, sounds)
+
+
+def _listed_times(
+    document: Mapping[str, Any], happens: Sequence[Mapping[str, Any]], sounds: Heard
+) -> list[dict[str, Any]]:
+    """Spans of a result with their times and words, in the order of time."""
     session = document["session"]
     told = []
-    for one in sorted(
-        document.get("moments") or document["markers"], key=lambda one: one["start_s"]
-    ):
+    for one in sorted(happens, key=lambda one: float(one["start_s"])):
         at_s = one["start_s"] - session["start_s"]
         names = [stem["name"] for stem in session["stems"]]
         words = isolated_in(one["text"], names)
         told.append({"at": _from(session["id"], at_s, one["start_s"], sounds), "words": words})
     return told
+
+
+def _highlight(document: Mapping[str, Any], sounds: Heard) -> dict[str, Any] | None:
+    """The passage in which the song is most itself, where a result has one."""
+    best = document.get("highlight")
+    return None if best is None else _listed_times(document, [best], sounds)[0]
 
 
 def _from(job: str, at_s: float, shown_s: float, sounds: Heard) -> Markup:
