@@ -13,6 +13,7 @@ from stemlens.report.heatmap import shown_tags
 from stemlens.report.told import isolated_in, off, possible, shown_names, unit_of
 
 NULLS_DB, NEAR_DB = -60.0, -20.0  # what is left of a mix without its stems
+WARNED = ("estimated", "unfinished")  # warnings that say how far an estimate may be off
 MASTERS = {
     "off": "Nothing was done about the master bus.",
     "curve": "Its gain over time plays on every stem.",
@@ -28,15 +29,17 @@ def doubts(document: Mapping[str, Any]) -> list[str]:
     """What to know before a result is believed, the most important first."""
     names = [stem["name"] for stem in document["session"]["stems"]]
     warned = [isolated_in(one["message"], names) for one in document["warnings"]]
-    return [_found(document), *_mix(document), *_separated(document), *warned, EAR]
+    return [*_found(document), *_mix(document), *_separated(document), *warned, EAR]
 
 
-def _found(document: Mapping[str, Any]) -> str:
+def _found(document: Mapping[str, Any]) -> list[str]:
     if document["method"]["exact"]:
-        return (
+        return [
             "The shares are exact for this bounce and this tagger: every combination of the stems "
             "that sound at once was heard."
-        )
+        ]
+    if any(one["code"] in WARNED for one in document["warnings"]):
+        return []
     unit = unit_of(document)
     widest = max(
         (
@@ -48,10 +51,10 @@ def _found(document: Mapping[str, Any]) -> str:
         default=(0.0, 0.0),
     )
     what = "points" if unit == "points" else "log-odds"
-    return (
+    return [
         "The shares are estimated from some of all combinations of the stems. The exact share lies "
         f"inside its interval in 95 of 100 cases; the widest here is {off(*widest, unit)} {what}."
-    )
+    ]
 
 
 def _mix(document: Mapping[str, Any]) -> list[str]:
@@ -62,13 +65,14 @@ def _mix(document: Mapping[str, Any]) -> list[str]:
         ]
     left_db = mix["residual_db"]
     told = f"What is left of your mix without the stems is at {left_db:.0f} dB".replace("-", "−")
-    what = (
-        "the stems are all of it."
-        if left_db < NULLS_DB
-        else "the master bus does something, and nothing is missing."
-        if left_db < NEAR_DB
-        else "a stem is missing, or the master bus does a lot."
-    )
+    if document["session"].get("source") == "separated":
+        what = "that was given to none of the stems which were made out of it."
+    elif left_db < NULLS_DB:
+        what = "the stems are all of it."
+    elif left_db < NEAR_DB:
+        what = "that is what the master bus does, or a little that no stem has."
+    else:
+        what = "a stem is missing, or the master bus does a lot."
     return [f"{told}: {what} {MASTERS[document['session'].get('master', 'off')]}"]
 
 

@@ -380,7 +380,7 @@ def _made(
             if clip not in totals:
                 totals[clip] = np.zeros((round(clip.seconds * found.rate), 2), dtype=np.float32)
         try:
-            for at, block in _played(recording, found.rate):
+            for at, block in played(recording, found.rate):
                 for clip in own:
                     audio.add_at(totals[clip], block, at - round(clip.start_s * found.rate))
                 if one in found.stems:
@@ -394,12 +394,12 @@ def _made(
         for clip in own:
             waiting[clip].remove(one)
             if not waiting[clip]:
-                made[clip] = _mp3(totals.pop(clip), found.rate, kbps)
+                made[clip] = mp3(totals.pop(clip), found.rate, kbps)
                 del waiting[clip]
     return made, outline(thin) if found.whole and not broken else (), broken
 
 
-def _played(recording: Recording, rate: int) -> Iterator[tuple[int, audio.Samples]]:
+def played(recording: Recording, rate: int) -> Iterator[tuple[int, audio.Samples]]:
     """The blocks of a recording at its gain and at `rate` Hz, each with the frame at which it
     plays."""
     own = audio.probe(recording.path, max_duration_s=math.inf).sample_rate
@@ -424,7 +424,7 @@ def outline(samples: audio.Samples) -> Outline:
     return [(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
 
 
-def _mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:
+def mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:
     """Samples as MP3, turned down as a whole where they would clip."""
     from pedalboard.io import AudioFile
 
