@@ -105,10 +105,11 @@ def pages(folder: Path, *results: tuple[Mapping[str, Any], OverTime]) -> Iterato
                 shown = browser.new_page()
                 shown.goto(path.as_uri())
                 opened_ms = shown.evaluate(OPENED)
-                kbps = f"{page.partition(' kbit/s')[0].rpartition(' ')[2]}" if limit else ""
+                kbps = page.partition(" kbit/s")[0].rpartition(" ")[2] if limit else ""
+                clips = page.count('<script type="text/plain"')
                 yield (
-                    f"| {what} | {len(page.encode()) / 1e6:.2f} | {page.count('data-clip="')} | "
-                    f"{kbps} | {made_s:.1f} s | {opened_ms:.0f} ms |"
+                    f"| {what} | {len(page.encode()) / 1e6:.2f} | {clips} | {kbps} | "
+                    f"{made_s:.1f} s | {opened_ms:.0f} ms |"
                 )
                 shown.close()
         browser.close()

@@ -10,6 +10,7 @@ same everywhere.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,16 +29,16 @@ from stemlens.report.heatmap import LEAST_POINTS, shown_tags
 from stemlens.report.taggram import Lane, clock, lanes_of
 from stemlens.report.told import unit_of
 from stemlens_bridge.annotations import AGAINST, FOR, points, signed
-from stemlens_bridge.table import columns, fit, stem_names
+from stemlens_bridge.table import fit, stem_names
 from stemlens_bridge.writing import failed, written
 
 WIDTH_IN = 80 / 25.4
 ROW_IN, HEAD_IN = 0.19, 0.95
 DPI = 300
 TAGS = 3  # that have plots of their own
-NAME = 22  # columns of a name
+NAME, NARROW = 22, 14  # columns of a name, and where cells need the room
 INK, FAINT, UNCLEAR = "#1b1b1f", "#d0d0d8", "#c8c8d0"
-FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans Hebrew", "Noto Sans Arabic")
+FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Arial Unicode MS")
 UNITS = {"points": "points of 100", "log-odds": "log-odds"}
 STYLE: Any = {
     "svg.hashsalt": "stemlens",
@@ -63,7 +64,8 @@ def write(folder: Path, document: Mapping[str, Any], over_time: OverTime | None)
     except OSError as error:
         raise failed(folder, error) from error
     made = []
-    with mpl.rc_context({**STYLE, "font.family": _fonts()}):
+    with mpl.rc_context({**STYLE, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # there is a box in its place
         for name, draw in _plots(document, over_time):
             figure = draw()
             for ending in ("png", "svg"):
@@ -149,10 +151,10 @@ def heat_map(document: Mapping[str, Any]) -> Figure:
             fontsize=5.5,
             color="white" if light else INK,
         )
-    axes.set_yticks(range(len(names)), [_short(name) for name in names.values()])
+    axes.set_yticks(range(len(names)), [fit(name, NARROW) for name in names.values()])
     axes.set_xticks(
         range(len(tags)),
-        [_short(tag["tag"]) for tag in tags],
+        [fit(tag["tag"], NARROW) for tag in tags],
         rotation=45,
         ha="right",
         rotation_mode="anchor",
@@ -236,4 +238,4 @@ def _cell(value: float, unit: str) -> str:
 
 
 def _short(name: str) -> str:
-    return fit(name, NAME) if columns(name) > NAME else name
+    return fit(name, NAME)
