@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.songs import ROOT
 from stemlens import Options, Session, analyze, audio, tagging
@@ -32,6 +32,7 @@ from stemlens.scorecache import ScoreCache, default_path
 CHROMIUM = "/usr/bin/chromium"
 TAGGER = "mtt-musicnn"
 STEMS, SECONDS, RATE = 14, 240.0, 44_100
+TIMES = 3  # a page is opened, and the fastest counts
 TRIED_KBPS = (64, 80, 96, 128, 160)
 LOST_DB = -10.0  # of a third of a kilohertz: there the sound ends
 OPENED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
@@ -102,17 +103,22 @@ def pages(folder: Path, *results: tuple[Mapping[str, Any], OverTime]) -> Iterato
                 made_s = time.process_time() - started
                 path = folder / "page.html"
                 path.write_text(page, encoding="utf-8")
-                shown = browser.new_page()
-                shown.goto(path.as_uri())
-                opened_ms = shown.evaluate(OPENED)
+                opened_ms = min(_opened_ms(browser, path) for _ in range(TIMES))
                 kbps = page.partition(" kbit/s")[0].rpartition(" ")[2] if limit else ""
                 clips = page.count('<script type="text/plain"')
                 yield (
                     f"| {what} | {len(page.encode()) / 1e6:.2f} | {clips} | {kbps} | "
                     f"{made_s:.1f} s | {opened_ms:.0f} ms |"
                 )
-                shown.close()
         browser.close()
+
+
+def _opened_ms(browser: Browser, path: Path) -> float:
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    opened_ms = float(page.evaluate(OPENED))
+    page.close()
+    return opened_ms
 
 
 def rates(

@@ -16,7 +16,9 @@ import pytest
 import soundfile
 from lxml import html
 from support.reports import RATE, session
+from typer.testing import CliRunner
 
+from stemlens import cli
 from stemlens.over_time import OverTime
 from stemlens.report.page import embedded, report
 from stemlens.report.sounds import (
@@ -52,7 +54,7 @@ def clips(page: str) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], OverTime]:
-    return session(tmp_path_factory.mktemp("short"), BAND, 9.0)
+    return session(tmp_path_factory.mktemp("short"), BAND, 6.0)
 
 
 def test_what_is_heard_is_what_the_stems_are(short: tuple[dict[str, Any], OverTime]) -> None:
@@ -102,8 +104,8 @@ def test_four_minutes_of_fourteen_stems_have_all_their_sounds() -> None:
 
 
 def test_stems_that_are_gone_or_changed_are_told_and_the_rest_is_heard(tmp_path: Path) -> None:
-    document, over_time = session(tmp_path, BAND, 6.0)
-    soundfile.write(tmp_path / "pads.wav", np.zeros(RATE), RATE)
+    document, over_time = session(tmp_path, BAND, 3.0)
+    soundfile.write(tmp_path / "pads.wav", np.zeros(RATE), RATE)  # a second
     page = report(document, over_time, max_mb=8)
     assert "the files are gone or have changed: Pads." in page
     assert set(clips(page)) >= {"stem/drums", "coalition/rock"}
@@ -127,7 +129,7 @@ def test_what_must_not_be_read_is_not_heard(short: tuple[dict[str, Any], OverTim
 
 
 def test_a_rest_of_the_master_is_no_file_to_be_played(tmp_path: Path) -> None:
-    document, over_time = session(tmp_path, BAND, 6.0)
+    document, over_time = session(tmp_path, BAND, 3.0)
     document["session"]["stems"][1]["kind"] = "rest"
     heard = clips(report(document, over_time, max_mb=8))
     assert "stem/pads" not in heard and "sum" in heard
@@ -149,7 +151,7 @@ HOSTILE = '</script><script>alert("1")</script><b>'
 
 def test_whatever_users_wrote_stays_text(tmp_path: Path) -> None:
     names = {"a": HOSTILE, "b": "גיטרה", "c": "' onclick='alert(2)"}
-    document, over_time = session(tmp_path, names, 6.0, tags=("rock", HOSTILE))
+    document, over_time = session(tmp_path, names, 3.0, tags=("rock", HOSTILE))
     document["session"]["project"] = HOSTILE
     document["session"]["id"] = "</script>"
     document["warnings"] = [{"code": "x", "message": f"{HOSTILE} is odd."}]
@@ -165,7 +167,7 @@ def test_whatever_users_wrote_stays_text(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
-    document, over_time = session(tmp_path, BAND, 6.0, mix_score=0.4, residual_db=-12.0)
+    document, over_time = session(tmp_path, BAND, 3.0, mix_score=0.4, residual_db=-12.0)
     document["session"]["stems"][0]["trust"] = 0.4
     document["interactions"] = [
         {"tag": "rock", "stems": ["drums", "bass"], "value": -0.06, "low": -0.07, "high": -0.05}
@@ -193,7 +195,7 @@ def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
 
 
 def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: Path) -> None:
-    document, over_time = session(tmp_path, {"a": "<b>A"}, 6.0)
+    document, over_time = session(tmp_path, {"a": "<b>A"}, 3.0)
     document["intent"] = [
         {"plain": "sad", "verdict": "weak", "sentence": "Sad is weak: <b>A says otherwise."}
     ]
@@ -228,7 +230,7 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
 
 
 def test_fine_shares_over_time_draw_no_more_than_can_be_seen(tmp_path: Path) -> None:
-    document, over_time = session(tmp_path, BAND, 6.0)
+    document, over_time = session(tmp_path, BAND, 3.0)
     times = 60 + 0.25 * np.arange(2400)
     grown = OverTime(
         times,
@@ -258,3 +260,19 @@ def test_nothing_in_the_page_is_fetched(short: tuple[dict[str, Any], OverTime]) 
     assert [one.get("href")[0] for one in opened(page).xpath("//a")] == ["#"] * 6
     (policy,) = opened(page).xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-") and "eval" not in policy
+
+
+def test_the_command_makes_all_of_it_of_a_saved_result(tmp_path: Path) -> None:
+    document, _ = session(tmp_path, BAND, 3.0)
+    result, page, table = (tmp_path / name for name in ("r.json", "page.html", "shares.csv"))
+    result.write_text(json.dumps(document))
+    told = [str(result), "-o", str(page), "--csv", str(table), "--report-mb", "0.3"]
+    done = CliRunner().invoke(cli.app, ["report", *told])
+    assert done.exit_code == 0, done.output
+    assert len(page.read_bytes()) <= 0.3 * MB and table.read_bytes().count(b"\r\n") == 13
+    assert "was not kept with this result" in page.read_text()
+    assert CliRunner().invoke(cli.app, ["report", str(result)]).exit_code == 2
+    page.unlink()
+    result.write_text(json.dumps({**document, "schema": "stemlens.trials/1"}))
+    failed = CliRunner().invoke(cli.app, ["report", *told])
+    assert isinstance(failed.exception, StemlensError) and not page.exists()
