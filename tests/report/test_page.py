@@ -128,6 +128,16 @@ def test_what_must_not_be_read_is_not_heard(short: tuple[dict[str, Any], OverTim
     assert "stem/drums" not in clips(page) and "stem/bass" in clips(page)
 
 
+def test_a_stem_may_be_called_as_anything_is_called_here(tmp_path: Path) -> None:
+    document, over_time = session(tmp_path, {"mix": "Mix", "sum": "Sum"}, 3.0, mix_score=0.4)
+    document["session"]["mix"]["path"] = document["session"]["stems"][1]["path"]
+    heard = clips(report(document, over_time, max_mb=8))
+    levels = {where: float(np.std(heard[where])) for where in ("mix", "stem/mix", "sum")}
+    assert levels["sum"] > 1.2 * levels["stem/mix"] and not np.array_equal(
+        heard["mix"], heard["stem/mix"]
+    )
+
+
 def test_a_rest_of_the_master_is_no_file_to_be_played(tmp_path: Path) -> None:
     document, over_time = session(tmp_path, BAND, 3.0)
     document["session"]["stems"][1]["kind"] = "rest"

@@ -107,7 +107,7 @@ def report(
     shown = (document, over_time, tried)
     found = recordings(document, tried, check)
     wanted = all_wanted(document, found, passage(document, over_time))
-    room = max_mb * MB - len(page(*shown, blank(wanted)).encode())
+    room = max_mb * MB - len(page(*shown, blank(found, wanted)).encode())
     return page(*shown, heard(found, wanted, room))
 
 

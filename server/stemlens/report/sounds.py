@@ -44,11 +44,12 @@ FIRST_TAGS = 3  # are explained before all else, and must have their sounds
 COLUMNS = 500  # of the outline
 THINNED = 8  # of so many samples the outline looks at one
 SAME_LENGTH_S = 0.001
-MIX = "mix"
+MIX = "\0mix"  # which no stem's id is
 SIDES = {"a": "before_path", "b": "after_path"}
 SAID = {"coalition": "Only what makes it", "without": "All but what makes it"}
+BROKEN = "Some is missing, because its files broke off while they were read."
 BASE64 = 4 / 3
-SPARE = 1.01  # for what an MP3 has besides its frames
+SPARE_S = 0.2  # that an MP3 has more than what it is of
 
 Check = Callable[[str], object]
 """Raises a StemlensError for a path that must not be read."""
@@ -87,7 +88,7 @@ class Recordings:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What plays, from when to when: ids of stems, or alone `MIX` or the path of a trial's side."""
+    """What plays, from when to when: ids of stems, or alone `MIX` or the key of a trial's side."""
 
     parts: frozenset[str]
     start_s: float
@@ -185,6 +186,11 @@ def _sides(job: str, tried: Tried, check: Check) -> dict[str, tuple[str, Recordi
             words = f"{side.upper()}: {said}, both at the same loudness: {title(trial)}"
             found[where] = words, Recording(header.path, -REDUCED_DB, 0.0)
     return found
+
+
+def _key(side: Recording) -> str:
+    """What a trial's side is called among the parts of clips."""
+    return f"\0{side.path}"
 
 
 def _header(path: Path, duration_s: float | None, check: Check) -> audio.Header:
@@ -292,7 +298,7 @@ def all_wanted(
         clip = Clip(frozenset({stem}), *span)
         listed.append(Wanted(address(job, "stem", stem), said, clip, names[stem], True))
     for where, (said, recording) in found.trials.items():
-        clip = Clip(frozenset({str(recording.path)}), *span)
+        clip = Clip(frozenset({_key(recording)}), *span)
         listed.append(Wanted(where, said, clip, "trials", False))
     for kind in SAID:
         listed += explained(kind, tags[FIRST_TAGS:], False)
@@ -332,10 +338,10 @@ def planned(wanted: Sequence[Wanted], room: float) -> tuple[list[Wanted], int]:
 
 def size(clip: Clip, kbps: int) -> float:
     """The bytes that a clip takes on the page."""
-    return clip.seconds * kbps * 125 * BASE64 * SPARE
+    return (clip.seconds + SPARE_S) * kbps * 125 * BASE64
 
 
-def blank(wanted: Sequence[Wanted]) -> Heard:
+def blank(found: Recordings, wanted: Sequence[Wanted]) -> Heard:
     """All that is wanted, without a sound in it: what a page needs besides its clips."""
     return Heard(
         {one.address: one for one in wanted},
@@ -343,7 +349,7 @@ def blank(wanted: Sequence[Wanted]) -> Heard:
         ((-1.0, 1.0),) * COLUMNS,
         KBPS[0],
         _left_out(wanted, ()),
-        (),
+        (*found.missing, BROKEN),
     )
 
 
@@ -354,7 +360,7 @@ def heard(found: Recordings, wanted: Sequence[Wanted], room: float) -> Heard:
     clips, outline, broken = _made(found, {one.clip for one in kept}, kbps)
     missing = found.missing
     if broken:
-        missing = (*missing, "Some is missing, because its files broke off while they were read.")
+        missing = (*missing, BROKEN)
     there = {one.address: one for one in kept if one.clip in clips}
     return Heard(there, clips, outline, kbps if there else 0, _left_out(wanted, kept), missing)
 
@@ -373,7 +379,7 @@ def _made(
     thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
     broken = False
     everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
-    everything |= {str(side.path): side for _, side in found.trials.values()}
+    everything |= {_key(side): side for _, side in found.trials.values()}
     for one, recording in everything.items():
         own = [clip for clip in waiting if one in clip.parts]
         for clip in own:
