@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
-from support.reports import session
+from support.reports import session, suggestion
 
 from stemlens.report.page import report
 
@@ -83,6 +83,7 @@ def test_the_page_opens_anywhere_and_can_be_read_heard_and_printed(tmp_path: Pat
     document["interactions"] = [
         {"tag": "rock", "stems": ["a", "c"], "value": 0.06, "low": 0.05, "high": 0.07}
     ]
+    document["suggestions"] = [suggestion(NAMES["b"])]
     file = tmp_path / "report.html"
     file.write_text(report(document, over_time, max_mb=8), encoding="utf-8")
     asked: list[str] = []

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from lxml import html
-from support.reports import RATE, session
+from support.reports import RATE, session, suggestion
 from typer.testing import CliRunner
 
 from stemlens import cli
@@ -215,14 +215,7 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     document["highlight"] = {"start_s": 60.0, "end_s": 66.0, "text": "rock, sad"}
     document["peaks"] = [{"tag": "sad", "sentence": "Sad peaks twice."}]
     document["steadiness"] = {"tags": [{"tag": "sad", "sentence": "Sad is steady."}]}
-    edit = {"title": "Quieter", "amount": 1.0, "name": "<b>A"}
-    tag = {"tag": "rock", "before": 0.2, "after": 0.3, "change": 0.1, "low": 0.05, "high": 0.2}
-    trial = {
-        "request": "r", "rank": 1, "edits": [edit], "words": "<b>A: level −3 dB", "sentence": "s",
-        "loudness_db": 0.0, "audible": "subtle", "gain": None, "tags": [tag],
-        "before_path": None, "after_path": None,
-    }  # fmt: skip
-    document["suggestions"] = [trial]
+    document["suggestions"] = [suggestion("<b>A")]
     page = report(document, over_time, max_mb=8)
     assert "sad: <b>weak</b>" in page and "Suggested: 1 change." in page
     assert "1. Quieter on &lt;b&gt;A" in page and "+10.0" in page
@@ -234,6 +227,9 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     assert "Highlight: 1:00 rock, sad" in " ".join(tree.xpath("string(//*[@id='when'])").split())
     assert moment.text_content().split(maxsplit=1) == ["1:02", "<b>A: +31 rock"]
     assert moment.xpath(".//button/@data-from") == ["2.00"]
+    sides = {key: document["session"]["stems"][0]["path"] for key in ("before_path", "after_path")}
+    document["suggestions"] = [{**suggestion("A"), **sides}]
+    assert {"trial/r/1/a", "trial/r/1/b"} <= set(clips(report(document, over_time, max_mb=8)))
     goal = {"words": "more rock", "weights": []}
     told = {"goal": goal, "suggestion": {"sentence": "One helps."}, "trials": [], "warnings": []}
     assert "One helps." in report(document, None, max_mb=0, tried_so_far=[("r", told)])

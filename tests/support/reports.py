@@ -59,3 +59,21 @@ def session(
         tags,
     )
     return document, over_time
+
+
+def suggestion(name: str) -> dict[str, Any]:
+    """A suggestion as a result has it, for a stem of that name."""
+    tag = {"tag": "rock", "before": 0.2, "after": 0.3, "change": 0.1, "low": 0.05, "high": 0.2}
+    return {
+        "request": "r",
+        "rank": 1,
+        "edits": [{"title": "Quieter", "amount": 1.0, "name": name}],
+        "words": f"{name}: level −3 dB",
+        "sentence": "rock +10.0",
+        "loudness_db": 0.0,
+        "audible": "subtle",
+        "gain": None,
+        "tags": [tag],
+        "before_path": None,
+        "after_path": None,
+    }

@@ -47,6 +47,7 @@ SAME_LENGTH_S = 0.001
 MIX = "\0mix"  # which no stem's id is
 SIDES = {"a": "before_path", "b": "after_path"}
 SAID = {"coalition": "Only what makes it", "without": "All but what makes it"}
+NAMED = {"coalition": "what makes it", "without": "all but what makes it"}
 BROKEN = "Some is missing, because its files broke off while they were read."
 BASE64 = 4 / 3
 SPARE_S = 0.2  # that an MP3 has more than what it is of
@@ -279,7 +280,7 @@ def all_wanted(
                 listed = ", ".join(names[stem] for stem in names if stem in parts)
                 said = f"{SAID[kind]} {name}: {listed}"
                 where = address(job, kind, name)
-                yield Wanted(where, said, Clip(parts, *span), f"what makes it {name}", must)
+                yield Wanted(where, said, Clip(parts, *span), f"{NAMED[kind]} {name}", must)
 
     def whole() -> Iterator[tuple[str, str, frozenset[str]]]:
         if found.whole:
