@@ -22,6 +22,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.separation  # its figure stands in docs/separation.md
 	$(BIN)/python -m benchmarks.trust docs/trust.svg  # its tables stand in docs/trust.md
 	$(BIN)/python -m benchmarks.report  # its tables stand in docs/report.md
+	$(BIN)/python -m benchmarks.values docs/values.svg  # its tables stand in docs/values.md
 
 reliability: $(STAMP)
 	$(BIN)/python -m benchmarks.reliability | tee docs/reliability.md

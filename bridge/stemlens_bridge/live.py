@@ -104,7 +104,7 @@ class LiveMix:
         self._seq = 0
         self._since = 0  # the first state with the faders as they are
         self._shown = -1  # the state whose tags are shown
-        self._count = 0  # messages that came of it
+        self._came: set[Message] = set()  # of its answer; a network may double some and lose others
         self._incomplete = False
         self._tries = self._again = 0  # unanswered questions; repetitions of a state
         self._sent = self._asked = self._heard = 0.0
@@ -222,7 +222,7 @@ class LiveMix:
         elif isinstance(message, LiveEffects):
             self._take_effects(message)
         elif isinstance(message, LiveDone) and message.seq == self._seq == self._shown:
-            self._incomplete = self._count < message.messages and self._again < TRIES
+            self._incomplete = len(self._came) < message.messages and self._again < TRIES
             self._view = replace(self._view, done=not self._incomplete)
         elif isinstance(message, LiveClosed) and self._opened:
             self._gone(f"{message.why}; moving a fader opens it again")
@@ -236,19 +236,19 @@ class LiveMix:
         told = {it.tag: it.score for it in message.tags}
         if message.seq > self._shown:
             again = self._shown >= self._since  # of the same mix
-            self._shown, self._count = message.seq, 0
+            self._shown, self._came = message.seq, set()
             fresh = self._view.fresh if again else frozenset()
             self._view = replace(self._view, tags=told, fresh=fresh, done=False)
         else:
             self._view = replace(self._view, tags={**self._view.tags, **told})
         if message.seq == 0 or not self._mixer:
             self._view = replace(self._view, bounced=self._view.tags)
-        self._count += 1
+        self._came.add(message)
 
     def _take_effects(self, message: LiveEffects) -> None:
         if message.seq != self._shown:
             return
-        self._count += 1
+        self._came.add(message)
         view, kind = self._view, message.kind
         known = dict(view.effects.get(kind, {})) if kind in view.fresh else {}
         earlier = known.get(message.tag, ())

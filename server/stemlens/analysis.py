@@ -18,6 +18,7 @@ from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis, grouping
 from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
+from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 
@@ -33,8 +34,17 @@ def revisions(
 ) -> Iterator[Analysis]:
     """Complete analyses of an opened session, each better than the one before.
 
-    What `on_progress` raises ends the work between two batches.
+    What `on_progress` raises ends the work between two batches. Raises `bad_options` where the
+    session is too short for the parts asked for.
     """
+    segments = len(opened.game.sounding)
+    if options.value == "lime" and options.parts > segments:
+        raise StemlensError(
+            "bad_options",
+            f"The session is too short for {options.parts} parts: the tagger listens to it in "
+            f"{segments} segments of {opened.game.tagger.segment_s:.1f} s. "
+            f"Ask for at most {segments} parts.",
+        )
     started = time.perf_counter()
     on_progress("tagging", 0.0)
     limits = anytime.Limits(
@@ -49,6 +59,8 @@ def revisions(
         options.unit,
         limits,
         groups=grouping(opened.material.session)[1],
+        parts=options.parts,
+        features=options.features,
         seed=options.seed,
         on_progress=lambda fraction: on_progress("tagging", fraction),
     )

@@ -124,6 +124,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
             "coalitions": analysis.shares.coalitions,
             "segments": len(game.sounding),
             "seed": analysis.options.seed,
+            **_regression(analysis),
         },
         "tags": _tags(analysis),
         "groups": _groups(analysis),
@@ -138,6 +139,14 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
     result["annotations"] = annotate(result, analysis.options.annotations)
     result["markers"] = _markers(analysis, result)
     return result
+
+
+def _regression(analysis: Analysis) -> dict[str, Any]:
+    """What else there is to know of the method of LIME."""
+    if analysis.options.value != "lime":
+        return {}
+    options = analysis.options
+    return {"parts": options.parts, "features": options.features, "masks": analysis.shares.masks}
 
 
 def _session(analysis: Analysis) -> dict[str, Any]:

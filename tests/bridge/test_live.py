@@ -132,6 +132,22 @@ def test_tags_of_an_overtaken_move_are_shown_and_its_effects_are_not(server: Liv
     )
 
 
+def test_a_message_that_came_twice_does_not_stand_for_one_that_was_lost(server: LiveServer) -> None:
+    def doubling(server: LiveServer, message: Message) -> list[Message]:
+        told = usual(server, message)
+        if isinstance(message, LiveState) and message.seq == 1:
+            tags, decibel, _, done = told
+            return [tags, decibel, decibel, done]
+        return told
+
+    server.answer = doubling
+    with playing(server) as mix:
+        settled(mix)
+        mix.move(Move("kick", 1.0))
+        assert settled(mix).fresh == {"decibel", "mute"}
+        assert len(server.states()) > 1
+
+
 def test_taken_over_or_idle_it_is_opened_again_with_the_next_move(server: LiveServer) -> None:
     with playing(server) as mix:
         settled(mix)

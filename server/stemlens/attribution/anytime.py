@@ -11,9 +11,10 @@ segment is a game of its own (`segment`). In order:
    segment of which half would be scored is scored in full, and is exact from then on.
 
 With aₜ stems sounding in segment t the exact shares take Σₜ 2^aₜ coalitions, and Owen values, which
-know of groups, many fewer. Where the budget allows
-that, they are the end; else estimation ends when the widest interval of the tags shown is narrow
-enough, or the budget or the time is spent. Step 1 is always done in full.
+know of groups, many fewer. Where the budget allows that, they are the end; else estimation ends
+when the widest interval of the tags shown is narrow enough, or the budget or the time is spent.
+Step 1 is always done in full. LIME asks the whole session at once: after the same first three steps
+it goes on by masks of its own (`audiolime`).
 
 The same game, limits and seed give the same shares, except where time decides.
 """
@@ -24,11 +25,27 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stemlens.attribution.asking import (
+    AT_ONCE,
+    BUDGET,
+    LEAST_SCORE,
+    PRECISION,
+    REVISION_EVERY_S,
+    UNITS,
+    Asking,
+    Limits,
+    Progress,
+    Spent,
+    Terms,
+    log_odds,
+)
+from stemlens.attribution.audiolime import AudioLime
+from stemlens.attribution.components import Components
 from stemlens.attribution.owen import owen_cost
 from stemlens.attribution.owen_segment import OwenGame
 from stemlens.attribution.sampling import Plays
@@ -43,58 +60,22 @@ from stemlens.attribution.segment import (
 from stemlens.attribution.shares import Z95, Interactions, Parts, Shares
 from stemlens.game import Game
 
-BUDGET = 16_384
-PRECISION = 0.01
+__all__ = [
+    "BUDGET",
+    "LEAST_SCORE",
+    "PRECISION",
+    "Limits",
+    "Progress",
+    "cost",
+    "log_odds",
+    "revisions",
+]
+
 GROWTH = 1.4  # of the pairs a stem, from round to round
-AT_ONCE = 256  # coalitions between two looks at the clock
-REVISION_EVERY_S = 5.0  # while nothing but exact segments is added
-LEAST_SCORE = 1e-6  # scores nearer to 0 or 1 than this have the log-odds of this
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When to stop: after so many coalitions or seconds, or when no 95 % interval of the `tags`
-    best tags is wider than ±`precision`; None: `PRECISION` where exact shares exceed the budget,
-    else 0.
-    """
-
-    budget: int = BUDGET
-    time_s: float | None = None
-    precision: float | None = None
-    tags: int = 10
-
-
-Progress = Callable[[float], None]
-"""Is told the fraction that is done; what it raises ends the work."""
-
-
-def log_odds(scores: Values) -> Values:
-    """Scores on the scale on which they do not saturate: log(s / (1 − s))."""
-    inside = np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE)
-    odds: Values = np.log(inside / (1 - inside))
-    return odds
-
-
-def as_scores(scores: Values) -> Values:
-    """Scores as they are."""
-    return scores
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is shared out: a function of scores, and how far two of its values can be apart."""
-
-    of: Callable[[Values], Values]
-    range: float
-
 
 EFFECTS: dict[str, Callable[[Shares], NDArray[np.float64]]] = {
     "mute": lambda shares: -shares.mute,
     "solo": lambda shares: shares.solo,
-}
-UNITS = {
-    "points": Unit(as_scores, 1.0),
-    "log-odds": Unit(log_odds, 2 * math.log((1 - LEAST_SCORE) / LEAST_SCORE)),
 }
 
 
@@ -112,14 +93,18 @@ def revisions(
     limits: Limits | None = None,
     *,
     groups: ArrayLike | None = None,
+    parts: int = 1,
+    features: int | None = None,
     seed: int = 0,
     on_progress: Progress = lambda fraction: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Shares]:
     """The shares of a game, complete again and again, each time known better.
 
-    `value` is one of shapley, banzhaf, owen, mute, solo; `unit` a key of `UNITS`. `groups`
+    `value` is one of shapley, banzhaf, owen, lime, mute, solo; `unit` a key of `UNITS`. `groups`
     `[stems]` says by integers which group each stem is in, for owen: without, each is its own.
+    For lime, `parts` and `features` are into how many parts of time stems are cut, and how many
+    parts of stems may have a share (None: all). Raises ValueError for more parts than segments.
     """
     limits = limits or Limits()
     only_effects = value in EFFECTS
@@ -132,7 +117,13 @@ def revisions(
             return OwenGame(everybody, nobody, of[players], (seed, t))
         return PairsGame(len(players), everybody, nobody, method, (seed, t))
 
-    work = _Work(game, begin, of, UNITS[unit], limits, on_progress, clock)
+    terms = Terms(UNITS[unit], limits, on_progress, clock)
+    work: _Work | AudioLime
+    if value == "lime":
+        components = Components.cut(game.sounding, parts)
+        work = AudioLime(game, terms, cost(game), components, features, seed)
+    else:
+        work = _Work(game, terms, begin, of)
 
     def steps() -> Iterator[Shares]:
         try:
@@ -140,7 +131,7 @@ def revisions(
             yield from work.effects()
             if not only_effects:
                 yield from work.estimates()
-        except _Spent:
+        except Spent:
             pass  # what is known by then is the answer
         yield work.shares() if only_effects else work.last()
 
@@ -167,43 +158,27 @@ def _by_effect(shares: Shares, value: str, furthest: float) -> Shares:
     )
 
 
-class _Spent(Exception):
-    """The budget or the time is spent."""
-
-
-class _Work:
-    """What is known so far (arrays as in `Shares`), and the steps."""
+class _Work(Asking):
+    """What is known so far of a value that each segment has by itself (arrays as in `Shares`), and
+    the steps."""
 
     def __init__(
         self,
         game: Game,
+        terms: Terms,
         begin: Callable[[int, Values, Values], SegmentGame],
         groups: NDArray[np.intp] | None,
-        unit: Unit,
-        limits: Limits,
-        on_progress: Progress,
-        clock: Callable[[], float],
     ) -> None:
-        self._game, self._unit, self._limits = game, unit, limits
+        super().__init__(game, terms, cost(game, groups))
         self._begin, self._groups = begin, groups
-        self._on_progress, self._clock = on_progress, clock
-        self._started = clock()
-        self._coalitions, self._fraction = 0, 0.0
-        self._cost = cost(game, groups)
-        self._affordable = self._cost <= limits.budget
-        self._precision = limits.precision
-        if self._precision is None:
-            self._precision = 0.0 if self._affordable else PRECISION
         self._segments: list[SegmentGame] = []
         segments, stems = game.sounding.shape
         tags = len(game.tagger.tags)
-        self._attributions, self._variance, self._bound, self._mute, self._solo = (
-            np.zeros((segments, stems, tags)) for _ in range(5)
+        self._attributions, self._variance, self._bound = (
+            np.zeros((segments, stems, tags)) for _ in range(3)
         )
         count = 0 if groups is None else int(groups.max()) + 1
         self._of_groups = Parts(*(np.zeros((segments, count, tags)) for _ in range(3)))
-        self._mute[game.sounding] = self._solo[game.sounding] = np.nan
-        self._total, self._scores, self._baseline = (np.zeros((segments, tags)) for _ in range(3))
 
     def shares(self) -> Shares:
         """What is known now."""
@@ -213,7 +188,7 @@ class _Work:
             self._bound.copy(),
             self._mute.copy(),
             self._solo.copy(),
-            self._total,
+            self._everybody - self._nobody,
             self._scores,
             self._baseline,
             self._coalitions,
@@ -239,15 +214,8 @@ class _Work:
     def sums(self) -> Shares:
         """Scores everybody and nobody, whatever it costs."""
         for t in range(len(self._game.sounding)):
-            n = len(self._game.players(t))
-            scores = self._scored(t, np.array([[True] * n, [False] * n]))
-            self._scores[t], self._baseline[t] = scores
-            everybody, nobody = self._unit.of(scores)
-            self._total[t] = everybody - nobody
-            self._segments.append(self._begin(t, everybody, nobody))
-            if n == 1:
-                self._mute[t, self._game.players(t)] = -self._total[t]
-                self._solo[t, self._game.players(t)] = self._total[t]
+            self._ask_ends(t)
+            self._segments.append(self._begin(t, self._everybody[t], self._nobody[t]))
             self._learn(t)
         return self.shares()
 
@@ -314,54 +282,9 @@ class _Work:
         while pairs > 0:
             some = min(pairs, AT_ONCE // 2, self._room() // 2)
             if some < 1:
-                raise _Spent
+                raise Spent
             pairs -= some
             yield game.take(some)
-
-    def _room(self) -> int:
-        """How many more coalitions budget and time allow, at the speed so far."""
-        left = self._limits.budget - self._coalitions
-        if self._limits.time_s is not None:
-            elapsed = self._clock() - self._started
-            speed = self._coalitions / max(elapsed, 1e-3)
-            left = min(left, math.floor(speed * (self._limits.time_s - elapsed)))
-        return left
-
-    def _affordable_worth(self, t: int, plays: Plays) -> Values:
-        if self._room() < len(plays):
-            raise _Spent
-        return self._worth(t, plays)
-
-    def _worth(self, t: int, plays: Plays) -> Values:
-        if not len(plays):
-            return np.zeros((0, len(self._game.tagger.tags)))
-        return self._unit.of(self._scored(t, plays))
-
-    def _scored(self, t: int, plays: Plays) -> Values:
-        scores: Values = self._game.scores(t, plays, self._count).astype(np.float64)
-        return scores
-
-    def _count(self, coalitions: int) -> None:
-        self._coalitions += coalitions
-        if self._affordable and self._precision == 0:
-            fraction = self._coalitions / self._cost
-        else:
-            fraction = self._coalitions / max(self._limits.budget, 1)
-        if self._limits.time_s:
-            fraction = max(fraction, (self._clock() - self._started) / self._limits.time_s)
-        self._fraction = min(1.0, max(self._fraction, fraction))
-        self._on_progress(self._fraction)
-
-    def _mute_is(self, t: int, single: Plays, without: Values) -> None:
-        """Those who play in the rows of `single` are muted when `without` plays."""
-        if len(single):
-            stems = self._game.players(t)[single.argmax(axis=1)]
-            self._mute[t, stems] = without - self._segments[t].everybody
-
-    def _solo_is(self, t: int, single: Plays, alone: Values) -> None:
-        if len(single):
-            stems = self._game.players(t)[single.argmax(axis=1)]
-            self._solo[t, stems] = alone - self._segments[t].nobody
 
     def _learn(self, t: int) -> None:
         """What the segment's game tells now."""

@@ -34,9 +34,15 @@ class Parts:
     @property
     def half_width(self) -> NDArray[np.float64]:
         """Half the width of the 95 % intervals of the session's shares `[parts, tags]`."""
-        segments = len(self.variance)
-        sampled: NDArray[np.float64] = Z95 * np.sqrt(self.variance.sum(axis=0)) / segments
-        return sampled + self.bound.mean(axis=0)
+        half: NDArray[np.float64] = Z95 * np.sqrt(self._session_variance()) + self.bound.mean(
+            axis=0
+        )
+        return half
+
+    def _session_variance(self) -> NDArray[np.float64]:
+        """Of the session's shares `[parts, tags]`: segments err independently of each other."""
+        found: NDArray[np.float64] = self.variance.sum(axis=0) / len(self.variance) ** 2
+        return found
 
     @property
     def segment_half_width(self) -> NDArray[np.float64]:
@@ -65,6 +71,9 @@ class Shares(Parts):
     coalitions: how many were scored so far.
     groups: the shares of groups of stems, where they were asked for.
     interactions: in the last revision, where the value knows them.
+    together: the variance of the session's shares `[stems, tags]`, where segments do not err
+        independently of each other.
+    masks: of how many drawn masks a regression is; None: of all, or there is none.
     """
 
     mute: NDArray[np.float64]
@@ -75,6 +84,11 @@ class Shares(Parts):
     coalitions: int
     groups: Parts | None = None
     interactions: Interactions | None = None
+    together: NDArray[np.float64] | None = None
+    masks: int | None = None
+
+    def _session_variance(self) -> NDArray[np.float64]:
+        return Parts._session_variance(self) if self.together is None else self.together
 
     def best(self, tags: int) -> NDArray[np.intp]:
         """The tags with the highest scores of the session, the best first."""

@@ -368,6 +368,8 @@ class TrialSession:
                 options.tags,
             ),
             groups=grouping(self.opened.material.session)[1],
+            parts=options.parts,
+            features=options.features,
             seed=options.seed,
             on_progress=lambda fraction: on_progress(stage, fraction),
         )

@@ -72,7 +72,7 @@ class _Live:
     begun: bool = False
     attempts: int = 0
     opened: LiveOpened | None = None
-    messages: int = 0
+    answers: set[bytes] = field(default_factory=set)  # to the newest move
     done: LiveDone | None = None
 
 
@@ -227,18 +227,18 @@ class LiveDesk:
             live.opened = LiveOpened(live.job, event["start_s"], event["end_s"])
             self._tell(live, live.opened)
         elif what == "tags":
-            live.messages, live.done = 0, None
+            live.answers, live.done = set(), None
             scores = [LiveScore(*score) for score in event["tags"]]
             empty = LiveTags(live.job, event["seq"])
             for tags in split(empty, "tags", scores):
-                self._tell(live, LiveTags(live.job, event["seq"], tags))
+                self._answer(live, LiveTags(live.job, event["seq"], tags))
         elif what == "effects":
             for tag, rows in event["effects"]:
                 own = LiveEffects(live.job, event["seq"], event["kind"], tag)
                 for effects in split(own, "effects", [LiveEffect(*row) for row in rows]):
-                    self._tell(live, LiveEffects(own.job, own.seq, own.kind, tag, effects))
+                    self._answer(live, LiveEffects(own.job, own.seq, own.kind, tag, effects))
         elif what == "done":
-            live.done = LiveDone(live.job, event["seq"], live.messages)
+            live.done = LiveDone(live.job, event["seq"], len(live.answers))
             self._tell(live, live.done)
         elif what == "failed":
             self._live = None
@@ -246,8 +246,15 @@ class LiveDesk:
 
     # ------------------------------------------------------------------ inside
 
+    def _answer(self, live: _Live, message: Message) -> None:
+        """Tells a part of the answer to a move, once: the network may double it, and a client that
+        counts what came must not take that for another part."""
+        packet = message.encode()
+        if packet not in live.answers:
+            live.answers.add(packet)
+            live.peer.send(packet)
+
     def _tell(self, live: _Live, message: Message) -> None:
-        live.messages += 1
         live.peer.send(message.encode())
 
     def _begin(self) -> None:
