@@ -385,6 +385,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     session, method = document["session"], document["method"]
     unit = "points of the score" if unit_of(document) == "points" else "log-odds"
     stages = document.get("timings_s", {}).values()
+    parts = method.get("parts", 1)
     tagger, exact = document["tagger"], "exact" if method["exact"] else "estimated"
     facts = [
         ("Tagger", f"{tagger.get('name', '')}, {tagger['segment_s']:.3g} s at a time"),
@@ -395,6 +396,10 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Master bus", session.get("master", "off")),
         ("Revision", str(document["revision"])),
     ]
+    if parts > 1:
+        facts.append(("Parts", f"each stem in {parts} parts of time"))
+    if method.get("masks") is not None:
+        facts.append(("Masks", f"{method['masks']:,}"))
     if stages:
         facts.append(("Time", f"{sum(stages):.0f} s"))
     versions = ", ".join(f"{name} {told}" for name, told in document.get("versions", {}).items())
