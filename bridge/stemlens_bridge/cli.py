@@ -22,6 +22,7 @@ COMMANDS = {
     "live": "live",
     "try": "trials",
     "suggest": "trials",
+    "explain": "trials",
     "verify": "trials",
     "reaper": "reaper",
     "ableton": "ableton",

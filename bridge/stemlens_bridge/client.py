@@ -47,6 +47,7 @@ from stemlens_bridge.protocol import (
     Ping,
     Pong,
     TagScore,
+    Verdict,
     Warning_,
 )
 from stemlens_bridge.session import Session
@@ -59,7 +60,7 @@ SETTLE_S = 0.15  # silence after which what has not come is taken as lost
 SEQS_PER_REQUEST = 200
 MISSING_ROUNDS = 100  # how often all stems are sent again before something else must be wrong
 
-ResultMessage = TagScore | Attributions | Annotation | Marker
+ResultMessage = TagScore | Attributions | Annotation | Marker | Verdict
 Kind = TypeVar("Kind", bound=Message)
 
 
@@ -88,6 +89,7 @@ class Results:
             "attributions": [asdict(message) for message in self.of(Attributions)],
             "annotations": [asdict(message) for message in self.of(Annotation)],
             "markers": [asdict(message) for message in self.of(Marker)],
+            "verdicts": [asdict(message) for message in self.of(Verdict)],
             "warnings": [asdict(message) for message in self.warnings],
         }
 

@@ -35,6 +35,8 @@ MAX_EDITS = 64
 _EDIT = re.compile(
     r"(?P<stem>.+):(?P<preset>[^:@,]+)(?:@(?P<amount>[^:@,]+))?(?P<rest>(?:,[^:,=]+=[^:,]+)*)"
 )
+_TIME = r"(?:\d+:){0,2}\d+(?:\.\d+)?"
+_PASSAGE = re.compile(rf"\s*(?P<start>{_TIME})?\s*[-–]\s*(?P<end>{_TIME})?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,3 +263,27 @@ class ExplainOptions:
         """Raises `bad_options`."""
         options: ExplainOptions = build_options(cls, options_object(text))
         return options
+
+
+def passage_from_text(text: str) -> tuple[float | None, float | None]:
+    """Where a passage begins and ends, as a person wrote it: "1:02-1:15.5", "62-75.5", "62-" (as
+    long as it should be), "" (wherever it is best). Raises `bad_options`."""
+    if not text.strip():
+        return None, None
+    found = _PASSAGE.fullmatch(text)
+    if found is None or not (found["start"] or found["end"]):
+        raise StemlensError(
+            "bad_options",
+            f"{text!r} is no passage. Write START-END in seconds or minutes, like 62-75.5 or "
+            "1:02-1:15.5.",
+        )
+    return _seconds(found["start"]), _seconds(found["end"])
+
+
+def _seconds(told: str | None) -> float | None:
+    if not told:
+        return None
+    seconds = 0.0
+    for part in told.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds

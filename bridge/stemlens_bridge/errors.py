@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     "plugin_failed": "a plug-in could not be loaded, or failed while it rendered",
     "trial_impossible": "the job was not analysed, so nothing can be tried on it",
     "trial_unknown": "nothing was tried under that name",
+    "nothing_explains": "no stem adds to that tag for certain, so nothing can be played of it",
     # separation
     "separator_unknown": "no separator has that name",
     "separation_failed": "a mix could not be separated",

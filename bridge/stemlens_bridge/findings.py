@@ -22,6 +22,7 @@ from stemlens_bridge.protocol import (
     Attributions,
     Marker,
     TagScore,
+    Verdict,
 )
 from stemlens_bridge.session import Session
 from stemlens_bridge.tempo import TempoMap
@@ -78,7 +79,7 @@ class TrackNote:
 
 @dataclass(frozen=True, slots=True)
 class TimeNote:
-    """A named span of project time that belongs to a track."""
+    """A named span of project time that belongs to a track, or with track "" to the whole mix."""
 
     track: str
     start_s: float
@@ -87,8 +88,20 @@ class TimeNote:
 
 
 @dataclass(frozen=True, slots=True)
+class TagVerdict:
+    """Whether the mix is heard as a tag that was intended: "heard", "weak" or "not heard"; in words
+    with what speaks for it and against it."""
+
+    tag: str
+    verdict: str
+    score: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found in one job: tags best first, notes for tracks, markers, warnings.
+    """What was found in one job: tags best first, notes for tracks, markers, warnings, verdicts on
+    what was intended.
 
     `kind` of a tag is "" where it came over OSC alone; warnings are (code, sentence).
     """
@@ -103,11 +116,25 @@ class Findings:
     notes: tuple[TrackNote, ...]
     markers: tuple[TimeNote, ...]
     warnings: tuple[tuple[str, str], ...] = ()
+    verdicts: tuple[TagVerdict, ...] = ()
 
     @property
     def tracks(self) -> tuple[StemName, ...]:
         """The stems that are tracks in the DAW: all but what the master bus adds."""
         return tuple(stem for stem in self.stems if stem.kind != "rest")
+
+    @property
+    def heard_as_meant(self) -> str:
+        """The verdicts in few words: "meant as rock (heard), sad (not heard)"; "" without any."""
+        told = ", ".join(f"{verdict.tag} ({verdict.verdict})" for verdict in self.verdicts)
+        return f"meant as {told}" if told else ""
+
+    @property
+    def timeline(self) -> tuple[TimeNote, ...]:
+        """What belongs on a time line: the markers, before them the verdicts on the whole mix."""
+        told = self.heard_as_meant
+        whole = (TimeNote("", self.start_s, self.start_s, told),) if told else ()
+        return (*whole, *self.markers)
 
     @classmethod
     def read(cls, path: Path) -> Findings:
@@ -148,6 +175,7 @@ class Findings:
                 (_text("code", warning["code"]), _text("message", warning["message"]))
                 for warning in document["warnings"]
             ),
+            verdicts=tuple(_record(TagVerdict, item) for item in document.get("intent", ())),
         )
 
     @classmethod
@@ -180,6 +208,9 @@ class Findings:
                 TimeNote(m.track, m.start_s, m.end_s, m.text) for m in results.of(Marker)
             ),
             warnings=tuple((w.code, w.message) for w in results.warnings),
+            verdicts=tuple(
+                TagVerdict(v.tag, v.verdict, v.score, v.sentence) for v in results.of(Verdict)
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -417,9 +417,10 @@ class Suggest(Message):
 class Explain(Message):
     """Makes audible what makes a job's mix sound like a tag: what the tagger heard.
 
-    `request` is an id that the client chooses (up to 64 characters), as in `/stemlens/try`.
-    `options` is JSON of `ExplainOptions`. Answered by `/stemlens/trial/progress`, then by
-    `/stemlens/explanation` for each sound, `/stemlens/trial/done` or `/stemlens/trial/failed`.
+    The job must be done. `request` is an id that the client chooses (up to 64 characters), as in
+    `/stemlens/try`. `options` is JSON of `ExplainOptions`. Answered by `/stemlens/trial/progress`,
+    then by `/stemlens/explanation` for each sound, `/stemlens/trial/done` or
+    `/stemlens/trial/failed`.
     """
 
     job: str
@@ -883,7 +884,7 @@ class Explanation(Message):
 @dataclass(frozen=True, slots=True)
 class TrialDone(Message):
     """Ends a request: its seq ran from 1 to `messages`; `path` is the JSON of it all on the
-    server's machine (schema `stemlens.trials/1`)."""
+    server's machine (schema `stemlens.trials/1`, of an explanation `stemlens.explanation/1`)."""
 
     job: str
     request: str

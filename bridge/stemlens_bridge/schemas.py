@@ -15,9 +15,11 @@ from stemlens_bridge.errors import StemlensError
 
 RESULT = "stemlens.analysis/1"
 TRIALS = "stemlens.trials/1"
+EXPLANATION = "stemlens.explanation/1"
 WRITERS = {
     RESULT: "'stemlens analyze … --json FILE' and 'stemlens-bridge submit … --json FILE'",
     TRIALS: "'stemlens try … --json FILE' and 'stemlens suggest … --json FILE'",
+    EXPLANATION: "'stemlens explain … --json FILE'",
 }
 
 

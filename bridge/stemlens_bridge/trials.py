@@ -1,4 +1,5 @@
-"""Asks the server to try edits, or to look for some, and collects every message of the answer.
+"""Asks the server to try edits, to look for some, or to make a tag audible, and collects every
+message of the answer.
 
 Over UDP anything may be lost, doubled or out of order. The request's id makes that harmless: the
 same request again is answered by what is known of it, so it is repeated until something comes,
@@ -6,7 +7,7 @@ again after a silence (at work the server speaks once a second), and again while
 missing from 1 to the number that ends the answer.
 
 Scores and gains are 0 to 1, levels dB. As plain data an answer has the schema `stemlens.tried/1`:
-what files and mailboxes hold.
+what files and mailboxes hold; that of an explanation has `stemlens.explained/1`.
 """
 
 from __future__ import annotations
@@ -29,12 +30,20 @@ from stemlens_bridge.client import (
     PATIENCE_S,
     SETTLE_S,
 )
-from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions, require_request
+from stemlens_bridge.edits import (
+    Edit,
+    ExplainOptions,
+    SuggestOptions,
+    TryOptions,
+    require_request,
+)
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.link import Link, connect
 from stemlens_bridge.protocol import (
     ChangedShare,
     Error,
+    Explain,
+    Explanation,
     Message,
     Suggest,
     Suggestion,
@@ -52,9 +61,11 @@ from stemlens_bridge.protocol import (
 )
 
 SCHEMA = "stemlens.tried/1"
+EXPLAINED = "stemlens.explained/1"
 CANCEL_S = 1.0  # how long a user who stops waits for the server to hear of it
 
-Answer = Trial | TrialEdit | TrialTag | TrialShares | Suggestion
+Answer = Trial | TrialEdit | TrialTag | TrialShares | Suggestion | Explanation
+Asked = Try | Suggest | Explain | Verify
 Kind = TypeVar("Kind", bound=Message)
 OnProgress = Callable[[str, float], None]
 
@@ -184,6 +195,41 @@ class Tried:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The whole answer to a request for an explanation: its sounds, those of the passage first.
+
+    `path` is the server's own JSON of it (`stemlens.explanation/1`), on its machine, where the
+    sounds' files are too.
+    """
+
+    job: str
+    request: str
+    path: str
+    sounds: tuple[Explanation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, schema `stemlens.explained/1`; the tracks of sounds are lists."""
+        return {
+            "schema": EXPLAINED,
+            "job": self.job,
+            "request": self.request,
+            "path": self.path,
+            "sounds": [{**_plain(one), "tracks": tracks(one)} for one in self.sounds],
+        }
+
+
+def tracks(sound: Explanation) -> list[str]:
+    """The tracks of a sound that explains a tag; raises `bad_message`."""
+    try:
+        found = jsontext.read(sound.tracks)
+    except ValueError as error:
+        raise osc.bad_message(f"the tracks of an explanation are not JSON: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(track, str) for track in found):
+        raise osc.bad_message("the tracks of an explanation must be a list of texts")
+    return found
+
+
 def actions(edit: TrialEdit) -> list[dict[str, Any]]:
     """What a DAW can do itself to get an edit (docs/edits.md); raises `bad_message`."""
     try:
@@ -249,7 +295,8 @@ class TrialsClient:
         """What edits of an analysed job's stems, played together, do to its mix."""
         plain = json.dumps([edit.to_plain() for edit in edits])
         own = request or new_request_id()
-        return self._tried(Try(job, own, plain, json.dumps(asdict(options))), on_progress)
+        asked = Try(job, own, plain, json.dumps(asdict(options)))
+        return Tried.from_messages(*self._collected(asked, on_progress))
 
     def suggested(
         self,
@@ -261,7 +308,23 @@ class TrialsClient:
     ) -> Tried:
         """Edits that bring an analysed job's mix nearer to a goal, best first; perhaps none."""
         own = request or new_request_id()
-        return self._tried(Suggest(job, own, goal, json.dumps(asdict(options))), on_progress)
+        asked = Suggest(job, own, goal, json.dumps(asdict(options)))
+        return Tried.from_messages(*self._collected(asked, on_progress))
+
+    def explained(
+        self,
+        job: str,
+        tag: str,
+        options: ExplainOptions = ExplainOptions(),  # noqa: B008  # it is frozen
+        request: str | None = None,
+        on_progress: OnProgress = lambda stage, fraction: None,
+    ) -> Explained:
+        """What makes an analysed job's mix sound like a tag, as files to listen to."""
+        own = request or new_request_id()
+        asked = Explain(job, own, tag, json.dumps(asdict(options)))
+        done, messages = self._collected(asked, on_progress)
+        sounds = tuple(one for one in messages if isinstance(one, Explanation))
+        return Explained(done.job, done.request, done.path, sounds)
 
     def verified(self, job: str, before: str, request: str, rank: int = 0) -> Verified:
         """Whether what was promised of the job `before` holds in the new bounce, `job`."""
@@ -285,7 +348,10 @@ class TrialsClient:
                         return
         raise self._link.unanswered()
 
-    def _tried(self, asked: Try | Suggest, on_progress: OnProgress) -> Tried:
+    def _collected(
+        self, asked: Try | Suggest | Explain, on_progress: OnProgress
+    ) -> tuple[TrialDone, list[Message]]:
+        """The whole answer: its end, and its messages in the order of their seq."""
         answer = _Answer(asked, on_progress)
         try:
             self._ask(asked, answer)
@@ -294,10 +360,9 @@ class TrialsClient:
                 self.cancel(asked.job, asked.request, CANCEL_S)
             raise
         assert answer.done is not None
-        messages = [message for _, message in sorted(answer.messages.items())]
-        return Tried.from_messages(answer.done, messages)
+        return answer.done, [message for _, message in sorted(answer.messages.items())]
 
-    def _ask(self, asked: Try | Suggest | Verify, answer: _Answer) -> None:
+    def _ask(self, asked: Asked, answer: _Answer) -> None:
         require_request(asked.request)
         self._link.receive(0)  # what came before can be no answer
         started = sent = time.monotonic()
@@ -324,7 +389,7 @@ class TrialsClient:
 class _Answer:
     """What has come of an answer."""
 
-    asked: Try | Suggest | Verify
+    asked: Asked
     on_progress: OnProgress
     messages: dict[int, Answer] = field(default_factory=dict)
     done: TrialDone | None = None
@@ -353,7 +418,7 @@ class _Answer:
             self.messages[message.seq] = message
 
 
-def _concerns(message: Message, asked: Try | Suggest | Verify | TrialCancel) -> bool:
+def _concerns(message: Message, asked: Asked | TrialCancel) -> bool:
     """Whether a message is an answer to what was asked. Errors name no request."""
     if isinstance(message, Error):
         return message.job in (asked.job, "")

@@ -20,12 +20,19 @@ IN_DS64 = 0xFFFFFFFF
 @dataclass(frozen=True, slots=True)
 class Samples:
     """`size` bytes of samples from byte `start` on, `width` bytes each, of the format `kind`
-    (`PCM`, `FLOAT` or another one)."""
+    (`PCM`, `FLOAT` or another one); `channels` of them a frame, `rate` frames a second."""
 
     start: int
     size: int
     width: int
     kind: int
+    channels: int
+    rate: int
+
+    @property
+    def frames(self) -> int:
+        """How many whole frames there are."""
+        return self.size // (self.width * self.channels) if self.width and self.channels else 0
 
 
 def samples(file: BinaryIO) -> Samples | None:
@@ -36,19 +43,19 @@ def samples(file: BinaryIO) -> Samples | None:
         return None
     whole = file.seek(0, 2)
     file.seek(len(head))
-    width, kind, long_size = 0, 0, 0
+    width, kind, channels, rate, long_size = 0, 0, 0, 0, 0
     for name, start, size in chunks(file, "<"):
         if name == b"ds64":
             _, long_size = struct.unpack("<QQ", file.read(16))
         elif name == b"fmt ":
             form = file.read(min(size, 40))
-            kind, _, _, _, _, bits = struct.unpack("<HHIIHH", form[:16])
+            kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
             if kind == EXTENSIBLE and len(form) >= 26:
                 (kind,) = struct.unpack("<H", form[24:26])
             width = (bits + 7) // 8
         elif name == b"data":
             size = long_size if size == IN_DS64 and long_size else size
-            return Samples(start, min(size, whole - start), width, kind)
+            return Samples(start, min(size, whole - start), width, kind, channels, rate)
     return None
 
 

@@ -55,6 +55,21 @@ def require_writable(*paths: Path | None) -> None:
             raise failed(path, error) from error
 
 
+def require_folder(folder: Path) -> None:
+    """Raises `output_failed` for a folder in which nothing could be written, or that could not be
+    made; to be asked before long work. Nothing is made."""
+    try:
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir():
+            raise NotADirectoryError(None, f"{there} is no folder")
+        if not os.access(there, os.W_OK):
+            raise PermissionError(None, f"nothing may be written into {there}")
+    except (OSError, ValueError) as error:
+        raise failed(folder, error) from error
+
+
 def require_copy(source: Path, target: Path, *, replace: bool) -> None:
     """Raises `output_failed` where a copy, `target`, is its own `source`, by whatever path or link,
     or exists and is not to be replaced."""
@@ -88,3 +103,9 @@ def failed(path: Path, error: BaseException) -> StemlensError:
         )
     reason = getattr(error, "strerror", None) or error
     return StemlensError("output_failed", f"{path} cannot be written: {reason}.")
+
+
+def plain_name(name: str) -> str:
+    """A name, or what is left of it, that every file system takes."""
+    kept = "".join(c if c.isalnum() or c in " -_" else "-" for c in name).strip()
+    return kept[:60] or "unnamed"

@@ -17,7 +17,7 @@ import math
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -543,15 +543,31 @@ def _decibels(power_ratio: float) -> float:
 
 
 def write_float(path: Path, samples: Samples, rate: int) -> None:
-    """Writes `[frames, channels]` as a 32-bit float WAV file, or RF64 where that is too small.
+    """Writes `[frames, channels]` as a 32-bit float WAV file; raises as `write_blocks` does."""
+    write_blocks(path, [samples], len(samples), samples.shape[1], rate)
+
+
+def write_blocks(
+    path: Path,
+    blocks: Iterable[Samples],
+    frames: int,
+    channels: int,
+    rate: int,
+    subtype: str = "FLOAT",
+) -> None:
+    """Writes blocks `[some frames, channels]`, of `frames` in all, as a WAV file of float or 16-bit
+    samples ("PCM_16"), or as RF64 where that is too small.
 
     Raises OSError; libsndfile does not tell a full disk from other failures, so that what is free
     is looked at.
     """
-    form = "RF64" if samples.nbytes > RF64_BYTES else "WAV"
+    size = frames * channels * (4 if subtype == "FLOAT" else 2)
+    form = "RF64" if size > RF64_BYTES else "WAV"
     try:
-        soundfile.write(path, samples, rate, subtype="FLOAT", format=form)
+        with soundfile.SoundFile(path, "w", rate, channels, subtype, format=form) as file:
+            for block in blocks:
+                file.write(block)
     except soundfile.LibsndfileError as error:
-        full = shutil.disk_usage(path.parent).free < samples.nbytes
+        full = shutil.disk_usage(path.parent).free < size
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, str(error)) from error

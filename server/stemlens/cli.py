@@ -1,6 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
-`cli_trials`, separate in `cli_separation`, report in `cli_report`, status and doctor in
-`cli_service`.
+`cli_trials`, explain is in `cli_explain`, separate in `cli_separation`, report in `cli_report`,
+status and doctor in `cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -20,6 +20,7 @@ import typer
 
 from stemlens import (
     audio,
+    cli_explain,
     cli_report,
     cli_separation,
     cli_service,
@@ -33,17 +34,30 @@ from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
     SERVING,
+    Budget,
     DataFolder,
     Device,
+    Fresh,
     LogFolder,
+    MasterBus,
     MaxMinutes,
+    MixFile,
+    Places,
+    Seed,
+    Separate,
     SeparatorName,
     ServerPort,
+    SessionLoudness,
     SettleSeconds,
+    Silence,
     TaggerName,
+    TimeLimit,
+    UnitName,
+    ValueName,
     choice,
     data_folder,
     loaded_tagger,
+    loudness,
     progress_bars,
 )
 from stemlens.scorecache import MAX_BYTES, ScoreCache
@@ -55,11 +69,7 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
 from stemlens_bridge.protocol import (
     LEAST_HOP_S,
-    MASTERS,
     MAX_PARTS,
-    SEPARATIONS,
-    UNITS,
-    VALUES,
     Options,
     read_policy,
 )
@@ -76,6 +86,7 @@ models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
 cli_report.add(app)
+cli_explain.add(app)
 cli_separation.add(app)
 cli_service.add(app)
 cli_watch.add(app)
@@ -103,34 +114,20 @@ def run() -> None:
 
 @app.command()
 def analyze(
-    places: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Audio files, one folder of stems, or a session.json."),
-    ] = None,
-    mix: Annotated[
-        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
-    ] = None,
+    places: Places = None,
+    mix: MixFile = None,
     separator: SeparatorName = DEFAULTS.separator,
-    separate: Annotated[
-        str, typer.Option(help=f"What is separated: {', '.join(SEPARATIONS)}.")
-    ] = DEFAULTS.separate,
+    separate: Separate = DEFAULTS.separate,
     tagger: TaggerName = DEFAULTS.tagger,
-    value: Annotated[
-        str, typer.Option(help=f"What a share is: {', '.join(VALUES)}.")
-    ] = DEFAULTS.value,
-    unit: Annotated[str, typer.Option(help=f"One of {', '.join(UNITS)}.")] = DEFAULTS.unit,
-    budget: Annotated[
-        int | None,
-        typer.Option(min=0, help="How many combinations may be tagged.", show_default="16384"),
-    ] = None,
-    time_s: Annotated[
-        float | None, typer.Option("--time", min=0, help="For how many seconds may be tagged.")
-    ] = None,
+    value: ValueName = DEFAULTS.value,
+    unit: UnitName = DEFAULTS.unit,
+    budget: Budget = None,
+    time_s: TimeLimit = None,
     precision: Annotated[
         float | None,
         typer.Option(min=0, help="Estimates right to so many points are good enough."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of combinations.")] = DEFAULTS.seed,
+    seed: Seed = DEFAULTS.seed,
     parts: Annotated[
         int,
         typer.Option(
@@ -154,16 +151,9 @@ def analyze(
         bool,
         typer.Option("--steady", help="Analyse it a little higher, faster and louder as well."),
     ] = DEFAULTS.steady,
-    master: Annotated[
-        str, typer.Option(help=f"What is done about the master bus: {', '.join(MASTERS)}.")
-    ] = DEFAULTS.master,
-    session_loudness: Annotated[
-        str, typer.Option(help="Bring the sum to this loudness in LUFS, or 'off'.")
-    ] = str(DEFAULTS.session_loudness),
-    silence: Annotated[
-        float | None,
-        typer.Option(help="Power below which a stem is silent, in the tagger's unit."),
-    ] = None,
+    master: MasterBus = DEFAULTS.master,
+    session_loudness: SessionLoudness = str(DEFAULTS.session_loudness),
+    silence: Silence = None,
     device: Device = "auto",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the whole result.")
@@ -186,9 +176,7 @@ def analyze(
     report_mb: cli_report.ReportMb = cli_report.MOST_MB,
     plots: cli_report.PlotsFolder = None,
     csv_file: cli_report.CsvFile = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
-    ] = False,
+    fresh: Fresh = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Show what each stem has to do with each tag of a session.
@@ -217,7 +205,7 @@ def analyze(
             "intended": intended,
             "steady": steady,
             "master": master,
-            "session_loudness": _loudness(session_loudness),
+            "session_loudness": loudness(session_loudness),
             "silence": silence,
             "separator": separator,
             "separate": separate,
@@ -264,13 +252,6 @@ def analyze(
 def _precision(value: float, unit: str) -> float:
     """Points are for people: the option itself is a part of a score."""
     return value / 100 if unit == "points" else value
-
-
-def _loudness(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @app.command()

@@ -16,19 +16,49 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from stemlens import separation, tagging
 from stemlens.service.settings import Settings
 from stemlens.tagging import Tagger, weights
-from stemlens_bridge.protocol import Options
+from stemlens_bridge.protocol import MASTERS, SEPARATIONS, UNITS, VALUES, Options
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEFAULTS = Options()
 SERVING = Settings(Path())
 """What a server does unless it is told otherwise."""
 
+Places = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Audio files, one folder of stems, or a session.json; none with --mix."),
+]
+MixFile = Annotated[
+    Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
+]
 TaggerName = Annotated[str, typer.Option(help="A name of 'stemlens models list'.")]
 SeparatorName = Annotated[
     str,
     typer.Option(
         help="What makes stems of a lone mix (docs/separation.md).", callback=separation.typed
     ),
+]
+Separate = Annotated[str, typer.Option(help=f"What is separated: {', '.join(SEPARATIONS)}.")]
+ValueName = Annotated[str, typer.Option(help=f"What a share is: {', '.join(VALUES)}.")]
+UnitName = Annotated[str, typer.Option(help=f"One of {', '.join(UNITS)}.")]
+Budget = Annotated[
+    int | None,
+    typer.Option(min=0, help="How many combinations may be tagged.", show_default="16384"),
+]
+TimeLimit = Annotated[
+    float | None, typer.Option("--time", min=0, help="For how many seconds may be tagged.")
+]
+Seed = Annotated[int, typer.Option(help="Of the choice of combinations.")]
+MasterBus = Annotated[
+    str, typer.Option(help=f"What is done about the master bus: {', '.join(MASTERS)}.")
+]
+SessionLoudness = Annotated[
+    str, typer.Option(help="Bring the sum to this loudness in LUFS, or 'off'.")
+]
+Silence = Annotated[
+    float | None, typer.Option(help="Power below which a stem is silent, in the tagger's unit.")
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
 ]
 Device = Annotated[str, typer.Option(help=f"Where the network runs: {', '.join(DEVICES)}.")]
 DataFolder = Annotated[
@@ -93,6 +123,14 @@ def choice(value: str, allowed: tuple[str, ...], option: str) -> str:
             f"{value!r} is not one of {', '.join(allowed)}.", param_hint=option
         )
     return value
+
+
+def loudness(text: str) -> float | str:
+    """The option `session_loudness` as it was typed."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def data_folder(given: Path | None) -> Path:

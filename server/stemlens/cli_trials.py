@@ -20,7 +20,10 @@ from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
     Device,
+    Fresh,
     MaxMinutes,
+    MixFile,
+    Places,
     SeparatorName,
     TaggerName,
     choice,
@@ -41,10 +44,6 @@ from stemlens_bridge.writing import require_writable
 if TYPE_CHECKING:
     from stemlens.edits.trials import TrialSession
 
-Places = Annotated[
-    list[Path] | None,
-    typer.Argument(help="Audio files, one folder of stems, or a session.json; none with --mix."),
-]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the whole result.")
 ]
@@ -107,9 +106,7 @@ def try_edits(
             "--edit", metavar="STEM:PRESET[@AMOUNT]", help="Like guitar:less-distorted@0.6."
         ),
     ] = [],  # noqa: B006  # typer never changes it
-    mix: Annotated[
-        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
-    ] = None,
+    mix: MixFile = None,
     separator: SeparatorName = DEFAULTS.separator,
     tagger: TaggerName = DEFAULTS.tagger,
     attributions: Annotated[
@@ -126,9 +123,7 @@ def try_edits(
     render: RenderFolder = None,
     json_file: JsonFile = None,
     device: Device = "auto",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
-    ] = False,
+    fresh: Fresh = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Try edits of stems: what would they do to the tags of the mix?
@@ -160,9 +155,7 @@ def suggest(
     goal_file: Annotated[
         Path | None, typer.Option("--goal-file", metavar="TOML", help="A goal of your own.")
     ] = None,
-    mix: Annotated[
-        Path | None, typer.Option(help="The bounce of the master; alone, it is separated.")
-    ] = None,
+    mix: MixFile = None,
     separator: SeparatorName = DEFAULTS.separator,
     tagger: TaggerName = DEFAULTS.tagger,
     stems: Annotated[
@@ -182,9 +175,7 @@ def suggest(
     render: RenderFolder = None,
     json_file: JsonFile = None,
     device: Device = "auto",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
-    ] = False,
+    fresh: Fresh = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Look for edits that bring the mix nearer to a goal; each one given was tried in full."""

@@ -131,6 +131,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
         "interactions": _interactions(analysis),
         "trials": [],
         "suggestions": [],
+        "explanations": [],
         "time": None if analysis.npz is None else str(analysis.npz),
         "warnings": [{"code": code, "message": message} for code, message in _warnings(analysis)],
         "timings_s": {stage: round(s, 3) for stage, s in analysis.timings_s.items()},

@@ -124,6 +124,22 @@ def test_an_earlier_result_is_written(live: LiveStandIn, result: Path) -> None:
     assert live.names() == ["kick", "chord", "lead"] and len(live.cues) == 1
 
 
+def test_whether_the_mix_is_heard_as_it_is_meant_is_told(live: LiveStandIn, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.json"
+    verdicts = [
+        {"tag": "rock", "verdict": "heard", "score": 0.6, "sentence": "rock is heard."},
+        {"tag": "sad", "verdict": "not heard", "score": 0.1, "sentence": "sad is not heard."},
+    ]
+    judged.write_text(json.dumps({**RESULT, "intent": verdicts}))
+    assert command(live, "--result", judged, "--annotate", "name,locators") == 0
+    assert live.shown[-1].endswith("; meant as rock (heard), sad (not heard)")
+    assert [(cue.time, cue.name) for cue in live.cues] == [
+        (0.0, "stemlens: meant as rock (heard), sad (not heard)"),
+        (4.0, "stemlens: kick: +21 points of rock"),
+    ]
+    assert command(live, "--remove") == 0 and not live.cues
+
+
 def test_the_stems_are_told_before_any_export(capsys: pytest.CaptureFixture[str]) -> None:
     group = Track("Band", sort="Group")
     tracks = [group, Track("Gtr", group=group, output="Group"), Track("Click", mute=True)]

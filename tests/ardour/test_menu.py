@@ -65,8 +65,9 @@ def test_installing_adds_actions_and_leaves_the_users(config: Path) -> None:
         "3": "Stemlens: write annotations",
         "4": "Stemlens: write annotations and colours",
         "5": "Stemlens: remove annotations",
+        "6": "Stemlens: meant to sound like",
     }
-    assert len(list((config / "scripts").iterdir())) == 4
+    assert len(list((config / "scripts").iterdir())) == 5
     again = chunk(config)
     menu.install()
     assert chunk(config) == again
@@ -160,6 +161,28 @@ def test_lua_puts_and_takes_comments_as_the_bridge_does(text: str) -> None:
         'io.write(stemlens.put(text, ours), "\\0", stemlens.taken_out(text), "\\0.")'
     )
     assert told.split("\0")[:2] == [marks.put(text, ours), marks.taken_out(text)]
+
+
+def test_as_what_the_song_is_meant_is_asked_for_and_left_to_the_bridge(tmp_path: Path) -> None:
+    (tmp_path / "intended.txt").write_text("rock, sad\n")
+    folder = menu.luatext.dumps(str(tmp_path)).strip()[7:]
+    told = lua(
+        f"local function path() return {folder} .. '/intended.txt' end\n"
+        "ARDOUR = {LuaAPI = {build_filename = path}}\n"
+        "LuaDialog = {Dialog = function(title, fields) return {run = function()\n"
+        "  print(fields[2].key .. '=' .. fields[2].default .. '.')\n"
+        "  return {tags = 'hip-hop, \"60s\"; $HOME'} end} end}\n"
+        "os.forkexec = function(...) print(table.concat({...}, '|')) end\n"
+        "local session = {}\n"
+        "function session:path() return '/s' end\n"
+        "function session:snap_name() return 'S' end\n"
+        f"local stemlens = (function() {menu.core()} end)()\n"
+        "stemlens.intend(session, {'py', '-m', 'x'})"
+    )
+    assert told.splitlines() == [
+        "tags=rock, sad.",
+        'py|-m|x|ardour|/s|--snapshot|S|--intended|hip-hop, "60s"; $HOME|--list',
+    ]
 
 
 def test_luacheck_is_clean(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from stemlens_bridge import luatext
+from stemlens_bridge.ardour.wanted import KINDS, Wanted
 from stemlens_bridge.client import Results
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import Annotation, Attributions, Marker, Share, TagScore
+from stemlens_bridge.protocol import Annotation, Attributions, Marker, Share, TagScore, Verdict
 from stemlens_bridge.session import Session, Stem
 
 RESULT: dict[str, Any] = {
@@ -32,6 +33,10 @@ RESULT: dict[str, Any] = {
     "annotations": [{"track": "{A}", "text": "rock …", "label": "rock 20", "color": "#E69F00"}],
     "markers": [{"track": "{A}", "tag": "rock", "start_s": 4.0, "end_s": 7.0, "text": "Gtr: …"}],
     "warnings": [{"code": "end_dropped", "message": "The last …"}],
+    "intent": [
+        {"tag": "rock", "verdict": "heard", "score": 0.63, "sentence": "rock is heard."},
+        {"tag": "sad", "verdict": "not heard", "score": 0.04, "sentence": "sad is not heard."},
+    ],
 }  # fmt: skip
 
 
@@ -46,10 +51,18 @@ def test_a_file_and_the_messages_say_the_same(tmp_path: Path) -> None:
         2: Attributions("j", 1, 2, "rock", (Share("{A}", 0.2, 0.2, 0.2, -0.1, 0.3),)),
         3: Annotation("j", 1, 3, "{A}", "rock …", "#E69F00", "rock 20"),
         4: Marker("j", 1, 4, "{A}", 4.0, 7.0, "Gtr: …"),
+        5: Verdict("j", 1, 5, "rock", "heard", 0.63, "rock is heard."),
+        6: Verdict("j", 1, 6, "sad", "not heard", 0.04, "sad is not heard."),
     }
     heard = Findings.from_results(results, session)
     assert (heard.notes, heard.markers, heard.stems) == (read.notes, read.markers, read.stems)
     assert heard.tags[0].shares == read.tags[0].shares
+    assert heard.verdicts == read.verdicts
+    assert heard.heard_as_meant == "meant as rock (heard), sad (not heard)"
+    assert Wanted.from_findings(heard, KINDS).marks == (
+        (4.0, "stemlens: Gtr: …"),
+        (4.0, "stemlens: meant as rock (heard), sad (not heard)"),
+    )
     assert "stemlens.findings/1" in luatext.dumps(read.to_dict())
 
 

@@ -11,10 +11,18 @@ from support.liveserver import LiveServer
 from support.trialserver import EQ, LEVEL, TAKE, TrialServer
 
 from stemlens_bridge import trials
-from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions, edits_from_json
+from stemlens_bridge.edits import (
+    Edit,
+    ExplainOptions,
+    SuggestOptions,
+    TryOptions,
+    edits_from_json,
+    passage_from_text,
+)
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
     Error,
+    Explain,
     Message,
     Suggest,
     TrialCancel,
@@ -25,7 +33,7 @@ from stemlens_bridge.protocol import (
     Verify,
     decode,
 )
-from stemlens_bridge.trials import TrialsClient, Tried, actions
+from stemlens_bridge.trials import TrialsClient, Tried, actions, tracks
 
 EDITS = [Edit("guitar", "gentler", 0.5, {"2.q": 0.9})]
 
@@ -203,3 +211,41 @@ def test_a_file_that_holds_something_else(tmp_path: Path, damage: dict[str, obje
     with pytest.raises(StemlensError) as raised:
         Tried.read(path)
     assert raised.value.code == "result_invalid" and str(path) in str(raised.value)
+
+
+def test_an_explanation_comes_whole_over_a_network_that_loses() -> None:
+    options = ExplainOptions(top=2, start_s=62.0)
+    with (
+        TrialServer(progress=2) as server,
+        BadNet(server.address, 0.3, seed=5) as net,
+        TrialsClient(net.address) as client,
+    ):
+        found = client.explained("job", "rock", options, "r1")
+    asked = next(message for message in server.heard if isinstance(message, Explain))
+    assert ExplainOptions.from_json(asked.options) == options
+    assert [(one.kind, one.span) for one in found.sounds] == [
+        (kind, span) for span in ("passage", "whole") for kind in ("only", "without", "crossfade")
+    ]
+    assert tracks(found.sounds[0]) == ["3", "5"]
+    assert found.to_dict()["sounds"][2]["tracks"] == ["3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", (None, None)),
+        ("62-75.5", (62.0, 75.5)),
+        ("1:02 – 1:15.5", (62.0, 75.5)),
+        ("1:00:00-", (3600.0, None)),
+        ("-9", (None, 9.0)),
+    ],
+)
+def test_passages(text: str, seconds: tuple[float | None, float | None]) -> None:
+    assert passage_from_text(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["-", "62", "a-b", "1-2-3", "62.5.5-70"])
+def test_what_is_no_passage(text: str) -> None:
+    with pytest.raises(StemlensError, match="START-END") as raised:
+        passage_from_text(text)
+    assert raised.value.code == "bad_options"

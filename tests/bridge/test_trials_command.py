@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from support.trialserver import EQ, LEVEL, TrialServer
 
 from stemlens_bridge import client
 from stemlens_bridge.cli import main
-from stemlens_bridge.edits import SuggestOptions, edits_from_json
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions, edits_from_json
 from stemlens_bridge.protocol import (
+    Explain,
     JobStem,
     Suggest,
     Suggestion,
@@ -91,6 +93,33 @@ def test_promised_and_real_stand_side_by_side(capsys: pytest.CaptureFixture[str]
     told = " ".join(capsys.readouterr().out.split())
     assert "metal promised +8.0 (+5.0 to +11.0) real +7.0 held" in told
     assert "happy promised 0 (−1.0 to +1.0) real −5.0 not held" in told
+
+
+def test_an_explanation_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "explained.json"
+    with TrialServer(progress=0) as server:
+        code = run(
+            server, "explain", "job", "--tag", "rock", "--top", 2, "--passage", "1:02-1:11",
+            "--no-whole", "--json", kept, "--request", "r1",
+        )  # fmt: skip
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    asked = next(message for message in server.heard if isinstance(message, Explain))
+    assert ExplainOptions.from_json(asked.options) == ExplainOptions(2, False, 62.0, 71.0)
+    assert out.startswith("rock\n  only, passage: rock 24 of 100.\n    /sounds/rock-only-passage")
+    assert "Explained as r1" in err and "whole" not in out
+    assert json.loads(kept.read_text())["schema"] == "stemlens.explained/1"
+
+
+def test_sounds_that_lie_elsewhere_cannot_be_copied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TrialServer(progress=0) as server:
+        code = run(server, "explain", "job", "--tag", "rock", "--folder", tmp_path / "new")
+    out, err = capsys.readouterr()
+    assert code == 1 and "rock-only-passage" in out, "where they are is told all the same"
+    assert "cannot be read here" in err and "[audio_missing]" in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_ugly_words_keep_to_their_columns() -> None:

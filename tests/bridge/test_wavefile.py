@@ -25,6 +25,7 @@ def test_samples(tmp_path: Path, form: str, subtype: str, width: int, kind: int)
         found = wavefile.samples(file)
     assert found is not None
     assert (found.size, found.width, found.kind) == (200 * width, width, kind)
+    assert (found.channels, found.rate, found.frames) == (2, 48_000, 100)
     assert found.start + found.size <= path.stat().st_size
 
 
@@ -32,6 +33,8 @@ def test_a_file_that_was_cut_short_has_what_is_there() -> None:
     head = b"RIFF" + struct.pack("<I", 1000) + b"WAVE"
     form = b"fmt " + struct.pack("<IHHIIHH", 16, wavefile.PCM, 1, 48_000, 96_000, 2, 16)
     data = b"data" + struct.pack("<I", 900) + bytes(10)
-    assert wavefile.samples(io.BytesIO(head + form + data)) == wavefile.Samples(44, 10, 2, 1)
+    assert wavefile.samples(io.BytesIO(head + form + data)) == wavefile.Samples(
+        44, 10, 2, 1, 1, 48_000
+    )
     assert wavefile.samples(io.BytesIO(head + form)) is None
     assert wavefile.samples(io.BytesIO(b"fLaC")) is None

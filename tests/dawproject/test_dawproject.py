@@ -13,7 +13,7 @@ from support.dawprojects import BITWIG, STUDIO_ONE, project_xml, require_valid, 
 
 from stemlens_bridge import cli, dawproject, marks
 from stemlens_bridge.errors import StemlensError
-from stemlens_bridge.findings import Findings, StemName, TimeNote, TrackNote
+from stemlens_bridge.findings import Findings, StemName, TagVerdict, TimeNote, TrackNote
 
 WORDS = "rock: 21 of 63 points (muting it: −9)"
 
@@ -105,6 +105,14 @@ def test_colours_only_when_asked_for_and_the_users_change_wins() -> None:
     back = require_valid(dawproject.without_annotations(since)[0])
     assert back.find(".//Track[@id='id7']").get("color") == "#123456"
     assert back.find(".//Track[@id='id10']").get("color") is None
+
+
+def test_whether_the_mix_is_heard_as_it_is_meant_is_a_marker() -> None:
+    verdict = TagVerdict("sad", "not heard", 0.04, "sad is not heard.")
+    found = replace(findings("Bass"), verdicts=(verdict,))
+    annotated = dawproject.annotate(BITWIG.encode(), found)
+    assert our_markers(annotated.xml) == [(0.0, "stemlens: meant as sad (not heard)")]
+    assert dawproject.without_annotations(annotated.xml)[0] == BITWIG.encode()
 
 
 def test_a_marker_that_the_user_made_since_stays() -> None:

@@ -1,4 +1,4 @@
-"""Questions about changes through REAPER's mailbox: the answer whole, cancelled, asked again."""
+"""Questions through REAPER's mailbox: the answer whole, cancelled, asked again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from support.reaperside import AgentThread, Scripts, awaited
 from support.trialserver import EQ, LEVEL, TAKE, TrialServer
 
 from stemlens_bridge import trials
-from stemlens_bridge.edits import SuggestOptions
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
+    Explain,
     Message,
     Suggest,
     TrialCancel,
@@ -27,6 +28,9 @@ from stemlens_bridge.reaper.mailbox import Mailbox
 # What the scripts read of a trial and of its edits (suggestpage.lua, applying.lua, audition.lua).
 TRIAL = "rank words sentence audible heard verify gain low high before_path after_path edits"
 EDIT = "track preset words actions path"
+# What they read of what explains a tag (hearing.lua, whytracks.lua, hearpage.lua).
+EXPLAINED = "tag request name sounds"
+SOUND = "name kind span start_s end_s path sentence"
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +82,25 @@ def test_suggestions_come_whole_with_what_the_daw_can_do(folder: Path) -> None:
     asked_of = [message for message in server.heard if isinstance(message, Suggest)]
     assert {(it.job, it.request, it.goal) for it in asked_of} == {("a", "r1", "+metal =happy")}
     assert SuggestOptions.from_json(asked_of[0].options) == SuggestOptions()
+
+
+def test_what_explains_a_tag_comes_whole(folder: Path) -> None:
+    with TrialServer() as server, AgentThread(folder, server.address) as scripts:
+        assert scripts.ask("explain", job="a", request="r1", tag="rock", options=[])["ok"]
+        found = ended(scripts, "r1")["found"]
+    asked = next(message for message in server.heard if isinstance(message, Explain))
+    assert (asked.job, asked.request, asked.tag) == ("a", "r1", "rock")
+    assert ExplainOptions.from_json(asked.options) == ExplainOptions()
+    assert set(EXPLAINED.split()) <= set(found) and found["name"] == "why rock"
+    assert [sound["name"] for sound in found["sounds"]] == [
+        "only", "without", "crossfade",
+        "only, whole song", "without, whole song", "crossfade, whole song",
+    ]  # fmt: skip
+    first, crossfade = found["sounds"][0], found["sounds"][2]
+    assert set(SOUND.split()) <= set(first) and first["tracks"] == ["3", "5"]
+    assert (first["start_s"], first["end_s"]) == (62.0, 71.0)
+    assert first["score"] == pytest.approx(0.24) and crossfade.get("score") is None
+    assert first["path"] == "/sounds/rock-only-passage.wav"
 
 
 def test_nothing_that_helps_is_an_answer(folder: Path) -> None:
@@ -147,6 +170,8 @@ def test_what_the_server_says_no_to_is_told(folder: Path) -> None:
         ("suggest", {"request": "r1"}, "bad_message"),
         ("suggest", {"request": "../r1", "goal": "+metal"}, "bad_message"),
         ("suggest", {"request": "r1", "goal": "+metal", "options": {"most": 0}}, "bad_options"),
+        ("explain", {"request": "r1"}, "bad_message"),
+        ("explain", {"request": "r1", "tag": "rock", "options": {"top": 0}}, "bad_options"),
         ("verify", {"before": "a", "request": "r1", "rank": "1"}, "bad_message"),
         ("verify", {"request": "r1", "rank": 1}, "bad_message"),
     ],

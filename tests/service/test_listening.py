@@ -127,8 +127,74 @@ def test_stems_play_at_their_levels_in_the_sum(desk: Desk) -> None:
 
 def test_what_makes_a_tag_is_what_adds_to_it_for_certain(desk: Desk) -> None:
     making = desk.waves["guitars"] + desk.waves["bass/1"]
-    assert close(desk.heard("coalition", "rock"), QUIETER * making)
-    assert desk.get("coalition", "polka").status_code == 404
+    only = desk.heard("explained", "rock", "only")
+    without = desk.heard("explained", "rock", "without")
+    others = desk.waves["pads"] + desk.waves["keys"]
+    for heard, wanted in ((only, making), (without, others)):
+        gain = float((heard @ wanted) / (wanted @ wanted))
+        assert close(heard, gain * wanted), "nothing but those stems"
+    loudness = [
+        audio.loudness(np.float32(one)[:, None], RATE) for one in (only, without, desk.heard("sum"))
+    ]
+    assert max(loudness) - min(loudness) < 0.1  # type: ignore[type-var, operator]
+    fade = desk.heard("explained", "rock", "crossfade")
+    third = len(fade) // 3
+    assert np.abs(fade[:third] - only[:third]).max() < 1e-3
+    assert np.abs(fade[-third:] - without[-third:]).max() < 1e-3
+    answer = desk.get("explained", "rock", "only")
+    said = unquote(answer.headers["X-Stemlens-Sound"])
+    assert said.startswith("Only what makes it rock: Guitars and Bass/1; ")
+    assert "dB louder, to be as loud as all stems there" in said
+    assert answer.headers["X-Stemlens-Span"] == "0.000 2.000", "shares over time are not known"
+    for names in (("polka", "only"), ("rock", "nothing")):
+        assert desk.get("explained", *names).status_code == 404
+
+
+def test_a_passage_is_meant_where_shares_over_time_are_known(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    stems = [stem["id"] for stem in desk.document["session"]["stems"]]
+    shares = np.zeros((8, len(stems), 1))
+    shares[2:5, 0] = 0.4
+    np.savez(
+        tmp_path / "time.npz",
+        attributions=shares,
+        scores=np.full((8, 1), 0.6),
+        baseline=np.zeros((8, 1)),
+        start_s=60 + 3.0 * np.arange(8),
+        stems=np.array(stems),
+        tags=np.array(["rock"]),
+    )
+    desk.document["time"] = str(tmp_path / "time.npz")
+    desk.document["explanations"] = [
+        {
+            "tag": "rock",
+            "stems": [{"stem": "guitars"}, {"stem": "bass/1"}],
+            "passage": {"start_s": 66.0, "end_s": 75.0, "named": False, "score": 0.5},
+            "sounds": [
+                {"kind": kind, "span": "passage", "score": score}
+                for kind, score in (("only", 0.4), ("without", 0.1), ("crossfade", None))
+            ],
+        }
+    ]
+    desk.keep({"duration_s": 24.0})
+    answer = desk.get("explained", "rock", "without")
+    assert answer.headers["X-Stemlens-Span"] == "6.000 15.000"
+    said = unquote(answer.headers["X-Stemlens-Sound"])
+    assert "rock 10 of 100 from 1:06 to 1:15, where all together score 50" in said
+    desk.document["explanations"][0]["stems"].pop()  # made with --top 1: another coalition
+    desk.keep({"duration_s": 24.0})
+    assert "of 100" not in unquote(
+        desk.get("explained", "rock", "only").headers["X-Stemlens-Sound"]
+    )
+
+
+def test_a_tag_that_no_stem_makes_has_nothing_to_play(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for share in desk.document["tags"][0]["attributions"]:
+        share |= {"value": 0.0, "low": 0.0, "high": 0.0}
+    desk.keep()
+    answer = desk.get("explained", "rock", "only")
+    assert answer.status_code == 404 and "No stem adds to rock for certain" in answer.text
 
 
 def test_the_mix_is_as_loud_as_the_stems_together(desk: Desk) -> None:
@@ -190,9 +256,7 @@ def test_a_file_that_changed_or_is_gone_is_a_sentence(desk: Desk) -> None:
 def test_a_file_that_changed_silences_no_other(desk: Desk) -> None:
     soundfile.write(desk.path("pads"), np.zeros(RATE), RATE, format="WAV")
     assert close(desk.heard("stem", "guitars"), QUIETER * desk.waves["guitars"])
-    assert close(
-        desk.heard("coalition", "rock"), QUIETER * (desk.waves["guitars"] + desk.waves["bass/1"])
-    )
+    assert "pads was bounced again" in desk.get("explained", "rock", "only").text
     mix = desk.get("mix")
     assert mix.status_code == 200
     assert "not known any more" in unquote(mix.headers["X-Stemlens-Sound"])

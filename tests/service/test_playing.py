@@ -44,12 +44,34 @@ def test_faders_trials_and_a_beside_b(server: ServerProcess) -> None:
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
         page.goto(panel)
         page.get_by_role("button", name="<b>song · done").click()
+        why_a_tag_is_heard(page)
         faders_move_scores(page, server.address)
         edits_are_tried_and_heard(page)
         what_was_tried_stays_as_it_is(page)
         suggestions_are_asked_for_and_given_up(page)
         browser.close()
     assert not wrong
+
+
+def why_a_tag_is_heard(page: Page) -> None:
+    tag = page.locator("[data-chosen]").get_attribute("data-chosen")
+    why = page.get_by_role("group", name=f"Why {tag}")
+    only = why.get_by_role("button", name=f"Play Only what makes it {tag}")
+    only.press("Enter")
+    expect(only).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text(f"Only what makes it {tag}: ")).to_be_visible()
+    player = page.locator("audio")
+    player.evaluate("audio => { audio.currentTime = audio.duration - .25 }")
+    page.wait_for_function("document.querySelector('audio').currentTime < 1")  # round and round
+    assert not player.evaluate("audio => audio.paused")
+    for kind in ("Without it", "Crossfade"):
+        button = why.get_by_role("button", name=f"Play {kind}")
+        button.press("Enter")
+        expect(button).to_have_attribute("aria-pressed", "true")
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name=f"What do they score? What makes it {tag}").press("Enter")
+    expect(page.get_by_text("where that is heard best, ")).to_be_visible()
 
 
 def faders_move_scores(page: Page, server: tuple[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from support.sounds import stem_folder
 
 from stemlens.service.store import SCHEMA, Store
 from stemlens_bridge.client import Client, new_job_id
-from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
+from stemlens_bridge.edits import Edit, ExplainOptions, SuggestOptions, TryOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
-from stemlens_bridge.trials import TrialsClient
+from stemlens_bridge.trials import Explained, TrialsClient, tracks
 
 pytestmark = pytest.mark.usefixtures("real_weights")
 
@@ -112,11 +113,13 @@ def test_the_same_request_again_is_answered_from_what_is_known(song: Path, tmp_p
         job = analysed(server, song)
         with TrialsClient(server.address) as client:
             first = client.tried(job, edits, request="r")
+            heard = client.explained(job, "electronic", request="e")
             with pytest.raises(StemlensError, match="something else") as caught:
                 client.tried(job, [Edit("kick", "air")], request="r")
             assert caught.value.code == "job_exists"
     with ServerProcess(tmp_path / "data") as server, TrialsClient(server.address) as client:
         assert client.tried(job, edits, request="r") == first
+        assert client.explained(job, "electronic", request="e") == heard
 
 
 @pytest.mark.parametrize(
@@ -160,19 +163,34 @@ def test_a_request_can_be_given_up(own: ServerProcess, job: str) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_the_trial_done(song: Path, tmp_path: Path) -> None:
+    """And what waited behind it, an explanation."""
     killed: list[psutil.Process] = []
+    waits = threading.Event()
+    explained: list[Explained] = []
+
+    def explain() -> None:
+        with TrialsClient(server.address) as client:
+            explained.append(
+                client.explained(job, "electronic", on_progress=lambda *_: waits.set())
+            )
+
     with ServerProcess(tmp_path / "data") as server:
         job = analysed(server, song)
+        beside = threading.Thread(target=explain)
 
         def kill(stage: str, fraction: float) -> None:
             if stage.startswith("round") and not killed:
+                beside.start()
+                assert waits.wait(30)
                 killed.append(server.worker)
                 killed[0].kill()
 
         with TrialsClient(server.address) as client:
             options = SuggestOptions(budget=60, render=False)
             tried = client.suggested(job, "+rock", options, on_progress=kill)
+        beside.join(60)
     assert killed and tried.suggestion is not None
+    assert len(explained[0].sounds) == 6
 
 
 def test_a_trial_beside_a_job(own: ServerProcess, job: str, tmp_path: Path) -> None:
@@ -226,3 +244,53 @@ def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) 
     store.keep_trial("j", "r", "asked", document, "", 10)
     assert store.trials("j") == [("r", document)]
     store.close()
+
+
+def _stop(stage: str, fraction: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_explanation_over_osc(own: ServerProcess, job: str) -> None:
+    result = result_of(own, job)
+    tag = next(tag for tag in result["tags"] if max(s["low"] for s in tag["attributions"]) > 0.01)
+    options = ExplainOptions(top=1)
+    with TrialsClient(own.address, "tcp") as client:
+        found = client.explained(job, tag["tag"].upper(), options, "explained")
+        assert client.explained(job, tag["tag"].upper(), options, "explained") == found
+        with pytest.raises(StemlensError, match="something else"):
+            client.explained(job, "pop", options, "explained")
+        with pytest.raises(KeyboardInterrupt):
+            client.explained(job, tag["tag"], options, "given-up", _stop)
+        with pytest.raises(StemlensError) as caught:
+            client.verified(job, job, "explained")
+        assert caught.value.code == "trial_unknown"
+    best = max(tag["attributions"], key=lambda share: share["value"])
+    assert [(one.kind, one.span) for one in found.sounds] == [
+        (kind, span) for span in ("passage", "whole") for kind in ("only", "without", "crossfade")
+    ]
+    only, without = found.sounds[3], found.sounds[4]
+    assert only.tag == tag["tag"] and tracks(only) == [best["stem"]]
+    assert {*tracks(only), *tracks(without)} == {"kick", "chord", "noise"}
+    assert only.score == pytest.approx(tag["baseline"] + best["solo"], abs=1e-5)
+    assert without.score == pytest.approx(tag["score"] + best["mute"], abs=1e-5)
+    assert all(Path(one.path).is_file() for one in found.sounds)
+    document = json.loads(Path(found.path).read_text())
+    assert document["schema"] == "stemlens.explanation/1"
+    kept = result_of(own, job)["explanations"]
+    assert [one["request"] for one in kept] == ["explained"]
+    assert kept[0]["sounds"] == document["explanations"][0]["sounds"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "options", "code", "says"),
+    [
+        ("elektronic", ExplainOptions(), "bad_options", "did you mean electronic"),
+        ("electronic", ExplainOptions(start_s=60.0, end_s=70.0), "bad_options", "outside"),
+    ],
+)
+def test_what_cannot_be_explained(
+    own: ServerProcess, job: str, tag: str, options: ExplainOptions, code: str, says: str
+) -> None:
+    with TrialsClient(own.address) as client, pytest.raises(StemlensError, match=says) as caught:
+        client.explained(job, tag, options)
+    assert caught.value.code == code

@@ -11,6 +11,7 @@ import ctypes
 import time
 
 import numpy as np
+from scipy.signal import butter, sosfilt
 
 
 class Bad:
@@ -27,13 +28,17 @@ class Bad:
             time.sleep(3600)
         if self.name == "crash":
             ctypes.string_at(0)
+        if self.name == "apart":
+            low = sosfilt(butter(8, 400, fs=rate, output="sos"), samples, axis=0)
+            low = low.astype(np.float32)
+            return {"drums": samples - low, "bass": low}
         return {"drums": samples * 0.5, "bass": samples * 0.5}
 """
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Installs them below a folder as `bad:hungry`, `bad:hung`, `bad:crash` and `bad:good`; returns
-    the environment of a server that finds them."""
+    """Installs them below a folder as `bad:hungry`, `bad:hung`, `bad:crash`, `bad:good` and
+    `bad:apart`; returns the environment of a server that finds them."""
     about = folder / "bad-1.0.dist-info"
     about.mkdir(parents=True)
     (folder / "bad_separators.py").write_text(CODE)

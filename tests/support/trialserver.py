@@ -1,4 +1,5 @@
-"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest` and `verify` get.
+"""The server's end of trials, played by a test: what `/stemlens/try`, `suggest`, `explain`
+and `verify` get.
 
 `TrialServer` is a `LiveServer` that tries nothing: it says what it was made with.
 """
@@ -11,7 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from stemlens_bridge.protocol import (
+    SOUNDS,
     ChangedShare,
+    Explain,
+    Explanation,
     JobDone,
     JobStatus,
     Kept,
@@ -70,6 +74,18 @@ def trial(
     ]  # fmt: skip
 
 
+def explanation(job: str, request: str, tag: str, spans: Sequence[str]) -> list[Message]:
+    """The messages of an explanation."""
+    return [
+        Explanation(
+            job, request, 0, tag, kind, span, 62.0, 71.0, -1.0 if kind == "crossfade" else 0.24,
+            '["3","5"]', f"/sounds/{tag}-{kind}-{span}.wav", f"{kind}, {span}: {tag} 24 of 100.",
+        )
+        for span in spans
+        for kind in SOUNDS
+    ]  # fmt: skip
+
+
 def _words(actions: list[dict[str, Any]]) -> str:
     told = {"level": "level −3 dB", "eq": "−3 dB at 2.5 kHz, Q 0.7", "take": "the rendered take"}
     return ", ".join(told[action["do"]] for action in actions)
@@ -102,9 +118,12 @@ class TrialServer(LiveServer):
         self.suggestions, self.tags, self.progress = suggestions, tags, progress
         self.failure, self.result = failure, result
 
-    def whole(self, message: Try | Suggest) -> list[Message]:
+    def whole(self, message: Try | Suggest | Explain) -> list[Message]:
         """The whole answer to a request."""
         job, request = message.job, message.request
+        if isinstance(message, Explain):
+            spans = ("passage", "whole") if json.loads(message.options)["whole"] else ("passage",)
+            return numbered(explanation(job, request, message.tag, spans), job, request)
         if isinstance(message, Try):
             return numbered(trial(job, request, 0, *self.edits, tags=self.tags), job, request)
         count = self.suggestions
@@ -117,10 +136,10 @@ class TrialServer(LiveServer):
 
 def _answer(server: LiveServer, message: Message) -> list[Message]:
     assert isinstance(server, TrialServer)
-    if isinstance(message, Try | Suggest | Verify) and server.failure:
+    if isinstance(message, Try | Suggest | Explain | Verify) and server.failure:
         return [TrialFailed(message.job, message.request, *server.failure)]
-    if isinstance(message, Try | Suggest):
-        asked = sum(isinstance(one, Try | Suggest) for one in server.heard)
+    if isinstance(message, Try | Suggest | Explain):
+        asked = sum(isinstance(one, Try | Suggest | Explain) for one in server.heard)
         if asked <= server.progress:
             return [TrialProgress(message.job, message.request, "trying", 0.1 * asked)]
         return server.whole(message)

@@ -68,6 +68,12 @@ ACTIONS = (
         "Takes everything that Stemlens wrote out of the session",
         "stemlens.remove(Session, Editor)",
     ),
+    Action(
+        "stemlens_intended.lua",
+        "Stemlens: meant to sound like",
+        "Asks for the tags as which the song is meant to be heard",
+        "stemlens.intend(Session, COMMAND)",
+    ),
 )
 
 

@@ -4,7 +4,8 @@ Comments and markers tell by themselves what is ours; colours do not, nor do ids
 `stemlens` of the session keeps, for each snapshot of it, the colours that were replaced
 (`colors.txt`, which the actions in Ardour's menu read and write too: snapshot, route, colour
 before, ours, separated by tabs) and, for a session file that was edited, what came new with it, and
-faders that were moved (`annotations.json`). Both go when everything of ours is gone.
+faders that were moved (`annotations.json`). Both go when everything of ours is gone. As what the
+song is meant (`intended.txt`, tags with commas between) stays until it is told otherwise.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from stemlens_bridge.writing import written
 
 SCHEMA = "stemlens.ardour/1"
 FOLDER, FILE, COLORS = "stemlens", "annotations.json", "colors.txt"
+INTENDED = "intended.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,27 @@ def write(session: SessionFile, record: Record) -> None:
     else:
         own.with_name(COLORS).unlink(missing_ok=True)
     _drop_folder(session)
+
+
+def intended(session: SessionFile) -> str:
+    """As what the song is meant, "" where that was not told; raises `project_invalid`."""
+    own = session.folder / FOLDER / INTENDED
+    try:
+        return own.read_text(encoding="utf-8").strip() if own.exists() else ""
+    except (OSError, ValueError) as error:
+        raise _damaged(own) from error
+
+
+def remember_intended(session: SessionFile, tags: str) -> None:
+    """Keeps as what the song is meant; "" forgets it. Raises `output_failed`."""
+    own = session.folder / FOLDER / INTENDED
+    if tags.strip():
+        make_folder(session)
+        with written(own) as part:
+            part.write_text(f"{tags.strip()}\n", encoding="utf-8")
+    else:
+        own.unlink(missing_ok=True)
+        _drop_folder(session)
 
 
 def make_folder(session: SessionFile) -> Path:

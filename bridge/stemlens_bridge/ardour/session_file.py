@@ -26,6 +26,8 @@ from stemlens_bridge.tempo import TempoChange, TempoMap
 ENDING = ".ardour"
 SUPERCLOCKS = 282_240_000
 TICKS = 1920
+OURS = "stemlens "  # how the names of snapshots begin that Stemlens has made
+BESIDE = "Stemlens "  # and those of tracks that are there to be listened to
 OLDEST = 7000
 
 # Processors that every route has, or that only pass sound on; anything else is an effect.
@@ -85,6 +87,11 @@ class Route:
     def is_master(self) -> bool:
         """Whether it is the master bus."""
         return "MasterOut" in self.flags
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is a track of ours for listening (`hearing`): no part of the mix."""
+        return self.name.startswith(BESIDE)
 
     @property
     def in_mixer(self) -> bool:
@@ -153,7 +160,7 @@ class SessionFile:
         owner = {port: route.id for route in self.routes for port in route.inputs}
         mixed = {route.id for route in self.mixed}
         found = []
-        for route in self.mixed:
+        for route in (route for route in self.mixed if not route.is_beside):
             fed = dict.fromkeys(
                 owner[port] for _, ports in route.outputs for port in ports if port in owner
             )
@@ -198,15 +205,16 @@ class SessionFile:
 def find(place: Path, snapshot: str | None = None) -> Path:
     """The session file at `place`: a `.ardour` file, or the folder of a session.
 
-    In a folder with several snapshots the one that is named like the folder is taken, or the
-    `snapshot` that was asked for. Raises `project_invalid`.
+    In a folder with several snapshots (but for those that we have made) the one that is named like
+    the folder is taken, or the `snapshot` that was asked for. Raises `project_invalid`.
     """
     if place.name.endswith(ENDING) and place.is_file():
         return place.absolute()
     if not place.is_dir():
         raise StemlensError("project_invalid", f"There is no Ardour session at {place}.")
     files = {path.name.removesuffix(ENDING): path for path in sorted(place.glob("*" + ENDING))}
-    wanted = snapshot or (next(iter(files)) if len(files) == 1 else place.absolute().name)
+    users = [name for name in files if not name.startswith(OURS)]
+    wanted = snapshot or (users[0] if len(users) == 1 else place.absolute().name)
     if wanted not in files:
         raise StemlensError(
             "project_invalid",

@@ -2,8 +2,8 @@
 
 A copy is a folder of the session's name with an edited session file; what the session file refers
 to (recordings, plugin states) is linked, not copied, and loses the flags with which Ardour would
-rename or remove it. Nothing in a copy listens to the network, nothing is soloed, and the master's
-effects are off and its fader at unity: its export is the mix.
+rename or remove it. Nothing in a copy listens to the network, nothing is soloed, tracks of ours for
+listening are muted, and the master's effects are off and its fader at unity: its export is the mix.
 
 For the stems the master of a copy is as wide as all of them together: each stem's outputs lead to
 channels of its own, in the order given, and nothing else reaches the master. Everything before the
@@ -44,6 +44,9 @@ def copy(session: SessionFile, folder: Path, stems: Sequence[str] = ()) -> Path:
     tree = ET.parse(session.path)
     root = tree.getroot()
     _make_private(root)
+    for route in session.routes:
+        if route.is_beside:
+            mute(root.find(f"Routes/Route[@id='{route.id}']"))
     master = root.find(f"Routes/Route[@id='{session.master.id}']")
     assert master is not None  # it was read from the same file
     _bypass(master, len(session.master.inputs) * max(1, len(stems)))
@@ -51,6 +54,15 @@ def copy(session: SessionFile, folder: Path, stems: Sequence[str] = ()) -> Path:
         _spread(root, master, session, stems)
     tree.write(own / f"{session.snapshot}{ENDING}", encoding="UTF-8", xml_declaration=True)
     return own
+
+
+def mute(route: ET.Element | None) -> None:
+    """Mutes a route."""
+    if route is not None:
+        for muter in route.iterfind("MuteMaster"):
+            muter.set("muted", "1")
+        for control in route.iterfind("Controllable[@name='mute']"):
+            control.set("value", "1")
 
 
 def _spread(

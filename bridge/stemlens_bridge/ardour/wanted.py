@@ -35,7 +35,7 @@ class Wanted:
         """What of an analysis is to be written; markers get names that none shares."""
         names: set[str] = set()
         marks = []
-        for note in sorted(findings.markers, key=lambda note: (note.start_s, note.text)):
+        for note in sorted(findings.timeline, key=lambda note: (note.start_s, note.text)):
             plain = f"{MARKER_PREFIX}{' '.join(note.text.split())}"
             name, count = plain, 1
             while name in names:

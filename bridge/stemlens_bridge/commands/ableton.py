@@ -200,7 +200,7 @@ def _write(
         if "locators" in given.annotate:
             tempo = TempoMap.from_plain(bpm)
             assert tempo is not None
-            locators.write(link, findings.markers, tempo, report)
+            locators.write(link, findings.timeline, tempo, report)
     except KeyboardInterrupt:
         _say("Taking back what was written …")
         try:
@@ -226,11 +226,11 @@ def _write(
             "Live, each one step of its undo history. Before you deliver stems: "
             "stemlens-bridge ableton --remove"
         )
-    _show(
-        link,
+    done = (
         f"Stemlens: {counted(report.tracks, 'track')} annotated "
-        f"({counted(report.steps, 'undo step')})",
+        f"({counted(report.steps, 'undo step')})"
     )
+    _show(link, f"{done}; {findings.heard_as_meant}" if findings.verdicts else done)
 
 
 def _remove(link: LiveLink, memory: Memory) -> int:

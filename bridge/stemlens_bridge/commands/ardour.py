@@ -61,6 +61,11 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="write what an earlier analysis found, without a new one",
     )
+    ardour.add_argument(
+        "--explain",
+        metavar="TAG",
+        help="also put the sounds that explain a tag on tracks of their own, in a snapshot",
+    )
     apply_arguments(ardour)
     ardour.add_argument(
         "--follow",
@@ -140,12 +145,18 @@ def _for_menu(path: Path, session: SessionFile, given: argparse.Namespace) -> in
 
     try:
         menu.tell(session, "running", "Stemlens still bounces and analyses the session.")
+        _intend(session, given)
         _require_server(given)
         planned = bounce.plan(session)
         done = bounce.bounce(planned, bounce.new_folder(session), program.find(given.program))
         findings = analyse(replace(done.session, project=given.for_menu), given)
         menu.hand_over(session, Wanted.from_findings(findings, KINDS))
-        told = [*planned.warnings, *done.warnings, *(text for _, text in findings.warnings)]
+        told = [
+            *(verdict.sentence for verdict in findings.verdicts),
+            *planned.warnings,
+            *done.warnings,
+            *(text for _, text in findings.warnings),
+        ]
         menu.tell(session, "done", "\n".join(told))
     except BaseException as error:
         known = isinstance(error, StemlensError)
@@ -200,6 +211,8 @@ def _write_result(path: Path, session: SessionFile, given: argparse.Namespace) -
 
     findings = Findings.read(given.result)
     print(_written(path, findings, annotate.opened(session), given).told())
+    if given.explain:
+        _explain(session, findings.job, given)
     return 0
 
 
@@ -212,6 +225,7 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     if ardour is not None and given.save:
         running.save(ardour, session)
         session = session_file.read(path)
+    _intend(session, given)
     planned = bounce.plan(session, _choices(session, given))
     print(planned.told(), file=sys.stdout if given.list else sys.stderr)
     if given.list:
@@ -233,11 +247,54 @@ def _analyse(path: Path, session: SessionFile, given: argparse.Namespace) -> int
     findings = analyse(done.session, given)
     if given.annotate:
         print(_written(path, findings, ardour, given).told())
+    if given.explain:
+        _explain(session, findings.job, given)
     if given.follow and ardour is not None:
         names = {stem.id: stem.name for stem in done.session.stems}
         with Playing(given, findings.job, names) as playing:
             _follow(ardour, session, done.session, playing)
     return 0
+
+
+def _intend(session: SessionFile, given: argparse.Namespace) -> None:
+    """Remembers as what the song is meant, or goes by what was remembered."""
+    from stemlens_bridge.ardour import record
+    from stemlens_bridge.commands.common import options_from
+
+    if given.intended is not None:
+        record.remember_intended(session, given.intended)
+    elif not options_from(given).intended:
+        given.intended = record.intended(session)
+
+
+def _explain(session: SessionFile, job: str, given: argparse.Namespace) -> None:
+    """Puts the sounds that explain a tag into a snapshot; where they do not fit the session, into a
+    folder in it."""
+    from stemlens_bridge import whysounds
+    from stemlens_bridge.ardour import hearing, record
+    from stemlens_bridge.commands.common import progress
+    from stemlens_bridge.errors import StemlensError
+    from stemlens_bridge.trials import TrialsClient
+    from stemlens_bridge.writing import plain_name
+
+    with TrialsClient(given.server, given.transport) as client:
+        explained = client.explained(job, given.explain, on_progress=progress(sys.stderr))
+    for sound in explained.sounds:
+        print(f"{whysounds.name(sound)}: {sound.sentence}")
+    try:
+        snapshot = hearing.write(session, explained)
+    except StemlensError as error:
+        if error.code != "audio_not_audio":
+            raise
+        folder = record.make_folder(session) / plain_name(whysounds.title(explained))
+        whysounds.copied(explained, folder)
+        print(f"{error} They lie in {folder}: import them in Ardour (Session > Import).")
+    else:
+        name = hearing.name(session, explained)
+        print(
+            f"The sounds are on muted tracks in the snapshot {name!r} ({snapshot}): open it in "
+            "Ardour, and unmute and solo one of them."
+        )
 
 
 def _require_server(given: argparse.Namespace) -> None:

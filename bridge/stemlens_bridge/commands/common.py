@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from stemlens_bridge.annotations import points
 from stemlens_bridge.client import Client, Results, new_job_id
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, read_policy
+from stemlens_bridge.protocol import PORT, Attributions, Options, TagScore, Verdict, read_policy
 from stemlens_bridge.session import Session
 from stemlens_bridge.wording import counted
 
@@ -47,7 +48,7 @@ def server_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def option_arguments(parser: argparse.ArgumentParser) -> None:
-    """--options, --upload, --tagger, --value, --time and --policy."""
+    """--options, --upload, --tagger, --value, --intended, --steady, --time and --policy."""
     parser.add_argument(
         "--options", default="{}", metavar="JSON", help="options of the job, e.g. '{\"tags\": 5}'"
     )
@@ -58,6 +59,17 @@ def option_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tagger", help="short for the option tagger")
     parser.add_argument("--value", help="short for the option value")
+    parser.add_argument(
+        "--intended",
+        metavar="TAGS",
+        help="short for the option intended: what it is meant to sound like, 'rock, sad'",
+    )
+    parser.add_argument(
+        "--steady",
+        action="store_true",
+        default=None,
+        help="short for the option steady: analyse it a little higher, faster and louder as well",
+    )
     parser.add_argument(
         "--time",
         dest="time_s",
@@ -148,7 +160,7 @@ def address(text: str) -> tuple[str, int]:
 def options_from(given: argparse.Namespace) -> Options:
     """The options of a job as the command line gives them; raises `bad_options`."""
     options = Options.from_json(given.options)
-    short = ("tagger", "value", "time_s")
+    short = ("tagger", "value", "intended", "steady", "time_s")
     named = {key: getattr(given, key) for key in short if getattr(given, key) is not None}
     options = Options.from_dict({**options.to_dict(), **named})
     if given.policy is not None:
@@ -192,10 +204,17 @@ def analyse(session: Session, given: argparse.Namespace) -> Findings:
         )
         for warning in results.warnings:
             print(warning.message, file=sys.stderr)
+        show_verdicts(results)
         return Findings.from_results(results, session)
     terminal.show(document)
     print(f"The result is kept in {results.path}.", file=sys.stderr)
     return Findings.from_document(document)
+
+
+def show_verdicts(results: Results) -> None:
+    """Prints the verdicts that came over OSC, where the result file cannot be read from here."""
+    for verdict in results.of(Verdict):
+        terminal.write(textwrap.fill(verdict.sentence, terminal.width()))
 
 
 def document_of(results: Results) -> dict[str, Any] | None:

@@ -1,4 +1,5 @@
-"""`stemlens-bridge try`, `suggest` and `verify`: edits of an analysed job's stems, tried out.
+"""`stemlens-bridge try`, `suggest` and `verify`: edits of an analysed job's stems, tried out; and
+`explain`: what makes it sound like a tag, as files to listen to.
 
 What to do stands on standard output; with `--json` it is kept in a file, from which
 `stemlens-bridge ardour … --apply` and `ableton --apply` carry it out.
@@ -52,6 +53,27 @@ def add(commands: Commands) -> None:
     suggest.add_argument("--most", type=int, default=5, metavar="N", help="how many are told (5)")
     _shared(suggest)
 
+    explain = commands.add_parser("explain", help="make audible what makes a mix sound like a tag")
+    explain.set_defaults(run=_explain)
+    explain.add_argument("job", help="an analysed job's id")
+    explain.add_argument("--tag", required=True, metavar="TAG", help="such as rock")
+    explain.add_argument(
+        "--top", type=int, metavar="K", help="so many stems at most (all that add for certain)"
+    )
+    explain.add_argument(
+        "--passage",
+        default="",
+        metavar="START-END",
+        help="in project time, such as 1:02-1:15 (where the tag is strongest)",
+    )
+    explain.add_argument(
+        "--no-whole", dest="whole", action="store_false", help="write only the passage"
+    )
+    explain.add_argument(
+        "--folder", type=Path, metavar="DIR", help="also copy the sounds there, to be dragged in"
+    )
+    _kept(explain, "keep where the sounds are here")
+
     verify = commands.add_parser("verify", help="tell whether a promise held in a new bounce")
     verify.set_defaults(run=_verify)
     verify.add_argument(
@@ -68,11 +90,15 @@ def add(commands: Commands) -> None:
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--request", metavar="ID", help="an id of your own; the same goes on")
     parser.add_argument(
         "--no-render", dest="render", action="store_false", help="write no files to listen to"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was tried here")
+    _kept(parser, "keep what was tried here")
+
+
+def _kept(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--request", metavar="ID", help="an id of your own; the same goes on")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=what)
     server_arguments(parser)
 
 
@@ -110,6 +136,33 @@ def _suggest(given: argparse.Namespace) -> int:
             given.job, given.goal, options, given.request, progress(sys.stderr)
         )
     return _told(tried, given)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from stemlens_bridge import jsontext, terminal
+    from stemlens_bridge.commands.common import progress
+    from stemlens_bridge.edits import ExplainOptions, passage_from_text
+    from stemlens_bridge.explainedtable import explained_table
+    from stemlens_bridge.trials import TrialsClient
+    from stemlens_bridge.writing import require_writable
+
+    require_writable(given.json)
+    options = ExplainOptions(given.top, given.whole, *passage_from_text(given.passage))
+    with TrialsClient(given.server, given.transport) as client:
+        explained = client.explained(
+            given.job, given.tag, options, given.request, progress(sys.stderr)
+        )
+    if given.json is not None:
+        jsontext.write(given.json, explained.to_dict())
+    terminal.write(explained_table(explained.sounds, width=terminal.width()))
+    told = f"Explained as {explained.request}; the files are on the server's machine."
+    if given.folder is not None:
+        from stemlens_bridge import whysounds
+
+        whysounds.copied(explained, given.folder)
+        told = f"Explained as {explained.request}; copies of the files are in {given.folder}."
+    print(told, file=sys.stderr)
+    return 0
 
 
 def _told(tried: Tried, given: argparse.Namespace) -> int:

@@ -186,9 +186,10 @@ def _put_colour_back(document: Document, track: Element, ours: str) -> None:
 def _put_markers(
     document: Document, findings: Findings, places: dict[str, Element]
 ) -> tuple[int, list[str]]:
-    """Inserts the markers of tracks that were found; how many, and what to tell."""
+    """Inserts the markers of the mix and of tracks that were found; how many, and what to tell."""
     notes = sorted(
-        (note for note in findings.markers if note.track in places), key=lambda note: note.start_s
+        (note for note in findings.timeline if note.track in places or not note.track),
+        key=lambda note: note.start_s,
     )
     early = [note for note in notes if note.start_s < 0]
     problems = [

@@ -22,11 +22,17 @@ from typing import Any
 
 from stemlens_bridge import __version__, protocol
 from stemlens_bridge.client import Client
-from stemlens_bridge.edits import SuggestOptions
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.jsontext import is_number
 from stemlens_bridge.moves import Move
-from stemlens_bridge.reaper.inquiry import Ask, Inquiry, suggestions, verification
+from stemlens_bridge.reaper.inquiry import (
+    Ask,
+    Inquiry,
+    explanation,
+    suggestions,
+    verification,
+)
 from stemlens_bridge.reaper.job import Job, aside
 from stemlens_bridge.reaper.lock import Lock
 from stemlens_bridge.reaper.mailbox import (
@@ -76,6 +82,7 @@ class Agent:
             "cancel": self._cancel,
             "live": self._live,
             "suggest": self._suggest,
+            "explain": self._explain,
             "verify": self._verify,
             "bye": self._take_bye,
         }
@@ -274,6 +281,13 @@ class Agent:
         goal = request.text("goal")
         return self._inquire(
             request, suggestions(request.job, request.name("request"), goal, options)
+        )
+
+    def _explain(self, request: Request) -> Mapping[str, Any]:
+        options = ExplainOptions.from_json(json.dumps(_table(request, "options")))
+        tag = request.text("tag")
+        return self._inquire(
+            request, explanation(request.job, request.name("request"), tag, options)
         )
 
     def _verify(self, request: Request) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""One question about changes (what to change, did a promise hold), told in the mailbox as it goes.
+"""One question (what to change, did a promise hold, what makes a tag), told in the mailbox.
 
 Each has a thread of its own, because the answer takes a while. What is known of it is one record,
 rewritten whole: `state` (running, done, failed, cancelled), `stage` and `fraction` on the way, then
@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from stemlens_bridge.edits import SuggestOptions
+from stemlens_bridge import whysounds
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.reaper.job import CANCEL_PATIENCE_S, TELL_EVERY_S, aside
 from stemlens_bridge.reaper.mailbox import Mailbox
@@ -31,6 +32,15 @@ def suggestions(job: str, request: str, goal: str, options: SuggestOptions) -> A
 
     def ask(client: TrialsClient, on_progress: OnProgress) -> Mapping[str, Any]:
         return client.suggested(job, goal, options, request, on_progress).to_dict()
+
+    return ask
+
+
+def explanation(job: str, request: str, tag: str, options: ExplainOptions) -> Ask:
+    """Asks what makes a job's mix sound like a tag: schema `stemlens.explained/1`."""
+
+    def ask(client: TrialsClient, on_progress: OnProgress) -> Mapping[str, Any]:
+        return whysounds.named(client.explained(job, tag, options, request, on_progress))
 
     return ask
 

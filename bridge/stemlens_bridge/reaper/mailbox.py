@@ -5,7 +5,7 @@
     to-reaper/job-<job>.lua                  the state of a job, rewritten whole
     to-reaper/findings-<job>.lua             what a job found
     to-reaper/live-<job>.lua                 what moving its faders does, rewritten whole
-    to-reaper/trial-<request>.lua            the state of a question about changes, and its answer
+    to-reaper/trial-<request>.lua            the state of a question, and its answer
     jobs/<job>.json                          submits that have not ended, for a restarted agent
     damaged/                                 requests that could not be understood, the newest few
     agent.lua                                the agent's heartbeat
@@ -34,7 +34,9 @@ from stemlens_bridge.protocol import MAX_JOB_ID
 from stemlens_bridge.writing import failed
 
 VERSION = 1
-KINDS = ("hello", "plan", "submit", "cancel", "results", "live", "suggest", "verify", "bye")
+KINDS = (
+    "hello", "plan", "submit", "cancel", "results", "live", "suggest", "explain", "verify", "bye",
+)  # fmt: skip
 KEPT_JOBS = 50
 KEPT_DAMAGED = 20
 MAX_REQUEST = 16 << 20  # bytes; the routing of a thousand tracks takes a tenth of that
@@ -195,7 +197,7 @@ class Mailbox:
         _gone(self._replies / f"live-{job}.lua")
 
     def write_trial(self, request: str, state: Mapping[str, Any]) -> None:
-        """What is known of a question about changes."""
+        """What is known of a question about changes, or about what makes a tag."""
         self._write(self._replies / f"trial-{request}.lua", luatext.dumps(state))
 
     # ------------------------------------------------------------------ what the agent remembers

@@ -4,6 +4,7 @@
 local analysis = require("analysis")
 local annotate = require("annotate")
 local follow = require("follow")
+local hearing = require("hearing")
 local jobs = require("jobs")
 local mailbox = require("mailbox")
 local project = require("project")
@@ -112,6 +113,10 @@ end
 
 function actions.suggest()
   jobs.run("Suggest changes", suggesting.run, window.open())
+end
+
+function actions.hear()
+  jobs.run("Hear why", hearing.run, window.open())
 end
 
 function actions.verify()

@@ -29,6 +29,15 @@ local function set_of(ids)
   return set
 end
 
+-- What is silent while a project is bounced: what the user left out, and tracks of ours.
+local function silent(proj, it)
+  local set = set_of(it.left_out)
+  for _, entry in ipairs(project.tracks(proj)) do
+    set[entry.id] = set[entry.id] or project.is_beside(entry.track) or nil
+  end
+  return set
+end
+
 -- --------------------------------------------------------------------------------- the plan
 
 local function plan_stems(proj, box, it)
@@ -188,7 +197,7 @@ local function render(proj, plan, it, changed, folder)
   local by_id, mix = bounce.run(proj, {
     stems = changed, from_s = it.from_s, to_s = it.to_s, with_mix = it.with_mix,
     via_master = it.returns == "with source", folder = path,
-    left_out = set_of(it.left_out),
+    left_out = silent(proj, it),
   })
   local names = { "session.json" }
   for _, stem in ipairs(changed) do
@@ -224,9 +233,18 @@ function analysis.write(run, proj, findings, choices)
   return annotate.apply(proj, findings, choices, shelf.last(proj))
 end
 
+-- Shows findings in the window; where that was closed, whether the mix is heard as it is meant.
 local function show(run, proj, findings)
   if run.window and run.window:is_open() then
     run.window:show(findings, proj)
+    return
+  end
+  local verdicts = {}
+  for index, it in ipairs(findings.verdicts or {}) do
+    verdicts[index] = it.sentence
+  end
+  if #verdicts > 0 then
+    run.tell(table.concat(verdicts, "\n\n"))
   end
 end
 
@@ -279,7 +297,10 @@ function analysis.run(run, what, more)
   require_front(proj)
   local tracks = with_fingerprints(proj, run, plan)
   local changed = to_render(proj, plan, it)
-  if it.former and #changed == 0 and it.former.bounce.job == project.memory(proj).job
+  local options = settings.options(choices)
+  local asked = fingerprint.hash(json.write(options)) -- the settings that the server is told
+  local last = project.memory(proj)
+  if it.former and #changed == 0 and it.former.bounce.job == last.job and last.options == asked
     and #plan.stems == analysis.count(it.former.stems) then
     show(run, proj, (results.last(run, box, proj)))
     run.tell("No stem has changed since the last bounce, so the results still hold.")
@@ -301,11 +322,10 @@ function analysis.run(run, what, more)
   box:ensure() -- rendering took its time; the bridge may have gone
   -- Remembered before it is sent, so that no moment is left in which closing REAPER loses it.
   local before = project.memory(proj)
-  local options = settings.options(choices)
   for key, value in pairs(more or {}) do
     options[key] = value
   end
-  project.remember(proj, { job = job, folder = job, stale = "" })
+  project.remember(proj, { job = job, folder = job, stale = "", options = asked })
   local findings = submitted(run, box, proj, before, {
     job = job, session = session, options = options,
   }, choices)

@@ -107,14 +107,14 @@ end
 
 -- ----------------------------------------------------------------------------------- doing it
 
--- A place for a rendered file that lasts as long as the project.
-local function kept_file(proj, edit, name, own)
+-- Copies a rendered file to where it lasts as long as the project; returns the path there.
+function applying.keep(proj, rendered, name)
   local folder = files.join(reaper.GetProjectPathEx(proj), TAKES)
   files.make(folder)
   local plain = name:gsub('[%c<>:"/\\|?*%.]', "_")
-  local path = files.join(folder, ("%s %s.wav"):format(plain, own))
-  if files.size(path) ~= files.size(edit.path) then
-    files.copy(edit.path, path)
+  local path = files.join(folder, plain .. (rendered:match("%.%w+$") or ".wav"))
+  if files.size(path) ~= files.size(rendered) then
+    files.copy(rendered, path)
   end
   return path
 end
@@ -238,8 +238,8 @@ function applying.apply(proj, trial, request, start_s)
   local paths = {} -- copied first: a full disk must not stop it half way
   for index, step in ipairs(steps) do
     paths[index] = has_file(step.edit) and (not step.own or step.bells)
-      and kept_file(proj, step.edit, step.entry.name,
-        ("%s-%d-%d"):format(request, trial.rank, index)) or nil -- names may be alike
+      and applying.keep(proj, step.edit.path, ("%s %s-%d-%d"):format(step.entry.name, request,
+        trial.rank, index)) or nil -- names may be alike
   end
   local report = { done = {}, problems = {} }
   project.in_one_step(proj, STEP, function()

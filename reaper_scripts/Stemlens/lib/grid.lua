@@ -17,6 +17,9 @@ local NUMBER = 26 -- room for a number beside a bar
 local CELL, CELL_MOST = 128, 220
 local NAMES, NAMES_MOST = 110, 260
 local SCROLL = 6
+local LINE, VERDICTS = 22, 3 -- a verdict's height, and how many are shown
+local VERDICT = 92 -- room for the word
+local SIGNS = { heard = C.plus, weak = C.warn, ["not heard"] = C.minus }
 
 -- The share of each stem in each tag: shares[stem id] by column.
 local function tables(findings)
@@ -55,6 +58,12 @@ function grid.rows(view)
   return rows
 end
 
+-- How tall the verdicts are that stand between title and tags.
+local function band(findings)
+  local count = #(findings.verdicts or {})
+  return count > 0 and LINE * math.min(count, VERDICTS) + 8 or 0
+end
+
 -- Where things are: sizes of the grid and how far it can be scrolled.
 function grid.sizes(view, width, height, measure)
   local findings = view.findings
@@ -66,7 +75,8 @@ function grid.sizes(view, width, height, measure)
   local columns, rows = #findings.tags, #findings.stems
   local room = math.max(1, width - names - SCROLL - 4)
   local cell = math.floor(math.min(CELL_MOST, math.max(CELL, room / math.max(1, columns))))
-  local top = TITLE + HEADER
+  local header = TITLE + band(findings)
+  local top = header + HEADER
   local visible = math.max(ROW, height - top - DETAIL - SCROLL)
   local most = 0.001
   for _, tag in ipairs(findings.tags) do
@@ -75,7 +85,7 @@ function grid.sizes(view, width, height, measure)
     end
   end
   return {
-    names = names, cell = cell, top = top, columns = columns, rows = rows,
+    names = names, cell = cell, header = header, top = top, columns = columns, rows = rows,
     width = room, height = visible, most = most,
     x_most = math.max(0, columns * cell - room), y_most = math.max(0, rows * ROW - visible),
     row = ROW,
@@ -130,6 +140,25 @@ local function title(out, view, width, measure)
   end
   out.text(PAD, 0, math.max(80, x - 2 * PAD), TITLE,
     words.fitted(findings.project, math.max(80, x - 2 * PAD), "title", measure), "title", C.text)
+end
+
+-- Whether the mix is heard as it is meant: the word, and the sentence as far as there is room.
+local function verdicts(out, view, width, measure)
+  local list = view.findings.verdicts or {}
+  out.fill(0, TITLE, width, band(view.findings), C.back)
+  for index = 1, math.min(VERDICTS, #list) do
+    local it, y = list[index], TITLE + LINE * (index - 1)
+    local sentence = it.sentence
+    if index == VERDICTS and #list > VERDICTS then
+      sentence = ("%s (and %d more: press N)"):format(sentence, #list - VERDICTS)
+    end
+    out.text(PAD, y, VERDICT, LINE, it.verdict, "bold", SIGNS[it.verdict] or C.text)
+    out.text(PAD + VERDICT, y, width - 2 * PAD - VERDICT, LINE, words.fitted(sentence,
+      width - 2 * PAD - VERDICT, "normal", measure), "normal", C.text)
+  end
+  if #list > 0 then
+    out.zone(0, TITLE, width, band(view.findings), "verdicts")
+  end
 end
 
 local function details(out, view, rows, width, height, measure)
@@ -215,24 +244,26 @@ function grid.draw(out, view, width, height, measure)
       out.zone(0, y, sizes.names, ROW, "row", { row = index })
     end
   end
-  out.fill(0, TITLE, width, HEADER, C.panel)
+  local header = sizes.header
+  out.fill(0, header, width, HEADER, C.panel)
   for column, tag in ipairs(view.findings.tags) do
     local x = sizes.names + (column - 1) * sizes.cell - view.x
     if x + sizes.cell > sizes.names and x < width then
       local sorted = view.sorted_by == column and " ▾" or ""
-      out.text(x + 2, TITLE + 4, sizes.cell - 4, 22, words.fitted(tag.tag, sizes.cell - 20, "bold",
+      out.text(x + 2, header + 4, sizes.cell - 4, 22, words.fitted(tag.tag, sizes.cell - 20, "bold",
         measure) .. sorted, "bold", C.text, "centre")
-      out.text(x + 2, TITLE + 24, sizes.cell - 4, 18, words.points(tag.score) .. " of 100", "small",
-        C.dim, "centre")
-      out.zone(x, TITLE, sizes.cell, HEADER, "tag", { column = column })
+      out.text(x + 2, header + 24, sizes.cell - 4, 18, words.points(tag.score) .. " of 100",
+        "small", C.dim, "centre")
+      out.zone(x, header, sizes.cell, HEADER, "tag", { column = column })
     end
   end
-  out.fill(0, TITLE, sizes.names, HEADER, C.panel)
-  out.text(PAD, TITLE, sizes.names - PAD, HEADER, "Track", "small", C.dim)
-  out.fill(0, TITLE + HEADER - 1, width, 1, C.line)
-  out.fill(sizes.names - 1, TITLE, 1, HEADER + math.min(sizes.height, sizes.rows * ROW), C.line)
+  out.fill(0, header, sizes.names, HEADER, C.panel)
+  out.text(PAD, header, sizes.names - PAD, HEADER, "Track", "small", C.dim)
+  out.fill(0, sizes.top - 1, width, 1, C.line)
+  out.fill(sizes.names - 1, header, 1, HEADER + math.min(sizes.height, sizes.rows * ROW), C.line)
   out.fill(0, bottom, width, SCROLL, C.back)
   title(out, view, width, measure)
+  verdicts(out, view, width, measure)
   details(out, view, rows, width, height, measure)
   scrollbars(out, view, sizes, width)
   return sizes

@@ -5,12 +5,13 @@
 -- `layout.compute(view, width, height, measure)` returns shapes in the order of drawing, zones that
 -- can be clicked, and the sizes of the grid. Lengths are points of the screen before scaling.
 --
--- view = {state = "waiting" | "results" | "live" | "suggestions" | "verified" | "failed" |
---         "notes" | "empty", heading, text, task = what is waited for ("analysis" or "search"),
---         fraction, time, findings, live,
+-- view = {state = "waiting" | "results" | "live" | "suggestions" | "verified" | "explained" |
+--         "failed" | "notes" | "empty", heading, text, task = what is waited for (nil: the
+--         analysis; "search", "explanation"), fraction, time, findings, live,
 --         row, column (selected cell), x, y (scrolled by), sorted_by = column or nil, notes}
 
 local grid = require("grid")
+local hearpage = require("hearpage")
 local livepage = require("livepage")
 local shapes = require("shapes")
 local suggestpage = require("suggestpage")
@@ -46,9 +47,8 @@ local function waiting(out, view, width, height, measure)
     out.fill(x + math.floor((room - 60) * (part < 0.5 and 2 * part or 2 - 2 * part)), y, 60, 8,
       C.plus)
   end
-  local searching = view.task == "search"
   shapes.button(out, x, y + 26, 150, "Stop the " .. (view.task or "analysis"), "cancel")
-  out.text(x + 166, y + 26, room - 166, 28, searching and "Esc closes this window and stops it."
+  out.text(x + 166, y + 26, room - 166, 28, view.task and "Esc closes this window and stops it."
     or "Esc closes this window; the analysis goes on.", "small", C.dim)
 end
 
@@ -63,6 +63,8 @@ function layout.compute(view, width, height, measure)
     livepage.draw(out, view, width, height, measure)
   elseif view.state == "suggestions" then
     sizes = suggestpage.draw(out, view, width, height, measure)
+  elseif view.state == "explained" then
+    sizes = hearpage.draw(out, view, width, height, measure)
   elseif view.state == "verified" then
     suggestpage.verified(out, view, width, height, measure)
   elseif view.state == "waiting" then
@@ -88,7 +90,7 @@ function layout.zone_at(zones, x, y, sizes, height)
     local inside = x >= zone.x and x < zone.x + zone.w and y >= zone.y and y < zone.y + zone.h
     if inside and sizes then
       local in_grid = y >= sizes.top and y < sizes.top + sizes.height
-      local covered = zone.action == "cell" or zone.action == "row" or zone.action == "suggestion"
+      local covered = zone.action == "cell" or zone.action == "row" or zone.action == "entry"
       if covered and not in_grid
         or (zone.action == "cell" or zone.action == "tag") and x < sizes.names
         or zone.action == "notes" and y < height - 27 then

@@ -89,6 +89,15 @@ function project.tracks_by_id(proj)
   return by_id
 end
 
+-- What tracks of ours carry that are there to be listened to: the scratch track, and what explains
+-- a tag.
+project.SCRATCH, project.WHY = "stemlens_scratch", "stemlens_why"
+
+-- Whether a track is such a one: no part of the user's mix, and never bounced.
+function project.is_beside(track)
+  return project.note(track, project.SCRATCH) ~= "" or project.note(track, project.WHY) ~= ""
+end
+
 -- A text that travels with the track in the project file; "" where there is none.
 function project.note(track, key)
   local _, text = reaper.GetSetMediaTrackInfo_String(track, "P_EXT:" .. key, "", false)

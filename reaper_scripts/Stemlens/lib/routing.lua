@@ -172,12 +172,14 @@ local function facts(entry, leaders, from_s, to_s)
   }
 end
 
--- All tracks of a project as facts about the time from_s to to_s, in their order.
+-- All tracks of a project's mix as facts about the time from_s to to_s, in their order.
 function routing.tracks(proj, from_s, to_s)
   local found, tracks = json.list(), project.tracks(proj)
   local leaders = routing.vca_leaders(tracks)
-  for index, entry in ipairs(tracks) do
-    found[index] = facts(entry, leaders[entry.id], from_s, to_s)
+  for _, entry in ipairs(tracks) do
+    if not project.is_beside(entry.track) then
+      found[#found + 1] = facts(entry, leaders[entry.id], from_s, to_s)
+    end
   end
   return found
 end

@@ -1,7 +1,9 @@
 -- @noindex
--- What the user can choose, kept in REAPER's ExtState; the dialog; what of it the server is told.
+-- What the user can choose, kept in REAPER's ExtState, or with the project where it is about one
+-- song; the dialog; what of it the server is told.
 
 local json = require("json")
+local project = require("project")
 
 local settings = {}
 
@@ -58,6 +60,15 @@ local function kinds(text)
   return found
 end
 
+-- Tags, each as one word: "hip-hop easy_listening". No tag at all is fine.
+local function tags(text)
+  local found = {}
+  for word in text:gmatch("[^%s;]+") do
+    found[#found + 1] = word
+  end
+  return found
+end
+
 local function address(text)
   local host, port = text:match("^([%w%.%-]+):(%d+)$")
   if host and tonumber(port) > 0 and tonumber(port) < 65536 then
@@ -67,6 +78,7 @@ local function address(text)
 end
 
 -- In the order of the dialog. Values have no commas: REAPER's dialog separates its fields by them.
+-- `song`: it is kept with the project.
 local FIELDS = {
   { key = "tags", caption = "Tags told per track", default = "3", read = whole(0, 9) },
   { key = "kinds", caption = "Kinds of tags", default = "genre mood", read = kinds },
@@ -84,12 +96,27 @@ local FIELDS = {
   { key = "keep", caption = "Bounces kept per project", default = "3", read = whole(1, 99) },
   { key = "tagger", caption = "Tagger (msd-musicnn / mtt-musicnn / …)", default = "msd-musicnn",
     read = one_of("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg") },
+  { key = "intended", caption = "Meant to sound like (tags of this song)", default = "",
+    read = tags, song = true },
   { key = "server", caption = "Server", default = "127.0.0.1:9420", read = address },
 }
 
 local function stored(field)
-  local text = reaper.GetExtState(SECTION, field.key)
+  local text
+  if field.song then
+    text = project.memory(project.current())[field.key] or ""
+  else
+    text = reaper.GetExtState(SECTION, field.key)
+  end
   return text ~= "" and text or field.default
+end
+
+local function store(field, text)
+  if not field.song then
+    reaper.SetExtState(SECTION, field.key, text, true)
+  elseif text ~= stored(field) then
+    project.remember(project.current(), { [field.key] = text })
+  end
 end
 
 -- All settings by key, as values; one that cannot be understood counts as its default.
@@ -109,6 +136,7 @@ end
 function settings.options(values)
   return {
     tagger = values.tagger,
+    intended = #values.intended > 0 and table.concat(values.intended, ", ") or nil,
     annotations = {
       tags = values.tags,
       kinds = json.list({ table.unpack(values.kinds) }),
@@ -152,7 +180,7 @@ function settings.ask()
     end
     if not complaint then
       for index, field in ipairs(FIELDS) do
-        reaper.SetExtState(SECTION, field.key, texts[index], true)
+        store(field, texts[index])
       end
       return true
     end

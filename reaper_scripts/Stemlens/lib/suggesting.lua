@@ -56,30 +56,6 @@ local function bounced(proj, run)
   return memory, marked
 end
 
--- The same goal for the same bounce is the same request: the server knows its answer.
-local function request_of(proj, memory, goal)
-  if memory.asked_goal == goal and memory.asked_job == memory.job and memory.asked_request then
-    return memory.asked_request
-  end
-  local request = reaper.genGuid():gsub("[^%w]", ""):sub(1, 12):lower()
-  project.remember(proj, { asked_goal = goal, asked_job = memory.job, asked_request = request })
-  return request
-end
-
-local function tried(run, proj, box, memory, goal)
-  local request = request_of(proj, memory, goal)
-  run.window.view.task = "search"
-  local good, found = pcall(trials.suggested, run, box, memory.job, request, goal)
-  run.window.view.task = nil
-  if not good then -- asked again, it is another search
-    if project.is_open(proj) then
-      project.remember(proj, { asked_request = "" })
-    end
-    error(found, 0)
-  end
-  return found
-end
-
 -- ---------------------------------------------------------------------------------- verifying
 
 -- What was applied last and is still there; raises where nothing is.
@@ -214,7 +190,7 @@ function suggesting.run(run)
   local goal = asked_goal()
   local box = mailbox.open(settings.get().server, run.pause)
   box:ensure()
-  local found = tried(run, proj, box, memory, goal)
+  local found = trials.suggested(run, box, proj, memory.job, goal)
   run.window:suggest(found, goal)
   local it = { run = run, proj = proj, found = found, memory = memory, marked = marked,
     goal = goal, ears = audition.of(proj), start_s = tonumber(marked.bounce.from_s) or 0 }

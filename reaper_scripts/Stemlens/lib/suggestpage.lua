@@ -23,7 +23,8 @@ function suggestpage.interval(low, high)
   return ("%s to %s"):format(signed(low), signed(high))
 end
 
-local function heading(out, text, sentence, width, measure)
+-- A title with a sentence below it; returns where they end.
+function suggestpage.heading(out, text, sentence, width, measure)
   out.text(PAD, 8, width - 2 * PAD, 28, words.fitted(text, width - 2 * PAD, "title", measure),
     "title", C.text)
   local y = TITLE
@@ -69,10 +70,11 @@ local function row(out, view, index, trial, y, width, measure)
     trial.gain < 0 and C.minus or C.plus, "right")
   out.text(width - PAD - GAIN, y + 28, GAIN, LINE, suggestpage.interval(trial.low, trial.high),
     "small", C.dim, "right")
-  out.zone(0, y, width, ROW, "suggestion", { row = index })
+  out.zone(0, y, width, ROW, "entry", { row = index })
 end
 
-local function buttons(out, list, y)
+-- Buttons in a row: {text, width, action}.
+function suggestpage.buttons(out, list, y)
   local x = PAD
   for _, it in ipairs(list) do
     shapes.button(out, x, y, it[2], it[1], it[3])
@@ -100,7 +102,7 @@ local function foot(out, view, width, height, measure)
     list[#list + 1] = { "Take back", 100, "take back" }
   end
   list[#list + 1] = { "Close", 80, "close" }
-  buttons(out, list, y + 10)
+  suggestpage.buttons(out, list, y + 10)
   local help = view.text ~= "" and view.text or "Up and down choose. A and B listen, S stops, "
     .. "Enter applies, V verifies, T takes back, Esc closes. Gains are in points, with 95 % "
     .. "intervals."
@@ -116,7 +118,7 @@ function suggestpage.draw(out, view, width, height, measure)
   local suggestion, trials = view.tried.suggestion, view.tried.trials
   local title = #trials > 0 and ("Suggestions for %s"):format(view.goal)
     or "Nothing that was tried helps"
-  local top = heading(out, title, suggestion.sentence, width, measure)
+  local top = suggestpage.heading(out, title, suggestion.sentence, width, measure)
   local visible = math.max(ROW, height - top - FOOT)
   local most = math.max(0, #trials * ROW - visible)
   view.y = math.max(0, math.min(view.y or 0, most))
@@ -128,7 +130,7 @@ function suggestpage.draw(out, view, width, height, measure)
   end
   if view.y > 0 then -- what stuck out above
     out.fill(0, 0, width, top, C.back)
-    heading(out, title, suggestion.sentence, width, measure)
+    suggestpage.heading(out, title, suggestion.sentence, width, measure)
   end
   foot(out, view, width, height, measure)
   return { top = top, height = visible, row = ROW, rows = #trials, names = 0, y_most = most,
@@ -138,7 +140,7 @@ end
 -- Draws promised and real, side by side.
 function suggestpage.verified(out, view, width, height, measure)
   local it = view.verified
-  local y = heading(out, "Did the promise hold?", it.sentence, width, measure)
+  local y = suggestpage.heading(out, "Did the promise hold?", it.sentence, width, measure)
   local column = math.min(220, (width - 2 * PAD) // #COLUMNS)
   local function line(texts, font, colours)
     for index, text in ipairs(texts) do
@@ -159,7 +161,7 @@ function suggestpage.verified(out, view, width, height, measure)
   end
   out.text(PAD, y + 4, width - 2 * PAD, 20, "In points of 100, with 95 % intervals.", "small",
     C.dim)
-  buttons(out, { { "Back", 90, "suggestions" }, { "Close", 90, "close" } }, height - 44)
+  suggestpage.buttons(out, { { "Back", 90, "suggestions" }, { "Close", 90, "close" } }, height - 44)
   if view.text ~= "" then
     out.text(PAD, height - 74, width - 2 * PAD, LINE, words.fitted(view.text, width - 2 * PAD,
       "small", measure), "small", C.warn)

@@ -24,16 +24,22 @@ local KEYS = {
 for letter in ("abnstv"):gmatch(".") do
   KEYS[letter:byte()], KEYS[letter:upper():byte()] = letter, letter
 end
--- What keys and buttons ask of who shows suggestions.
-local WISHES = { a = "before", b = "after", s = "stop", enter = "apply", v = "verify",
-  t = "take back" }
+-- What keys and buttons ask of who shows a list, by its page.
+local WISHES = {
+  suggestions = { a = "before", b = "after", s = "stop", enter = "apply", v = "verify",
+    t = "take back" },
+  explained = { s = "stop", enter = "play", t = "take back" },
+}
 local WISHED = { suggestions = true }
-for _, wish in pairs(WISHES) do
-  WISHED[wish] = true
+for _, keys in pairs(WISHES) do
+  for _, wish in pairs(keys) do
+    WISHED[wish] = true
+  end
 end
 local CLOSED = -1
 local NOTCH = 120 -- what the mouse wheel counts for a notch
-local SAYING = { live = true, suggestions = true, verified = true } -- pages with room for a note
+-- Pages with room for a note.
+local SAYING = { live = true, suggestions = true, verified = true, explained = true }
 local SCROLL_INTO_VIEW = 40913 -- Track: Vertical scroll selected tracks into view
 
 -- How many pixels a point of the screen has.
@@ -104,12 +110,18 @@ function window:suggest(tried, goal)
   end
 end
 
+-- Shows the sounds that explain a tag, as a list to choose from.
+function window:explain(found)
+  local view = self.view
+  view.state, view.text, view.explained, view.row, view.y = "explained", "", found, 1, 0
+end
+
 -- Shows whether a promise held.
 function window:verified(found)
   self.view.state, self.view.verified, self.view.text = "verified", found, ""
 end
 
--- What the user wishes of a suggestion since the last time this was asked; nil for nothing.
+-- What the user wishes of what is listed since the last time this was asked; nil for nothing.
 function window:wish()
   local wish = self.wished
   self.wished = nil
@@ -185,6 +197,12 @@ function window:_fonts(scale)
   end
 end
 
+-- What is listened to, as a text.
+function window:_heard()
+  local heard = self.view.heard
+  return type(heard) == "table" and heard.rank .. heard.side or heard or ""
+end
+
 -- What the picture depends on, to be compared with the last one.
 function window:_looks()
   local view = self.view
@@ -194,7 +212,7 @@ function window:_looks()
     gfx.w, gfx.h, scale_of_screen(), view.state, view.text or "", view.fraction or -1,
     view.x, view.y, view.row, view.column, view.sorted_by or 0, #view.notes,
     tostring(view.findings), tostring(view.live), tostring(view.tried), tostring(view.verified),
-    view.applied or 0, view.heard and view.heard.rank .. view.heard.side or "", moving,
+    tostring(view.explained), view.applied or 0, self:_heard(), moving,
   }, "|")
 end
 
@@ -240,7 +258,7 @@ end
 
 function window:_move(rows, columns)
   local view, sizes = self.view, self.sizes
-  if view.state == "suggestions" and sizes then
+  if WISHES[view.state] and sizes then
     view.row = math.max(1, math.min(sizes.rows, view.row + rows))
     local y = (view.row - 1) * sizes.row
     view.y = math.max(math.min(view.y, y), y + sizes.row - sizes.height)
@@ -252,8 +270,13 @@ function window:_move(rows, columns)
 end
 
 function window:_notes()
-  if #self.view.notes > 0 then
-    self.view.state, self.view.text = "notes", table.concat(self.view.notes, "\n\n")
+  local told = {}
+  for _, it in ipairs(self.view.findings and self.view.findings.verdicts or {}) do
+    told[#told + 1] = it.sentence
+  end
+  table.move(self.view.notes, 1, #self.view.notes, #told + 1, told)
+  if #told > 0 then
+    self.view.state, self.view.text = "notes", table.concat(told, "\n\n")
   end
 end
 
@@ -268,8 +291,9 @@ function window:_back()
 end
 
 function window:_key(key)
-  if self.view.state == "suggestions" and WISHES[key] then
-    self.wished = WISHES[key]
+  local wishes = WISHES[self.view.state]
+  if wishes and wishes[key] then
+    self.wished = wishes[key]
     return
   end
   local page = self.sizes and math.max(1, self.sizes.height // self.sizes.row - 1) or 1
@@ -314,7 +338,7 @@ function window:_click(zone)
     for row, stem in ipairs(grid.rows(view)) do
       view.row = stem == chosen and row or view.row
     end
-  elseif zone.action == "suggestion" then
+  elseif zone.action == "entry" then
     view.row = zone.row
   elseif WISHED[zone.action] then
     self.wished = zone.action
@@ -323,7 +347,7 @@ function window:_click(zone)
     view.text = "Stopping"
   elseif zone.action == "close" then
     self:close()
-  elseif zone.action == "notes" then
+  elseif zone.action == "notes" or zone.action == "verdicts" then
     self:_notes()
   elseif zone.action == "back" then
     self:_back()

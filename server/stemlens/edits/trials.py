@@ -39,7 +39,7 @@ from stemlens_bridge.edits import Edit, TryOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Stem
-from stemlens_bridge.writing import written
+from stemlens_bridge.writing import plain_name, written
 
 UNHEARD_DB = -45.0  # of the stem, below which a change is nothing to the tagger
 HARDLY = 0.05  # of a change's energy
@@ -380,7 +380,7 @@ class TrialSession:
     def _keep_stem(
         self, plan: Planned, rendered: Mapping[int, Samples], folder: Path, name: str
     ) -> Path:
-        path = folder / f"{name}-{_plain(self.stems[plan.stem].name)}.wav"
+        path = folder / f"{name}-{plain_name(self.stems[plan.stem].name)}.wav"
         _write(path, rendered[plan.stem], self._clip(plan.stem).sample_rate)
         return path
 
@@ -488,12 +488,6 @@ def hosted(setting: Setting, samples: Samples, rate: int) -> Samples:
 
     assert setting.path is not None
     return render_vst3(setting.path, setting.values, samples, rate, timeout_s=VST3_PATIENCE_S)
-
-
-def _plain(name: str) -> str:
-    """A name that every file system takes."""
-    kept = "".join(c if c.isalnum() or c in " -_" else "-" for c in name).strip()
-    return kept[:60] or "stem"
 
 
 def _write(path: Path, samples: Samples, rate: int) -> None:

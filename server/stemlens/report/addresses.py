@@ -9,9 +9,9 @@ AUDIO = "/audio"
 
 
 def address(job: str, *names: str) -> str:
-    """Where a sound of a job is: "sum", "mix", "stem" and a track, "coalition" and a tag, or
-    "trial" with its request, rank and side. On the page that is sent around also "without" and a
-    tag, and "sum" or "mix" with "whole"."""
+    """Where a sound of a job is: "sum", "mix", "stem" and a track, "explained" with a tag
+    and what of it, or "trial" with its request, rank and side. On the page that is sent around also
+    "sum" or "mix" with "whole"."""
     return "/".join([AUDIO, *(quoted(name) for name in (job, *names))])
 
 

@@ -276,11 +276,11 @@ def _tag(
         "together": together(document, name),
         "players": _buttons(
             there,
-            (address(job, "coalition", name), f"Only what makes it {name}"),
-            (address(job, "without", name), "Without it"),
+            (address(job, "explained", name, "only"), f"Only what makes it {name}"),
+            (address(job, "explained", name, "without"), "Without it"),
             (address(job, "sum"), "All stems"),
         )
-        if address(job, "coalition", name) in there
+        if address(job, "explained", name, "only") in there
         else "",
         "open": tag["tag"] == outstanding(document)[0]["tag"],
         "bars": Markup(bars(document, tag, sounds=there, captioned=False)),

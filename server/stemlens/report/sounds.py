@@ -46,8 +46,8 @@ THINNED = 8  # of so many samples the outline looks at one
 SAME_LENGTH_S = 0.001
 MIX = "\0mix"  # which no stem's id is
 SIDES = {"a": "before_path", "b": "after_path"}
-SAID = {"coalition": "Only what makes it", "without": "All but what makes it"}
-NAMED = {"coalition": "what makes it", "without": "all but what makes it"}
+SAID = {"only": "Only what makes it", "without": "All but what makes it"}
+NAMED = {"only": "what makes it", "without": "all but what makes it"}
 BROKEN = "Some is missing, because its files broke off while they were read."
 BASE64 = 4 / 3
 SPARE_S = 0.2  # that an MP3 has more than what it is of
@@ -254,13 +254,13 @@ def passage(document: Mapping[str, Any], over_time: OverTime | None) -> tuple[fl
 
 
 def coalitions(document: Mapping[str, Any], tag: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """What explains a tag to the ear, as stems: "coalition", those that add to it for certain,
-    alone, and "without", all others. None where no stem or every stem adds to it."""
+    """What explains a tag to the ear, as stems: "only" those that add to it for certain, and
+    "without" them, all others. None where no stem or every stem adds to it."""
     playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
     only = frozenset(makers(document, tag)) & playing
     if not only or only == playing:
         return {}
-    return {"coalition": only, "without": frozenset(playing - only)}
+    return {"only": only, "without": frozenset(playing - only)}
 
 
 def all_wanted(
@@ -279,7 +279,7 @@ def all_wanted(
             if parts and parts <= everything:
                 listed = ", ".join(names[stem] for stem in names if stem in parts)
                 said = f"{SAID[kind]} {name}: {listed}"
-                where = address(job, kind, name)
+                where = address(job, "explained", name, kind)
                 yield Wanted(where, said, Clip(parts, *span), f"{NAMED[kind]} {name}", must)
 
     def whole() -> Iterator[tuple[str, str, frozenset[str]]]:

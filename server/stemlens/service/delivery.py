@@ -18,6 +18,7 @@ from stemlens_bridge.protocol import (
     Annotation,
     Attributions,
     ChangedShare,
+    Explanation,
     Marker,
     Message,
     Share,
@@ -123,16 +124,46 @@ def trial_messages(job: str, request: str, document: Mapping[str, Any], tags: in
     return messages
 
 
+def explanation_messages(job: str, request: str, document: Mapping[str, Any]) -> list[Explanation]:
+    """The numbered messages of explanations (`stemlens.explanation/1`), one for each sound."""
+    sounds = [(one["tag"], sound) for one in document["explanations"] for sound in one["sounds"]]
+    return [
+        Explanation(
+            job,
+            request,
+            seq,
+            tag,
+            sound["kind"],
+            sound["span"],
+            sound["start_s"],
+            sound["end_s"],
+            -1.0 if sound["score"] is None else sound["score"],
+            json.dumps(sound["stems"], ensure_ascii=False, separators=(",", ":")),
+            sound["path"],
+            sound["sentence"],
+        )
+        for seq, (tag, sound) in enumerate(sounds, 1)
+    ]
+
+
 def with_trials(
-    result: Mapping[str, Any], tried: Iterable[tuple[str, Mapping[str, Any]]]
+    result: Mapping[str, Any],
+    tried: Iterable[tuple[str, Mapping[str, Any]]],
+    explained: Iterable[tuple[str, Mapping[str, Any]]] = (),
 ) -> dict[str, Any]:
-    """A result with all that was tried on its session: requests and their documents."""
+    """A result with all that was tried on its session, and all of it that was explained: requests
+    and their documents."""
     trials: list[dict[str, Any]] = []
     suggestions: list[dict[str, Any]] = []
     for request, document in tried:
         into = trials if document["kind"] == "try" else suggestions
         into += [{"request": request, **trial} for trial in document["trials"]]
-    return {**result, "trials": trials, "suggestions": suggestions}
+    explanations = [
+        {"request": request, **one}
+        for request, document in explained
+        for one in document["explanations"]
+    ]
+    return {**result, "trials": trials, "suggestions": suggestions, "explanations": explanations}
 
 
 def _end(bound: float | None, unknown: float) -> float:

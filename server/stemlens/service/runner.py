@@ -320,7 +320,7 @@ class Runner:
 
     def _finish(self, job: str, result: dict[str, Any]) -> None:
         path = self._path(job, ".json")
-        result = with_trials(result, self._store.trials(job))
+        result = with_trials(result, self._store.trials(job), self._store.explanations(job))
         try:
             jsontext.write(path, result)
         except StemlensError as error:
@@ -340,7 +340,7 @@ class Runner:
             found = self._store.result(job)
             if found is None or not found[1]:
                 return
-            result = with_trials(found[0], self._store.trials(job))
+            result = with_trials(found[0], self._store.trials(job), self._store.explanations(job))
             jsontext.write(Path(found[1]), result)
         except StemlensError as error:
             log.warning("the trials of %s are not in its result: %s", job, error)

@@ -55,6 +55,7 @@ from stemlens_bridge.protocol import (
     TO_CLIENT,
     VERSION,
     Error,
+    Explain,
     Health,
     Healthy,
     JobCancel,
@@ -159,6 +160,7 @@ class Server:
             LiveClose: self._runner.live.close,
             Try: self._runner.trials.ask_to_try,
             Suggest: self._runner.trials.ask_to_suggest,
+            Explain: self._runner.trials.ask_to_explain,
             TrialCancel: self._runner.trials.cancel,
             Verify: self._runner.trials.verify,
         }

@@ -194,8 +194,8 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class TrialDocument:
-    """What came of a request for trials: what was asked, the document and its file, and how many
-    tags of each trial are told."""
+    """What came of a request for trials or for an explanation: what was asked, the document and its
+    file, and how many tags of each trial are told."""
 
     asked: str
     document: dict[str, Any]
@@ -514,25 +514,35 @@ class Store:
         """What came of a request, if it is done; raises `result_invalid` where this version cannot
         read it."""
         row = self._db.execute(
-            "SELECT * FROM trials WHERE job = ? AND request = ?", (job, request)
+            "SELECT * FROM trials WHERE job = ? AND request = ?",
+            (job, request),
         ).fetchone()
         if row is None:
             return None
-        document = schemas.read(row["document"], schemas.TRIALS, f"What was tried as {request!r}")
+        form = _form(row["document"])
+        document = schemas.read(row["document"], form, f"What was tried as {request!r}")
         return TrialDocument(row["asked"], document, row["path"], row["tags"])
 
     def trials(self, job: str) -> list[tuple[str, dict[str, Any]]]:
         """All that was tried on a job: requests and documents, in their order. Those that this
         version cannot read are left out."""
+        return self._of_form(job, schemas.TRIALS)
+
+    def explanations(self, job: str) -> list[tuple[str, dict[str, Any]]]:
+        """All explanations that were made of a job, likewise."""
+        return self._of_form(job, schemas.EXPLANATION)
+
+    def _of_form(self, job: str, form: str) -> list[tuple[str, dict[str, Any]]]:
         rows = self._db.execute(
             "SELECT request, document FROM trials WHERE job = ? ORDER BY rowid", (job,)
         ).fetchall()
         known = []
         for row in rows:
+            if _form(row["document"]) != form:
+                continue
             what = f"What was tried as {row['request']!r}"
             try:
-                document = schemas.read(row["document"], schemas.TRIALS, what)
-                known.append((row["request"], document))
+                known.append((row["request"], schemas.read(row["document"], form, what)))
             except StemlensError as error:
                 log.warning("%s", error)
         return known
@@ -557,6 +567,16 @@ class Store:
             return None
         what = f"The result of the job {job!r}"
         return schemas.read(row["document"], schemas.RESULT, what), row["path"]
+
+
+def _form(document: str) -> str:
+    """The form that what came of a request should have: that of an explanation, or of trials."""
+    try:
+        schema = json.loads(document)["schema"]
+    except (ValueError, TypeError, KeyError):
+        return schemas.TRIALS
+    same = str(schema).partition("/")[0] == schemas.EXPLANATION.partition("/")[0]
+    return schemas.EXPLANATION if same else schemas.TRIALS
 
 
 def _job(row: sqlite3.Row) -> Job:

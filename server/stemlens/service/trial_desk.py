@@ -1,4 +1,5 @@
-"""The server's side of trials and suggestions: who asked for what, how far it is, who is told.
+"""The server's side of trials, suggestions and explanations: who asked for what, how far it is, who
+is told.
 
 A request is known by its job and the id that its client chose. The same request again is answered
 with where it stands, or with all that came of it, also by a server that was restarted: what is done
@@ -18,14 +19,22 @@ from pathlib import Path
 from typing import Any
 
 from stemlens.edits import promise
-from stemlens.service.delivery import split, trial_messages
+from stemlens.explain.passage import require_tag
+from stemlens.service.delivery import explanation_messages, split, trial_messages
 from stemlens.service.replies import Replies
 from stemlens.service.store import Store
 from stemlens.service.transport import Peer
-from stemlens_bridge import jsontext
-from stemlens_bridge.edits import SuggestOptions, TryOptions, edits_from_json, require_request
+from stemlens_bridge import jsontext, schemas
+from stemlens_bridge.edits import (
+    ExplainOptions,
+    SuggestOptions,
+    TryOptions,
+    edits_from_json,
+    require_request,
+)
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import (
+    Explain,
     Kept,
     Message,
     Suggest,
@@ -107,9 +116,27 @@ class TrialDesk:
 
         self._take(message, peer, check)
 
+    def ask_to_explain(self, message: Explain, peer: Peer) -> None:
+        """Takes a tag to make audible; refuses by `/stemlens/trial/failed`."""
+
+        def check() -> tuple[dict[str, Any], int]:
+            ExplainOptions.from_json(message.options)
+            found = self._store.result(message.job)
+            if found is None or self._store.known(message.job).state != "done":
+                raise StemlensError(
+                    "trial_impossible",
+                    f"The job {message.job!r} is not analysed yet, and what makes a tag is in the "
+                    "analysis. Ask again when it is done.",
+                )
+            tag = require_tag(message.tag, found[0]["tagger"]["tags"])
+            result = {**found[0], "trials": [], "suggestions": [], "explanations": []}
+            return {"kind": "explain", "tag": tag, "result": result}, 0
+
+        self._take(message, peer, check)
+
     def _take(
         self,
-        message: Try | Suggest,
+        message: Try | Suggest | Explain,
         peer: Peer,
         check: Callable[[], tuple[dict[str, Any], int]],
     ) -> None:
@@ -118,8 +145,7 @@ class TrialDesk:
         try:
             require_request(message.request)
             job = self._store.known(message.job)
-            given = message.edits if isinstance(message, Try) else message.goal
-            asked = json.dumps([message.address, given, message.options])
+            asked = json.dumps([message.address, _given(message), message.options])
             done = self._store.trial(*key)
             waiting = self._requests.get(key)
             if (waiting and waiting.asked != asked) or (done and done.asked != asked):
@@ -176,7 +202,7 @@ class TrialDesk:
         answers = self._replies.named(peer, message.reply_port)
         try:
             done = self._store.trial(message.before, message.request)
-            if done is None:
+            if done is None or done.document["schema"] != schemas.TRIALS:
                 raise StemlensError(
                     "trial_unknown",
                     f"Nothing was tried as {message.request!r} on the job {message.before!r}.",
@@ -268,7 +294,8 @@ class TrialDesk:
 
     def _finish(self, key: Key, request: _Request, document: dict[str, Any]) -> None:
         folder = self.folder(*key)
-        path = folder / "trials.json"
+        name = "explanation" if document["schema"] == schemas.EXPLANATION else "trials"
+        path = folder / f"{name}.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             jsontext.write(path, document)
@@ -286,7 +313,11 @@ class TrialDesk:
     def _deliver(
         self, key: Key, document: dict[str, Any], path: str, tags: int, peer: Peer
     ) -> None:
-        messages = trial_messages(*key, document, tags)
+        messages: list[Message] = []
+        if document["schema"] == schemas.EXPLANATION:
+            messages += explanation_messages(*key, document)
+        else:
+            messages += trial_messages(*key, document, tags)
         self._send_all(peer, [*messages, TrialDone(*key, path, len(messages))])
 
     def _send_all(self, peer: Peer, messages: list[Message]) -> None:
@@ -309,6 +340,13 @@ class TrialDesk:
         plain = re.sub(r"[^A-Za-z0-9]+", "-", key[1]).strip("-")[:30] or "request"
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
         return self._results / "trials" / f"{plain}-{digest}"
+
+
+def _given(message: Try | Suggest | Explain) -> str:
+    """What a request is about."""
+    if isinstance(message, Try):
+        return message.edits
+    return message.goal if isinstance(message, Suggest) else message.tag
 
 
 def _steering(found: tuple[dict[str, Any], str] | None) -> dict[str, dict[str, float]] | None:

@@ -1,12 +1,13 @@
-"""The worker's lane for trials and suggestions, which do not wait for the job that runs.
+"""The worker's lane for trials, suggestions and explanations, which do not wait for the job that
+runs.
 
 A thread of its own that does one request after the other; its taggings overtake those of the job
 (see `stemlens.tagging.lanes`). The session that was last tried on stays open, so that the next
 trial begins at once.
 
 Commands: `{"ask": {"number", "job", "request", "kind", …}}` with all that a job's `run` has, then
-`edits` or `goal`, `wanted` (JSON of the request's options), `folder` (where files go), `steering`;
-`{"cancel": number}`.
+`edits`, `goal` or `tag`, `wanted` (JSON of the request's options), `folder` (where files go),
+`steering` for a goal, `result` (the job's) for a tag; `{"cancel": number}`.
 Events, all with `number` and `request`: "progress", "done" (`document`), "failed".
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,14 @@ from stemlens.edits.goals import Goal
 from stemlens.edits.presets import Presets
 from stemlens.edits.suggest import suggest
 from stemlens.edits.trials import TrialSession
-from stemlens.opening import Progress
+from stemlens.explain import listening
+from stemlens.opening import OpenedSession, Progress
+from stemlens.over_time import OverTime
 from stemlens.scorecache import ScoreCache
 from stemlens.service.live_lane import OpenSession, Shelf, Tell
 from stemlens.service.memory import lacks_memory
 from stemlens.tagging.lanes import urgent
-from stemlens_bridge.edits import SuggestOptions, TryOptions, edits_from_json
+from stemlens_bridge.edits import ExplainOptions, SuggestOptions, TryOptions, edits_from_json
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 
@@ -45,7 +49,7 @@ class Cancelled(Exception):
 
 
 class TrialLane:
-    """Does requests for trials and suggestions."""
+    """Does requests for trials, suggestions and explanations."""
 
     def __init__(self, shelf: Shelf, open_session: OpenSession, tell: Tell) -> None:
         self._shelf = shelf
@@ -95,6 +99,8 @@ class TrialLane:
                 self._say(asked, "progress", stage=stage, fraction=fraction)
 
         on_progress("opening the session", 0.0)
+        if asked["kind"] == "explain":
+            return self._explain(asked, on_progress)
         session = self._session(asked, on_progress)
         session.presets = Presets()  # the user may have changed one
         folder = Path(asked["folder"])
@@ -118,25 +124,53 @@ class TrialLane:
         )
         return document.of_suggestions(session, found, options.seed)
 
+    def _explain(self, asked: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
+        opened, result = self._opened(asked, on_progress), asked["result"]
+        over = OverTime.read(Path(result["time"]), result["tagger"]["segment_s"])
+        silence = Options.from_json(asked["options"]).silence
+        # with scores of this thread's own: those of the job are its thread's
+        game = opened.game.at(opened.material.gains_db, silence, self._scores(asked))
+        opened = replace(opened, game=game)
+        with urgent():
+            found = listening.explain(
+                opened,
+                result,
+                over,
+                asked["tag"],
+                ExplainOptions.from_json(asked["wanted"]),
+                Path(asked["folder"]),
+                on_progress,
+            )
+        return listening.document(opened, result, [found])
+
+    def _opened(self, asked: dict[str, Any], on_progress: Progress) -> OpenedSession:
+        """The job's session, as it was opened lately, or anew."""
+        opened = self._shelf.find(asked["job"])
+        if opened is None:
+            with urgent():
+                opened = self._open_session(asked, on_progress)
+            self._shelf.keep(asked["job"], opened)
+        return opened
+
+    def _scores(self, asked: dict[str, Any]) -> ScoreCache:
+        """The scores that are kept, for this thread alone."""
+        if self._kept is None or self._kept.problem is not None:
+            self._kept = ScoreCache(Path(asked["scores"]))
+        return self._kept
+
     def _session(self, asked: dict[str, Any], on_progress: Progress) -> TrialSession:
         """The job's session, open for trials; the last one is kept."""
         job = asked["job"]
         if self._open is not None and self._open[0] == job:
             return self._open[1]
-        opened = self._shelf.find(job)
-        if opened is None:
-            with urgent():
-                opened = self._open_session(asked, on_progress)
-            self._shelf.keep(job, opened)
+        opened = self._opened(asked, on_progress)
         if self._open is not None:
             self._open[1].close()
             self._open = None
-        if self._kept is None or self._kept.problem is not None:
-            self._kept = ScoreCache(Path(asked["scores"]))
         session = TrialSession(
             opened,
             Options.from_json(asked["options"]),
-            kept=self._kept,
+            kept=self._scores(asked),
             overtakes=True,
             on_progress=on_progress,
         )

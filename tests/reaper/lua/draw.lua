@@ -2,7 +2,7 @@
 --
 --   lua5.4 tests/reaper/lua/draw.lua VIEW FILE.svg [WIDTH HEIGHT]
 --
--- Views: results, many, waiting, failed, empty, suggestions, nothing, verified.
+-- Views: results, judged, many, waiting, failed, empty, suggestions, nothing, verified, explained.
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/support/?.lua"
@@ -25,6 +25,15 @@ function views.results()
   local demo = require("demo")
   window:show(demo, reaper.front)
   window.view.row, window.view.column = 4, 3
+end
+function views.judged()
+  views.results()
+  window.view.findings.verdicts = {
+    { tag = "rock", verdict = "weak", sentence = "rock is weak: 21 of 100 points. Overdriven guitar "
+      .. "and Bass speak for it, Electric piano against it; guitar is heard instead." },
+    { tag = "pop", verdict = "heard", sentence = "pop is heard: 22 of 100 points." },
+    { tag = "sad", verdict = "not heard", sentence = "sad is not heard: 3 of 100 points." },
+  }
 end
 function views.many()
   local demo = require("demo")
@@ -88,6 +97,23 @@ function views.verified()
     { tag = "metal", promised = 0.08, low = 0.05, high = 0.11, real = 0.07, held = 1 },
     { tag = "happy", promised = 0, low = -0.01, high = 0.01, real = -0.05, held = 0 },
     { tag = "rock", promised = 0.03, low = 0.01, high = 0.06, real = 0.035, held = 1 } } })
+end
+function views.explained()
+  local list = {}
+  for index, it in ipairs({
+    { "only", 24, 45, 0.31, "Only Overdriven guitar (+10.6), Bass (+8.4) and Drums (+5.1), 0:24 to "
+      .. "0:45: rock 31 of 100 (all together 21, silence 1). It is 3.2 dB louder than in the mix, to "
+      .. "be as loud." },
+    { "without", 24, 45, 0.02, "The mix without them: rock 2 points." },
+    { "crossfade", 24, 45, nil, "From the one to the other." },
+    { "only, whole song", 0, 61, 0.24, "Bass, Overdriven guitar and Drums alone: rock 24 points." },
+    { "without, whole song", 0, 61, 0.01, "The mix without them: rock 1 point." },
+    { "crossfade, whole song", 0, 61, nil, "From the one to the other." },
+  }) do
+    list[index] = { name = it[1], start_s = it[2], end_s = it[3], score = it[4], sentence = it[5] }
+  end
+  window:explain({ tag = "rock", sounds = list })
+  window.view.heard, window.view.row = "only", 2
 end
 
 views[arg[1]]()

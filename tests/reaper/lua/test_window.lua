@@ -317,4 +317,64 @@ tests["the picture for the manual is the one that is drawn"] = function(t)
   t:has(svg, "</svg>")
 end
 
+-- --------------------------------------------------------------------------------- verdicts
+
+local function judged(t, verdicts)
+  local reaper = t:reaper()
+  t:band()
+  t.bridge.findings = function(id, session)
+    local found = getmetatable(t.bridge).__index.found(id, session)
+    found.verdicts = verdicts
+    return found
+  end
+  return reaper
+end
+
+local function verdict(tag, word)
+  return { tag = tag, verdict = word, score = 0.3, sentence = ("%s: %s, 30 of 100."):format(tag,
+    word) }
+end
+
+tests["whether the mix is heard as it is meant stands at the top"] = function(t)
+  local reaper = judged(t, { verdict("rock", "heard"), verdict("sad", "not heard") })
+  t:act("Analyze session")
+  t:equal({ t:sees("rock: heard, 30 of 100."), t:sees("sad: not heard, 30 of 100.") },
+    { true, true })
+  local rows = {}
+  for _, call in ipairs(reaper.frame) do
+    if call.kind == "text" then
+      rows[call.text] = call.y
+    end
+  end
+  t:equal({ rows["rock: heard, 30 of 100."] < rows["sad: not heard, 30 of 100."],
+    rows["sad: not heard, 30 of 100."] < rows.Track, rows.Track < rows.Drums },
+    { true, true, true })
+  for _, call in ipairs(reaper.frame) do
+    if call.text == "rock: heard, 30 of 100." then
+      reaper.gfx.mouse_x, reaper.gfx.mouse_y, reaper.gfx.mouse_cap = call.x + 5, call.y + 5, 1
+    end
+  end
+  reaper:advance(0.2)
+  t:equal({ t:window_is("notes"), t:sees("sad: not heard, 30 of 100.") }, { true, true })
+end
+
+tests["more verdicts than there is room for are counted, and all told by N"] = function(t)
+  local reaper = judged(t, { verdict("rock", "heard"), verdict("sad", "weak"),
+    verdict("60s", "weak"), verdict("pop", "heard"), verdict("folk", "not heard") })
+  t:act("Analyze session")
+  t:equal({ t:sees("(and 2 more: press N)"), t:sees("folk: not heard") }, { true, false })
+  table.insert(reaper.keys, string.byte("n"))
+  reaper:advance(0.2)
+  t:equal(t:sees("folk: not heard, 30 of 100."), true)
+end
+
+tests["where the window was closed the verdicts are the last word"] = function(t)
+  local reaper = judged(t, { verdict("rock", "heard"), verdict("sad", "not heard") })
+  local script = reaper:run("Analyze session")
+  reaper:until_("it is at work", function() return #t.bridge:of("submit") > 0 end)
+  t:close_window()
+  reaper:until_("it is over", function() return script.over end)
+  t:equal(t:last_message(), "rock: heard, 30 of 100.\n\nsad: not heard, 30 of 100.")
+end
+
 return tests

@@ -175,6 +175,23 @@ local function tell(sentence)
     "Stemlens", sentence, LuaDialog.MessageType.Info, LuaDialog.ButtonType.Close):run()
 end
 
+-- Asks as what the song is meant, and has the bridge keep it: Lua makes no folders.
+function stemlens.intend(session, command)
+  local given = LuaDialog.Dialog("Stemlens: meant to sound like", {
+    {type = "label", title = "Tags with commas between, such as: rock, sad"},
+    {type = "entry", key = "tags", title = "Tags",
+      default = (read(in_folder(session, "intended.txt")) or ""):gsub("%s+$", "")},
+  }):run()
+  if given then
+    local words = {table.unpack(command)}
+    for _, word in ipairs {"ardour", session:path(), "--snapshot", session:snap_name(),
+      "--intended", given.tags, "--list"} do
+      words[#words + 1] = word
+    end
+    os.forkexec(table.unpack(words))
+  end
+end
+
 -- Starts the bridge beside Ardour, with the session as it is now in a snapshot of its own; the
 -- bridge removes that again.
 function stemlens.analyse(session, command, snapshot)

@@ -1,9 +1,10 @@
 """The sounds of jobs over HTTP, with byte ranges, so that browsers can seek in them.
 
-What a sound is comes with it in the header `X-Stemlens-Sound`, percent-encoded; what cannot be had
-is answered with a sentence in plain text. Ids and tags in addresses are encoded twice (see
-`addresses`). Only pages of the panel itself get anything: a page of another site could not read
-what comes, but it could play it, and make the panel work.
+What a sound is comes with it in the header `X-Stemlens-Sound`, percent-encoded, and the part of it
+that is meant in `X-Stemlens-Span`, two times in s; what cannot be had is answered with a sentence
+in plain text. Ids and tags in addresses are encoded twice (see `addresses`). Only pages of the
+panel itself get anything: a page of another site could not read what comes, but it could play it,
+and make the panel work.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from stemlens.report.addresses import AUDIO, named
 from stemlens.service.panel.sounds import Heard, Sounds
 from stemlens_bridge.errors import StemlensError
 
-SAID = "X-Stemlens-Sound"
+SAID, SPAN = "X-Stemlens-Sound", "X-Stemlens-Span"
 STATUS = {
     "job_unknown": 404,
     "track_unknown": 404,
     "audio_missing": 404,
+    "nothing_explains": 404,
     "files_changed": 409,
     "path_not_allowed": 403,
 }
@@ -31,8 +33,8 @@ HEADERS = {"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "priv
 
 
 def routes(sounds: Sounds) -> APIRouter:
-    """The routes `/audio/{job}/stem/{track}`, `…/sum`, `…/mix`, `…/coalition/{tag}` and
-    `…/trial/{request}/{rank}/{a|b}`."""
+    """The routes `/audio/{job}/stem/{track}`, `…/sum`, `…/mix`, `…/explained/{tag}/{kind}`
+    and `…/trial/{request}/{rank}/{a|b}`."""
     router = APIRouter(prefix=f"{AUDIO}/{{job}}")
 
     # Plain functions, which FastAPI runs in threads: they read files.
@@ -48,9 +50,9 @@ def routes(sounds: Sounds) -> APIRouter:
     def play_stem(job: str, track: str, request: Request) -> Response:
         return _answer(request, lambda: sounds.stem(named(job), named(track)))
 
-    @router.get("/coalition/{tag}")
-    def play_coalition(job: str, tag: str, request: Request) -> Response:
-        return _answer(request, lambda: sounds.coalition(named(job), named(tag)))
+    @router.get("/explained/{tag}/{kind}")
+    def play_explained(job: str, tag: str, kind: str, request: Request) -> Response:
+        return _answer(request, lambda: sounds.explained(named(job), named(tag), kind))
 
     @router.get("/trial/{asked}/{rank}/{side}")
     def play_trial(job: str, asked: str, rank: int, side: str, request: Request) -> Response:
@@ -66,6 +68,7 @@ def _answer(request: Request, hear: Callable[[], Heard]) -> Response:
         heard = hear()
     except StemlensError as error:
         return PlainTextResponse(error.message, STATUS.get(error.code, 500), HEADERS)
-    return FileResponse(
-        heard.sound.path, media_type="audio/wav", headers={**HEADERS, SAID: quote(heard.said)}
-    )
+    headers = {**HEADERS, SAID: quote(heard.said)}
+    if heard.span_s is not None:
+        headers[SPAN] = "{:.3f} {:.3f}".format(*heard.span_s)
+    return FileResponse(heard.sound.path, media_type="audio/wav", headers=headers)

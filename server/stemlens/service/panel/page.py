@@ -17,6 +17,7 @@ from nicegui import events, ui
 from stemlens.report import DRAWINGS
 from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.elements import button, text, when
+from stemlens.service.panel.explaining import Explaining
 from stemlens.service.panel.faders import Faders
 from stemlens.service.panel.feed import Feed
 from stemlens.service.panel.library import Library
@@ -57,7 +58,8 @@ def build(osc: tuple[str, int], data: Path, sounds: Sounds) -> None:
     @ui.page("/", title="Stemlens")
     def page() -> None:
         sections = Faders(osc, library), Trials(requests, library)
-        Page(library, feed, sounds, osc, *sections).build()
+        explaining = Explaining(requests, library)
+        Page(library, feed, sounds, explaining, osc, *sections).build()
 
 
 class Page:
@@ -68,12 +70,13 @@ class Page:
         library: Library,
         feed: Feed,
         sounds: Sounds,
+        explaining: Explaining,
         server: tuple[str, int],
         *sections: Faders | Trials,
     ) -> None:
         self._library = library
         self._feed = feed
-        self._area = ResultArea(library, sounds, server, self._choose)
+        self._area = ResultArea(library, sounds, explaining, server, self._choose)
         self._sections = sections
         self._chosen: str | None = None  # None: it follows what runs
         self._asked: str | None = None  # the job that the dialog would cancel

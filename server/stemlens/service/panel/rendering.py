@@ -10,13 +10,9 @@ used least lately goes first.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import math
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,19 +21,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
-from stemlens import audio
+from stemlens import audio, mixing
+from stemlens.explain.pair import FULL_SCALE, Pair, middle_third
+from stemlens_bridge.protocol import SOUNDS
 from stemlens_bridge.writing import failed, written
 
 MAX_BYTES = 2 << 30
 MAX_RATE = 48_000
-FULL_SCALE = 0.99
 COLUMNS = 1000  # of an outline
 MEASURED_S = 240  # of a sound, for its loudness
-_BLOCK = 1 << 18
-_BYTES = 16  # of disk that a frame takes while it is made, and some to spare
+_BYTES = 8  # of disk that a frame of the sound takes, and some to spare
 _VERSION = 1
 
 
@@ -57,7 +51,7 @@ class Sound:
 
     gain_db: what all of it was changed by to sound as loud as another; down_db: how far it was
     turned down so that it does not clip. outline: lowest and highest sample of `COLUMNS` equal
-    parts, before both. loudness_lufs: before it was turned down; None for silence.
+    parts, before both (none in a pair). loudness_lufs: before it was turned down; None for silence.
     """
 
     path: str
@@ -100,6 +94,27 @@ class Rendered:
             kept = self._kept(name)
             return kept or self._make(name, parts, rate, duration_s, loudness_lufs)
 
+    def pair(
+        self,
+        only: Sequence[Part],
+        without: Sequence[Part],
+        rate: int,
+        duration_s: float,
+        span_s: tuple[float, float],
+    ) -> dict[str, Sound]:
+        """What makes a tag, the rest, and the crossfade between them (`SOUNDS`), equally loud in a
+        span, in whose middle the crossfade is; made now unless they are there. Raises as `sound`
+        does."""
+        parts = [[asdict(one) for one in side] for side in (only, without)]
+        what = [_VERSION, rate, duration_s, span_s, parts]
+        name = hashlib.blake2b(json.dumps(what).encode(), digest_size=16).hexdigest()
+        with self._making:
+            kept = {kind: self._kept(f"{name}-{kind}") for kind in SOUNDS}
+            found = {kind: sound for kind, sound in kept.items() if sound is not None}
+            if len(found) == len(SOUNDS):
+                return found
+            return self._make_pair(name, (only, without), rate, duration_s, span_s)
+
     def _kept(self, name: str) -> Sound | None:
         told = self._folder / f"{name}.json"
         try:
@@ -121,14 +136,9 @@ class Rendered:
         frames = max(round(duration_s * rate), 1)
         path = self._folder / f"{name}.wav"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self._folder).free < frames * _BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            # On disk, because an hour of it would be more than the panel should take of memory.
-            with tempfile.TemporaryFile(dir=self._folder) as file:
-                total = np.memmap(file, np.float32, "w+", shape=(frames, 2))
+            with mixing.on_disk(self._folder, frames, spare_bytes=frames * _BYTES) as (total,):
                 for part in parts:
-                    _add(total, part, rate)
+                    mixing.add(total, part.path, part.gain_db, part.start_s, rate)
                 outline = _outline(total)
                 own = audio.loudness(total[: MEASURED_S * rate], rate)
                 gain_db = 0.0
@@ -136,19 +146,58 @@ class Rendered:
                     gain_db = loudness_lufs - own
                 peak = max(max(-low, high) for low, high in outline) * 10 ** (gain_db / 20)
                 down_db = max(20 * np.log10(peak / FULL_SCALE), 0.0) if peak else 0.0
+                gain = np.float32(10 ** ((gain_db - down_db) / 20))
+                blocks = (total[span] * gain for span in mixing.spans(0, frames))
                 with written(path) as part_path:
-                    _write(part_path, total, rate, 10 ** ((gain_db - down_db) / 20))
-                del total
+                    audio.write_blocks(part_path, blocks, frames, 2, rate, "PCM_16")
         except OSError as error:
             raise failed(self._folder, error) from error
         heard = None if own is None else own + gain_db
         sound = Sound(str(path), gain_db, float(down_db), heard, outline)
-        with written(self._folder / f"{name}.json") as part_path:
-            part_path.write_text(json.dumps(asdict(sound)))
+        self._keep(name, sound)
         self._make_room(name)
         return sound
 
-    def _make_room(self, latest: str) -> None:
+    def _make_pair(
+        self,
+        name: str,
+        sides: tuple[Sequence[Part], Sequence[Part]],
+        rate: int,
+        duration_s: float,
+        span_s: tuple[float, float],
+    ) -> dict[str, Sound]:
+        frames = max(round(duration_s * rate), 1)
+        first, last = (min(round(at * rate), frames) for at in span_s)
+        span = slice(first, max(last, first + 1))
+        spare = len(SOUNDS) * frames * _BYTES
+        made = {}
+        try:
+            with mixing.on_disk(self._folder, frames, 2, spare) as sums:
+                for total, parts in zip(sums, sides, strict=True):
+                    for part in parts:
+                        mixing.add(total, part.path, part.gain_db, part.start_s, rate)
+                pair = Pair(sums[0], sums[1], rate, middle_third(span))
+                levels = pair.levels(span, pair.whole)
+                gains = {"only": levels.only_db, "without": levels.without_db}
+                for kind in SOUNDS:
+                    path = self._folder / f"{name}-{kind}.wav"
+                    with written(path) as part_path:
+                        blocks = pair.sound(kind, pair.whole, levels)
+                        audio.write_blocks(part_path, blocks, frames, 2, rate, "PCM_16")
+                    gain_db = gains.get(kind) or 0.0
+                    loud = levels.loudness_lufs if gains.get(kind, 0.0) is not None else None
+                    made[kind] = Sound(str(path), gain_db, levels.down_db, loud, [])
+                    self._keep(f"{name}-{kind}", made[kind])
+        except OSError as error:
+            raise failed(self._folder, error) from error
+        self._make_room(*(f"{name}-{kind}" for kind in SOUNDS))
+        return made
+
+    def _keep(self, name: str, sound: Sound) -> None:
+        with written(self._folder / f"{name}.json") as part_path:
+            part_path.write_text(json.dumps(asdict(sound)))
+
+    def _make_room(self, *latest: str) -> None:
         """Deletes what was used least lately, until the rest fits; never the latest."""
         with suppress(OSError):  # another process may be faster, or Windows holds a file open
             files = [(path, path.stat()) for path in self._folder.iterdir()]
@@ -156,27 +205,9 @@ class Rendered:
             for path, status in sorted(files, key=lambda one: one[1].st_mtime):
                 if size <= MAX_BYTES:
                     return
-                if path.stem != latest:
+                if path.stem not in latest:
                     path.unlink(missing_ok=True)
                     size -= status.st_size
-
-
-def _add(total: audio.Samples, part: Part, rate: int) -> None:
-    """Plays a part into the whole, block by block, as much of it as the session is long."""
-    own = audio.probe(part.path, max_duration_s=math.inf).sample_rate
-    gain = np.float32(10 ** (part.gain_db / 20))
-    converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
-    at = round(part.start_s * rate)
-    for block in audio.blocks(part.path, max_duration_s=math.inf):
-        if at >= len(total):
-            break
-        samples = audio.to_stereo(block) * gain
-        if converter is not None:
-            samples = converter.resample_chunk(np.ascontiguousarray(samples))
-        audio.add_at(total, samples, at)
-        at += len(samples)
-    if converter is not None:
-        audio.add_at(total, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True), at)
 
 
 def _outline(total: audio.Samples) -> list[tuple[float, float]]:
@@ -186,12 +217,3 @@ def _outline(total: audio.Samples) -> list[tuple[float, float]]:
         some = total[start : max(end, start + 1)]
         found.append((round(float(some.min()), 4), round(float(some.max()), 4)))
     return found
-
-
-def _write(path: Path, total: audio.Samples, rate: int, gain: float) -> None:
-    try:
-        with soundfile.SoundFile(path, "w", rate, 2, "PCM_16", format="WAV") as file:
-            for start in range(0, len(total), _BLOCK):
-                file.write(total[start : start + _BLOCK] * np.float32(gain))
-    except soundfile.LibsndfileError as error:
-        raise OSError(errno.EIO, str(error)) from error

@@ -17,12 +17,13 @@ from nicegui import run, ui
 
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.bars import bars, makers, summary, tag_of
+from stemlens.report.bars import bars, summary, tag_of
 from stemlens.report.heatmap import heat_map, play_button, shown_tags
 from stemlens.report.taggram import Outline, taggram
 from stemlens.report.told import isolated_in
 from stemlens.service.panel.again import can_be_taken_up, take_up
 from stemlens.service.panel.elements import button, text, when
+from stemlens.service.panel.explaining import Explaining
 from stemlens.service.panel.library import Library, compare
 from stemlens.service.panel.saving import report_address
 from stemlens.service.panel.sounds import Sounds
@@ -44,18 +45,20 @@ class ResultArea:
         self,
         library: Library,
         sounds: Sounds,
+        explaining: Explaining,
         server: tuple[str, int],
         choose: Callable[[str], None],
     ) -> None:
         self._library = library
         self._sounds = sounds
+        self._explaining = explaining
         self._server = server
         self._choose = choose
         self._shows: object = None
         self._document: dict[str, Any] | None = None
         self.tag = ""  # "": the best one
         self._wanted = ""
-        self._ended = False
+        self._ended = self._done = False
 
     def build(self) -> None:
         """Makes the place for it where the page is being built."""
@@ -123,6 +126,7 @@ class ResultArea:
             self._since(chosen, document)
             ui.html(_players(document, ended), sanitize=False).classes("sl-sounds")
         self._document, self._ended = document, ended
+        self._done = chosen.state == "done"
         many = len(document["session"]["stems"]) > BESIDE
         with ui.element("div").classes("sl-many" if many else ""):
             self._map = ui.html(heat_map(document, self._shown_tag(), self._wanted), sanitize=False)
@@ -159,7 +163,9 @@ class ResultArea:
             return
         with self._one:
             with ui.element("div"):
-                ui.html(_heading(document, tag), sanitize=False).classes("sl-heading")
+                name = html.escape(tag["tag"])
+                ui.html(f'<h2 data-chosen="{name}">{name}</h2>', sanitize=False)
+                self._explaining.draw(document, tag, self._done)
                 text("p", " ".join(summary(document, tag)))
                 ui.html(bars(document, tag), sanitize=False)
             with ui.element("div"):
@@ -230,15 +236,3 @@ def _players(document: Mapping[str, Any], ended: bool) -> str:
     if ended:
         told += f'<a class="sl-save" href="{report_address(job)}" download>Save the report</a>'
     return told
-
-
-def _heading(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
-    """The tag's name, with a button for the stems that make it."""
-    name = html.escape(tag["tag"])
-    heard = ""
-    if makers(document, tag):
-        words = f"What makes it {tag['tag']}"
-        heard = play_button(
-            address(document["session"]["id"], "coalition", tag["tag"]), words, words
-        )
-    return f'<h2 data-chosen="{name}">{name}</h2>{heard}'

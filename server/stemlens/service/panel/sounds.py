@@ -1,4 +1,4 @@
-"""What can be heard of a job: each stem, all of them, the mix, what makes a tag, and trials.
+"""What can be heard of a job: each stem, all of them, the mix, what explains a tag, and trials.
 
 Only files that the job names are read, and only while they are what was frozen at submit: of a stem
 that was bounced again the old sound is gone, and the others play on. Stems that were separated lie
@@ -15,19 +15,26 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stemlens import audio
-from stemlens.report.bars import makers, tag_of
+from stemlens.explain import passage as passages
+from stemlens.explain.listening import listed
+from stemlens.over_time import OverTime
+from stemlens.report.bars import tag_of
 from stemlens.report.told import isolated, shown_names
 from stemlens.service.freezing import is_unchanged
+from stemlens.service.panel.explainedtext import explanation_of, scored
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import SOUNDS
 
 REDUCED_DB = 6.0
 TOLD_DB = 0.05
@@ -36,10 +43,11 @@ SIDES = {"a": "before_path", "b": "after_path"}
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A sound and what it is, in a sentence."""
+    """A sound and what it is, in a sentence. span_s: the part of it that is meant, if not all."""
 
     sound: Sound
     said: str
+    span_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +101,47 @@ class Sounds:
         scene = self._scene(job)
         return _heard(self._together(scene, scene.stems), "All stems together")
 
-    def coalition(self, job: str, tag: str) -> Heard:
-        """What makes a tag: the stems whose share of it is positive, clear (the interval lies above
-        0) and half a point or more, at their levels in the sum.
-
-        That is the coalition by which the shares explain the tag, not the one that scores highest:
-        no other was looked for, and what this one scores was not measured.
-        """
+    def explained(self, job: str, tag: str, kind: str) -> Heard:
+        """What explains a tag (docs/explain.md): "only" the stems that make it, the mix "without"
+        them, or a "crossfade", equally loud in the passage in which that is heard best. All are as
+        long as the session, as every sound is."""
         scene = self._scene(job)
-        found = tag_of(scene.document, tag)
-        if found is None:
+        document = scene.document
+        if tag_of(document, tag) is None or kind not in SOUNDS:
             raise StemlensError("audio_missing", f"The result has no tag {tag[:64]!r}.")
-        making = [stem for stem in makers(scene.document, found) if stem in scene.stems]
-        if not making:
-            raise StemlensError("audio_missing", f"No stem adds to {tag} for certain.")
-        told = ", ".join(scene.names[stem] for stem in making)
-        return _heard(self._together(scene, making), f"What makes it {tag}: {told}")
+        making = passages.making(document, tag)
+        playing = [stem for stem in making if stem in scene.stems]
+        if not playing:
+            raise StemlensError("audio_missing", f"What makes it {tag} has no file to be played.")
+        others = [stem for stem in scene.stems if stem not in making]
+        measured = explanation_of(document, tag)
+        span_s = self._span_s(document, tag, making)
+        sounds = self._rendered.pair(
+            self._parts(scene, playing), self._parts(scene, others), *_shape(scene), span_s
+        )
+        told = listed([scene.names[stem] for stem in playing])
+        said = {
+            "only": f"Only what makes it {tag}: {told}",
+            "without": f"Without {told}",
+            "crossfade": f"From {told} alone to the mix without {'them' if playing[1:] else 'it'}",
+        }[kind]
+        if measured is not None:
+            said += scored(measured, kind)
+        return replace(_heard(sounds[kind], said + _louder(sounds[kind])), span_s=span_s)
+
+    def _span_s(
+        self, document: Mapping[str, Any], tag: str, stems: Sequence[str]
+    ) -> tuple[float, float]:
+        """The passage in which a tag is heard best, in s from the session's start; all of the
+        session while shares over time are not known."""
+        session, segment_s = document["session"], document["tagger"]["segment_s"]
+        if document["time"] is None:
+            return 0.0, float(session["duration_s"])
+        over = OverTime.read(Path(document["time"]), segment_s)
+        segments = max(int(session["duration_s"] / segment_s), 1)
+        starts_s = session["start_s"] + np.arange(segments) * segment_s
+        place = passages.strongest(document, over, tag, stems, starts_s, segment_s)
+        return place.start_s - session["start_s"], place.end_s - session["start_s"]
 
     def mix(self, job: str) -> Heard:
         """The bounce of the master, in the stems' time and as loud as their sum, while that can be
@@ -170,7 +203,7 @@ class Sounds:
         """Where the record of a trial names a file that lies below the server's folder, after
         following links, and is there still."""
         document = self._library.trial(job, request)
-        for trial in document["trials"] if document and side in SIDES else ():
+        for trial in document.get("trials", ()) if document and side in SIDES else ():
             if trial["rank"] == rank and trial[SIDES[side]]:
                 path = Path(os.path.realpath(trial[SIDES[side]]))
                 if path.is_relative_to(self._data) and path.is_file():
@@ -244,15 +277,18 @@ class Sounds:
             return False
 
     def _together(self, scene: _Scene, playing: Iterable[str]) -> Sound:
+        return self._rendered.sound(self._parts(scene, playing), *_shape(scene))
+
+    def _parts(self, scene: _Scene, playing: Iterable[str]) -> list[Part]:
+        """Stems at their levels in the sum; raises `files_changed`."""
         playing = list(playing)
         self._require_frozen(scene.stems[stem] for stem in playing)
         starts = self._starts_s(list(scene.stems.values()))
         session_db = scene.document["session"]["session_gain_db"] - REDUCED_DB
-        parts = [
+        return [
             Part(*_content(scene.stems[stem]), session_db + scene.stems[stem].gain_db, starts[stem])
             for stem in playing
         ]
-        return self._rendered.sound(parts, *_shape(scene))
 
 
 def _shape(scene: _Scene) -> tuple[int, float]:
@@ -273,6 +309,14 @@ def _state(file: JobFile) -> tuple[object, ...]:
     except OSError:
         return ()
     return file.path, file.sha256, status.st_size, status.st_mtime_ns
+
+
+def _louder(sound: Sound) -> str:
+    """How a sound was brought to the loudness of all stems."""
+    if abs(sound.gain_db) < TOLD_DB:
+        return ""
+    more = "louder" if sound.gain_db > 0 else "quieter"
+    return f"; {abs(sound.gain_db):.1f} dB {more}, to be as loud as all stems there"
 
 
 def _heard(sound: Sound, said: str) -> Heard:

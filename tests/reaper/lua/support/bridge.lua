@@ -298,8 +298,8 @@ function Bridge.found(id, session)
   }
 end
 
--- Questions about changes: the functions `suggests` and `verifies` of a test give the state that
--- the bridge tells.
+-- Questions: the functions `suggests`, `explains` and `verifies` of a test give the state that the
+-- bridge tells.
 function Bridge:tell_trial(name, state)
   write(self.folder .. "/to-reaper/trial-" .. name .. ".lua", state)
 end
@@ -307,6 +307,12 @@ end
 function Bridge:on_suggest(request)
   assert(type(request.job) == "string" and type(request.goal) == "string")
   self:tell_trial(request.request, self.suggests(request))
+  return {}
+end
+
+function Bridge:on_explain(request)
+  assert(type(request.job) == "string" and type(request.tag) == "string")
+  self:tell_trial(request.request, self.explains(request))
   return {}
 end
 

@@ -502,7 +502,16 @@ local function functions_of(self)
   end
   function R.GetProjectName(proj) return data(proj).name ~= "" and data(proj).name .. ".rpp" or "" end
   function R.GetProjectPathEx(proj) return data(proj).recordings end
-  function R.GetProjectLength(proj) return data(proj).length + 0.0 end
+  function R.GetProjectLength(proj)
+    local it = data(proj)
+    local last = it.length
+    for _, track in ipairs(it.state.tracks) do
+      for _, item in ipairs(it.states[track].items) do
+        last = math.max(last, item.made and item.from + item.length or 0)
+      end
+    end
+    return last + 0.0
+  end
   function R.GetProjectStateChangeCount(proj) return data(proj).changes end
   function R.Master_GetPlayRate(proj) return data(proj).rate end
   function R.CSurf_OnPlayRateChange(rate) data(self.front).rate = rate end
@@ -796,7 +805,7 @@ local function functions_of(self)
   function R.AddMediaItemToTrack(track)
     local it, project = state(track)
     local item = { handle = new_handle("MediaItem"), from = 0, length = 0, takes = {}, values = {},
-      empty = true }
+      empty = true, made = true }
     table.insert(it.items, item)
     touched(project)
     return item.handle

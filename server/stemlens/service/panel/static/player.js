@@ -1,11 +1,15 @@
 // What is heard. One audio element stays while the page around it is made anew with every revision,
 // so all is done from the document: whatever has data-play plays, data-seek is a picture of the
-// time, data-tag chooses a tag. Going from one sound of a job to another keeps the place.
+// time, data-tag chooses a tag. Going from one sound of a job to another keeps the place. Of some
+// sounds one passage is meant: it plays round and round until one goes to another place.
 (() => {
   const SAID = "X-Stemlens-Sound";
+  const SPAN = "X-Stemlens-Span";
+  const NEAR_S = 0.1;
   const GONE = "The panel does not answer. Is the server running? Try again in a moment.";
   const UNPLAYABLE = "The sound broke off. Press play once more.";
   let now = ""; // the address of what is in the player
+  let span = null; // where the passage that is meant begins and ends, s
   let turn = 0; // counts choices, so that a sound that comes late is not played
 
   const audio = () => document.getElementById("sl-audio");
@@ -29,8 +33,11 @@
     say(told);
     if (!answer.ok) return;
     const player = audio();
-    const at = from ?? (jobOf(address) === jobOf(now) ? player.currentTime : 0);
+    const meant = answer.headers.get(SPAN)?.split(" ").map(Number) ?? null;
+    let at = from ?? (jobOf(address) === jobOf(now) ? player.currentTime : 0);
+    if (meant && !(at >= meant[0] && at < meant[1])) at = meant[0];
     now = address;
+    span = meant;
     player.src = address;
     player.addEventListener("loadedmetadata", () => (player.currentTime = at), { once: true });
     await start(player);
@@ -63,6 +70,16 @@
     } else choose(picture.dataset.seek, "All stems", at);
   }
 
+  // The passage once more when it is over; none any more for who has gone to another place.
+  function loop() {
+    const player = audio();
+    if (span && !player.paused && player.currentTime >= span[1]) player.currentTime = span[0];
+  }
+  function leave() {
+    const at = audio().currentTime;
+    if (span && (at < span[0] - NEAR_S || at > span[1] + NEAR_S)) span = null;
+  }
+
   // Shows what plays and where it is, also in what was made anew.
   function mark() {
     const player = audio();
@@ -75,6 +92,11 @@
       const part = player.currentTime / picture.dataset.seconds;
       const same = jobOf(picture.dataset.seek) === jobOf(now);
       picture.classList.toggle("sl-on", same);
+      picture.classList.toggle("sl-loops", same && span !== null);
+      if (span) {
+        picture.style.setProperty("--sl-from", `${(100 * span[0]) / picture.dataset.seconds}%`);
+        picture.style.setProperty("--sl-to", `${(100 * span[1]) / picture.dataset.seconds}%`);
+      }
       picture.style.setProperty("--sl-at", `${100 * part}%`);
     }
     const tag = document.querySelector("[data-chosen]")?.dataset.chosen;
@@ -84,6 +106,7 @@
   }
 
   function follow() {
+    loop();
     mark();
     if (!audio().paused) requestAnimationFrame(follow);
   }
@@ -107,6 +130,9 @@
   for (const type of ["play", "pause", "ended", "seeked", "emptied"]) {
     document.addEventListener(type, (event) => event.target.id === "sl-audio" && follow(), true);
   }
+  // Pages that are not seen draw no frames; audio goes on in them, and tells the time still.
+  document.addEventListener("timeupdate", (event) => event.target.id === "sl-audio" && loop(), true);
+  document.addEventListener("seeking", (event) => event.target.id === "sl-audio" && leave(), true);
   document.addEventListener("error", (event) => {
     if (event.target.id === "sl-audio" && event.target.src) {
       now = "";
