@@ -20,7 +20,9 @@ from typing import Any
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 FOR, AGAINST = "#0072B2", "#D55E00"
 KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
+MOMENTS = ("peak", "entry", "exit", "section", "highlight")
 FIRST = ("genre", "mood")
+MARKER_KEYS = ("track", "tag", "start_s", "end_s", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class AnnotationPolicy:
     min_share: the least share that is told, points.
     min_score: the least score of a tag that is told, points.
     colour: by the strongest "tag", or by the "sign" of its share.
-    markers: whether the peaks of shares become markers.
+    markers: whether there are markers at all.
+    moments: what becomes a marker: peak (of each track's strongest tag), entry and exit of a track,
+        section of the song, highlight.
     """
 
     tags: int = 3
@@ -41,11 +45,15 @@ class AnnotationPolicy:
     min_score: float = 10.0
     colour: str = "tag"
     markers: bool = True
+    moments: tuple[str, ...] = ("peak", "highlight")
 
     def __post_init__(self) -> None:
         unknown = set(self.kinds) - set(KINDS)
         if unknown:
             raise ValueError(f"kinds has {sorted(unknown)[0]!r}; there are {', '.join(KINDS)}")
+        unknown = set(self.moments) - set(MOMENTS)
+        if unknown:
+            raise ValueError(f"moments has {sorted(unknown)[0]!r}; there are {', '.join(MOMENTS)}")
         if self.colour not in ("tag", "sign"):
             raise ValueError(f"colour is {self.colour!r}; it can be 'tag' or 'sign'")
         if self.tags < 0:
@@ -130,41 +138,34 @@ def annotate(result: Mapping[str, Any], policy: AnnotationPolicy) -> list[dict[s
     return annotations
 
 
-def peak(series: Sequence[float]) -> tuple[int, int]:
-    """First and last index of the passage around the largest magnitude of `series` in which it
-    keeps its sign and at least half of that magnitude."""
-    top = max(range(len(series)), key=lambda i: abs(series[i]))
-    sign = 1 if series[top] >= 0 else -1
-
-    def strong(i: int) -> bool:
-        return 0 <= i < len(series) and sign * series[i] >= abs(series[top]) / 2
-
-    first = last = top
-    while strong(first - 1):
-        first -= 1
-    while strong(last + 1):
-        last += 1
-    return first, last
-
-
-def marker(
-    track: str,
-    name: str,
-    tag: Mapping[str, Any],
-    series: Sequence[float],
-    starts_s: Sequence[float],
-    segment_s: float,
-) -> dict[str, Any]:
-    """A marker where the share of one tag on one track is strongest.
-
-    `series` is that share in each segment, `starts_s` where the segments start in project time.
-    """
-    first, last = peak(series)
-    mean = sum(series[first : last + 1]) / (last + 1 - first)
-    return {
-        "track": track,
-        "tag": tag["tag"],
-        "start_s": starts_s[first],
-        "end_s": starts_s[last] + segment_s,
-        "text": f"{name}: {signed(mean)} points of {tag['tag']}",
-    }
+def markers(
+    moments: Sequence[Mapping[str, Any]],
+    sections: Sequence[Mapping[str, Any]],
+    highlight: Mapping[str, Any] | None,
+    policy: AnnotationPolicy,
+) -> list[dict[str, Any]]:
+    """What the policy wants as markers, `{"track", "tag", "start_s", "end_s", "text"}`: the first
+    peak of each track, which is the strongest of its strongest tag, entries and exits, and what
+    belongs to no track (track "")."""
+    found: list[dict[str, Any]] = []
+    peaked: set[str] = set()
+    for moment in moments if policy.markers else ():
+        again = moment["kind"] == "peak" and moment["track"] in peaked
+        if moment["kind"] in policy.moments and not again:
+            found.append({key: moment[key] for key in MARKER_KEYS})
+        if moment["kind"] == "peak":
+            peaked.add(moment["track"])
+    of_song = [("section", section) for section in sections if len(sections) > 1]
+    of_song += [("highlight", highlight)] if highlight is not None else []
+    for kind, one in of_song if policy.markers else ():
+        if kind in policy.moments:
+            found.append(
+                {
+                    "track": "",
+                    "tag": one["tags"][0]["tag"] if one["tags"] else "",
+                    "start_s": one["start_s"],
+                    "end_s": one["end_s"],
+                    "text": f"{kind}: {one['text']}",
+                }
+            )
+    return found

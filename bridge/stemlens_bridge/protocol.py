@@ -571,7 +571,7 @@ class Annotation(Message):
 @_to_client("/stemlens/marker")
 @dataclass(frozen=True, slots=True)
 class Marker(Message):
-    """A named span of project time that belongs to a track."""
+    """A named span of project time that belongs to a track, or to none: then `track` is empty."""
 
     job: str
     revision: int
@@ -960,7 +960,8 @@ class Options:
     parts: for "lime", into how many equal parts of time each stem is cut.
     features: for "lime", how many parts of stems may have a share at most; null: all of them.
     hop_s: how finely shares over time are told, from 0.25 s; null: once for each segment that the
-        tagger listens to.
+        tagger listens to. A hop of a quarter of a segment takes four times as long, and budget,
+        time_s and precision hold for each of the four passes over the session.
     intended: the tags as which the mix is meant to be heard, "rock, sad"; each gets a verdict.
     steady: also say how far scores and shares move when the session is a little higher or lower,
         faster or slower, louder or softer; that takes as long as several analyses.
@@ -1083,8 +1084,10 @@ class Options:
 
 def policy_from(given: Any) -> AnnotationPolicy:
     """An annotation policy from JSON's or TOML's dict; raises `bad_options`."""
-    if isinstance(given, Mapping) and isinstance(given.get("kinds"), list):
-        given = {**given, "kinds": tuple(given["kinds"])}
+    if isinstance(given, Mapping):
+        given = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
     policy: AnnotationPolicy = build_options(AnnotationPolicy, given, "annotations.")
     return policy
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
@@ -142,10 +143,13 @@ def _arguments(kind: type[Any]) -> list[str]:
 
 
 def _options(cls: type[Any], defaults: Any) -> list[str]:
-    """A table of a dataclass whose docstring has a line `name: meaning` for each field."""
-    lines = (inspect.getdoc(cls) or "").splitlines()
+    """A table of a dataclass whose docstring has `name: meaning` for each field, of which further
+    lines are indented."""
+    text = re.sub(r"\n +", " ", inspect.getdoc(cls) or "")
     said = {
-        name: meaning for name, colon, meaning in (line.partition(": ") for line in lines) if colon
+        name: meaning
+        for name, colon, meaning in (line.partition(": ") for line in text.splitlines())
+        if colon
     }
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for spec in fields(cls):

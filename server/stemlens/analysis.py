@@ -8,12 +8,15 @@ after the other, each better than the last (see `attribution.anytime`); `analyze
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 
 from stemlens import tagging
-from stemlens.attribution import anytime
+from stemlens.attribution import anytime, overlapping
+from stemlens.attribution.shares import Shares
 from stemlens.audio import MAX_DURATION_S
+from stemlens.game import Game
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis, grouping
 from stemlens.scorecache import ScoreCache
@@ -53,19 +56,23 @@ def revisions(
         options.precision,
         options.tags,
     )
-    found = anytime.revisions(
-        opened.game,
-        options.value,
-        options.unit,
-        limits,
-        groups=grouping(opened.material.session)[1],
-        parts=options.parts,
-        features=options.features,
-        seed=options.seed,
-        on_progress=lambda fraction: on_progress("tagging", fraction),
-    )
-    for number, shares in enumerate(found, start=1):
-        yield Analysis(
+
+    def found(game: Game, on_done: anytime.Progress) -> Iterator[Shares]:
+        return anytime.revisions(
+            game,
+            options.value,
+            options.unit,
+            limits,
+            groups=grouping(opened.material.session)[1],
+            parts=options.parts,
+            features=options.features,
+            seed=options.seed,
+            on_progress=on_done,
+        )
+
+    own = found(opened.game, lambda fraction: on_progress("tagging", fraction))
+    for number, shares in enumerate(own, start=1):
+        analysis = Analysis(
             opened,
             options,
             shares,
@@ -75,6 +82,40 @@ def revisions(
             tagged=opened.game.tagged,
             recalled=opened.game.recalled,
         )
+        yield analysis
+    if options.hop_s is not None and opened.game.tagger.segment_s > options.hop_s:
+        yield _at_a_finer_hop(analysis, options.hop_s, found, on_progress)
+
+
+def _at_a_finer_hop(
+    analysis: Analysis,
+    hop_s: float,
+    found: Callable[[Game, anytime.Progress], Iterator[Shares]],
+    on_progress: Progress,
+) -> Analysis:
+    """The last revision, with its course over time at a finer hop; every pass over the session has
+    the limits that the session's own shares had."""
+    started = time.perf_counter()
+
+    def play(game: Game, on_done: overlapping.Progress) -> Shares:
+        *_, last = found(game, on_done)
+        return last
+
+    finer = overlapping.course(
+        analysis.opened.game,
+        analysis.shares,
+        hop_s,
+        play,
+        lambda fraction: on_progress("tagging at finer hop", fraction),
+    )
+    return replace(
+        analysis,
+        revision=analysis.revision + 1,
+        course=finer,
+        timings_s={**analysis.timings_s, "hop": time.perf_counter() - started},
+        tagged=analysis.tagged + finer.tagged,
+        recalled=analysis.recalled + finer.recalled,
+    )
 
 
 def analyze(

@@ -1,6 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
-`cli_trials`, explain is in `cli_explain`, separate in `cli_separation`, report in `cli_report`,
-status and doctor in `cli_service`.
+`cli_trials`, explain is in `cli_explain`, highlight in `cli_when`, separate in `cli_separation`,
+report in `cli_report`, status and doctor in `cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -26,6 +26,7 @@ from stemlens import (
     cli_service,
     cli_trials,
     cli_watch,
+    cli_when,
     config,
     scorecache,
 )
@@ -90,6 +91,7 @@ cli_explain.add(app)
 cli_separation.add(app)
 cli_service.add(app)
 cli_watch.add(app)
+cli_when.add(app)
 
 STOPPED = 130
 
@@ -243,8 +245,9 @@ def analyze(
                 lanes=midi_lanes or (),
                 policy=options.annotations,
             )
-        document, over_time = analysis.to_dict(), OverTime.of(analysis)
-        cli_report.write(document, over_time, report_file, report_mb, plots, csv_file)
+        if report_file or plots or csv_file:
+            told = analysis.to_dict(), OverTime.of(analysis)
+            cli_report.write(*told, report_file, report_mb, plots, csv_file)
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())
 

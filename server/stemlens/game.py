@@ -47,6 +47,7 @@ class Game:
     def _fill(self, tagger: Tagger, stems: OpenStems, gains_db: ArrayLike) -> None:
         self.tagger = tagger
         self.stems = stems
+        self._gains_db = gains_db
         self.gains = 10.0 ** (np.asarray(gains_db) / 20)
         self.sounding: NDArray[np.bool_] = stems.power * self.gains**2 > self._threshold
         self.start_s = np.arange(stems.segments, dtype=np.float64) * tagger.segment_s
@@ -68,6 +69,20 @@ class Game:
         other._threshold = self.tagger.silence if silence is None else silence
         other._fill(self.tagger, self.stems, gains_db)
         return other
+
+    def played_from(self, sample: int) -> Game:
+        """The same stems at the same gains, played from a sample of theirs on; the scores that are
+        kept serve both."""
+        other = Game.__new__(Game)
+        other._waveforms, other._contents = self._waveforms[:, sample:], {}
+        other._kept, other._threshold = self._kept, self._threshold
+        other._fill(self.tagger, self.tagger.open(other._waveforms), self._gains_db)
+        return other
+
+    @property
+    def samples(self) -> int:
+        """How long the stems are, samples at the tagger's rate."""
+        return int(self._waveforms.shape[1])
 
     @property
     def not_kept(self) -> str | None:

@@ -69,29 +69,31 @@ class OverTime:
 
     @classmethod
     def of(cls, analysis: Analysis) -> OverTime:
-        """Those of an analysis."""
-        game = analysis.opened.game
+        """Those of an analysis, at the finest hop that it has."""
+        game, shares = analysis.opened.game, analysis.course or analysis.shares
+        starts = game.start_s if analysis.course is None else analysis.course.start_s
         return cls(
-            start_s=np.asarray(analysis.options.start_s + game.start_s, dtype=np.float64),
+            start_s=np.asarray(analysis.options.start_s + starts, dtype=np.float64),
             segment_s=game.tagger.segment_s,
-            scores=np.asarray(analysis.shares.scores, dtype=np.float64),
-            baseline=np.asarray(analysis.shares.baseline, dtype=np.float64),
-            attributions=np.asarray(analysis.shares.attributions, dtype=np.float64),
+            scores=np.asarray(shares.scores, dtype=np.float64),
+            baseline=np.asarray(shares.baseline, dtype=np.float64),
+            attributions=np.asarray(shares.attributions, dtype=np.float64),
             stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
             tags=tuple(tag.name for tag in game.tagger.tags),
         )
 
     @classmethod
     def read(cls, path: Path, segment_s: float) -> OverTime:
-        """Those in an .npz file; raises `result_invalid`."""
+        """Those in an .npz file, at the finest hop that it has; raises `result_invalid`."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
+                hop = "fine_" if "fine_start_s" in arrays else ""
                 return cls(
-                    start_s=np.asarray(arrays["start_s"], dtype=np.float64),
+                    start_s=np.asarray(arrays[hop + "start_s"], dtype=np.float64),
                     segment_s=segment_s,
-                    scores=np.asarray(arrays["scores"], dtype=np.float64),
-                    baseline=np.asarray(arrays["baseline"], dtype=np.float64),
-                    attributions=np.asarray(arrays["attributions"], dtype=np.float64),
+                    scores=np.asarray(arrays[hop + "scores"], dtype=np.float64),
+                    baseline=np.asarray(arrays[hop + "baseline"], dtype=np.float64),
+                    attributions=np.asarray(arrays[hop + "attributions"], dtype=np.float64),
                     stems=tuple(map(str, arrays["stems"])),
                     tags=tuple(map(str, arrays["tags"])),
                 )

@@ -21,11 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlens.attribution.overlapping import Course
 from stemlens.attribution.shares import Shares
+from stemlens.explain.highlight import highlight
+from stemlens.explain.moments import moments
+from stemlens.explain.structure import sections
 from stemlens.opening import OpenedSession
+from stemlens.over_time import OverTime
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
 from stemlens_bridge import __version__, jsontext, schemas
-from stemlens_bridge.annotations import annotate, marker, told
+from stemlens_bridge.annotations import annotate, markers
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import written
@@ -39,6 +44,7 @@ PAIRS_TOLD = 5  # of a tag, in `interactions`
 class Analysis:
     """One complete revision of what the stems of a session contribute to its tags.
 
+    course: shares over time at a finer hop, where it was asked for and is known.
     tagged: how often the network was asked for it; recalled: how many scores were known before.
     """
 
@@ -51,6 +57,7 @@ class Analysis:
     npz: Path | None = None
     tagged: int = 0
     recalled: int = 0
+    course: Course | None = None
 
     @property
     def attributions(self) -> NDArray[np.float64]:
@@ -72,10 +79,20 @@ class Analysis:
         Arrays: attributions, mute, solo `[segments, stems, tags]` (NaN: not measured); off, half
         the width of the 95 % intervals of the attributions; scores, baseline `[segments, tags]`;
         interactions `[stems, stems, tags]`; start_s `[segments]` in project time; stems, tags:
-        names of the axes.
+        names of the axes. With a finer hop also fine_attributions, fine_off, fine_scores,
+        fine_baseline, fine_start_s, of segments that overlap.
         Raises `output_failed`.
         """
         shares, game = self.shares, self.opened.game
+        finer: dict[str, Any] = {}
+        if self.course is not None:
+            finer = {
+                "fine_attributions": self.course.attributions,
+                "fine_off": self.course.off,
+                "fine_scores": self.course.scores,
+                "fine_baseline": self.course.baseline,
+                "fine_start_s": self.options.start_s + self.course.start_s,
+            }
         with written(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -89,6 +106,7 @@ class Analysis:
                 start_s=self.options.start_s + game.start_s,
                 stems=np.array([stem.id for stem in self.opened.material.session.stems]),
                 tags=np.array([tag.name for tag in game.tagger.tags]),
+                **finer,
             )
         return replace(self, npz=Path(path).absolute())
 
@@ -123,6 +141,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
             "recalled": analysis.recalled,
             "coalitions": analysis.shares.coalitions,
             "segments": len(game.sounding),
+            "hop_s": round(_hop_s(analysis), 6),
             "seed": analysis.options.seed,
             **_regression(analysis),
         },
@@ -137,9 +156,29 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
         "timings_s": {stage: round(s, 3) for stage, s in analysis.timings_s.items()},
         "versions": _versions(),
     }
-    result["annotations"] = annotate(result, analysis.options.annotations)
-    result["markers"] = _markers(analysis, result)
-    return result
+    return result | _told(analysis, result)
+
+
+def _told(analysis: Analysis, result: dict[str, Any]) -> dict[str, Any]:
+    """What is told of tracks, and when in the song."""
+    over_time, policy = OverTime.of(analysis), analysis.options.annotations
+    kinds = {tag["tag"]: tag["kind"] for tag in result["tags"]}
+    of_stems = moments(result, over_time, policy)
+    of_song = sections(over_time, kinds, policy)
+    best = highlight(result, over_time, policy)
+    return {
+        "annotations": annotate(result, policy),
+        "moments": of_stems,
+        "sections": of_song,
+        "highlight": best,
+        "markers": markers(of_stems, of_song, best, policy),
+    }
+
+
+def _hop_s(analysis: Analysis) -> float:
+    """Seconds from one value over time to the next."""
+    course = analysis.course
+    return analysis.opened.game.tagger.segment_s if course is None else course.hop_s
 
 
 def _regression(analysis: Analysis) -> dict[str, Any]:
@@ -316,28 +355,6 @@ def _digits(value: Any) -> float:
 
 def _known(value: Any) -> float | None:
     return None if np.isnan(value) else _digits(value)
-
-
-def _markers(analysis: Analysis, result: dict[str, Any]) -> list[dict[str, Any]]:
-    """For each stem the passage in which the strongest of its told tags is strongest."""
-    if not analysis.options.annotations.markers:
-        return []
-    game = analysis.opened.game
-    column = {tag.name: k for k, tag in enumerate(game.tagger.tags)}
-    starts_s = (analysis.options.start_s + game.start_s).tolist()
-    pairs = told(result, analysis.options.annotations)
-    return [
-        marker(
-            stem.id,
-            stem.name,
-            tag,
-            analysis.shares.attributions[:, i, column[tag["tag"]]].tolist(),
-            starts_s,
-            game.tagger.segment_s,
-        )
-        for i, stem in enumerate(analysis.opened.material.session.stems)
-        for tag, _ in pairs[stem.id][:1]
-    ]
 
 
 def _warnings(analysis: Analysis) -> list[tuple[str, str]]:

@@ -311,7 +311,10 @@ def test_live_is_closed_while_it_is_written_on(
 # ---------------------------------------------------------------------------- locators
 
 TEMPO = TempoMap.from_plain(120.0)
-PEAKS = [TimeNote("1", 4.0, 7.0, "Drums: +21 points of rock"), TimeNote("2", 8.03, 9.0, "Bass: x")]
+PEAKS = [
+    TimeNote("1", 4.0, 7.0, "Drums: +21 points of rock"),
+    TimeNote("", 8.03, 25.0, "highlight: rock"),  # which belongs to no track
+]
 
 
 def mark(live: LiveStandIn) -> Report:
@@ -337,7 +340,7 @@ def test_locators_are_set_and_removed_and_the_playhead_is_where_it_was(
         assert cues(live) == [
             (1 / 3, "Verse"),
             (8.0, "stemlens: Drums: +21 points of rock"),
-            (16.0625, "stemlens: Bass: x"),
+            (16.0625, "stemlens: highlight: rock"),
             (40.0, "Chorus"),
         ]
         assert live.song_time == 5.25 and report.steps == 4 and not report.problems
@@ -350,7 +353,7 @@ def test_a_user_s_locator_is_never_toggled_away() -> None:
     with LiveStandIn(*band()) as live:
         live.cues = [Cue("Drop", 8.0)]
         report = mark(live)
-        assert cues(live) == [(8.0, "Drop"), (16.0625, "stemlens: Bass: x")]
+        assert cues(live) == [(8.0, "Drop"), (16.0625, "stemlens: highlight: rock")]
         assert "a locator at beat 8 already" in report.problems[0]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.findings import findings
 
 from stemlens_bridge.ardour import annotate, closed, osc, session_file
+from stemlens_bridge.ardour.wanted import Wanted
+from stemlens_bridge.findings import TimeNote
 
 SESSION = """<?xml version="1.0" encoding="UTF-8"?>
 <Session version="7002" sample-rate="48000" id-counter="9"><Sources>
@@ -41,3 +44,10 @@ def test_an_ardour_is_believed_that_has_the_recordings_open(
     monkeypatch.setattr(closed, "can_see", lambda: True)
     monkeypatch.setattr(closed, "in_use", lambda folder: in_use)
     assert (annotate.opened(session_file.read(path)) is not None) is believed
+
+
+def test_what_belongs_to_no_track_is_a_marker_whatever_tracks_are_found() -> None:
+    notes = [TimeNote("", 9.0, 25.0, "highlight: rock"), TimeNote("1", 4.0, 7.0, "Bass: x")]
+    wanted = Wanted.from_findings(findings({"1": "Bass"}, markers=notes), ("markers",))
+    marks = ((4.0, "stemlens: Bass: x"), (9.0, "stemlens: highlight: rock"))
+    assert wanted.marks == wanted.placed({}).marks == marks

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stemlens_bridge.annotations import (
     KINDS,
     PALETTE,
     AnnotationPolicy,
     annotate,
-    marker,
-    peak,
+    markers,
 )
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import read_policy
@@ -122,6 +119,8 @@ def test_a_policy_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.toml"
     path.write_text('[annotations]\ntags = 1\nkinds = ["instrument"]\nmarkers = false\n')
     assert read_policy(path) == AnnotationPolicy(tags=1, kinds=("instrument",), markers=False)
+    path.write_text('moments = ["entry", "exit"]\n')
+    assert read_policy(path) == AnnotationPolicy(moments=("entry", "exit"))
     path.write_text("tags = 2\n")
     assert read_policy(path) == AnnotationPolicy(tags=2)
 
@@ -155,22 +154,51 @@ def test_colours_are_by_tag_or_by_sign() -> None:
 
 
 def test_a_policy_that_makes_no_sense() -> None:
-    for wrong in ({"kinds": ("tempo",)}, {"colour": "rainbow"}, {"tags": -1}):
+    for wrong in (
+        {"kinds": ("tempo",)},
+        {"moments": ("drop",)},
+        {"colour": "rainbow"},
+        {"tags": -1},
+    ):
         with pytest.raises(ValueError, match="|".join(wrong)):
             AnnotationPolicy(**wrong)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
-def test_a_peak_holds_the_strongest_segment_and_keeps_its_sign(series: list[float]) -> None:
-    first, last = peak(series)
-    inside = series[first : last + 1]
-    strongest = max(series, key=abs)
-    assert strongest in inside
-    assert all(value * strongest >= 0 and abs(value) >= abs(strongest) / 2 for value in inside)
+def moment(kind: str, track: str = "a", at: float = 0.0) -> dict[str, Any]:
+    return {
+        "kind": kind, "track": track, "tag": "rock", "start_s": at, "end_s": at + 3, "value": 0.2,
+        "text": f"{kind} of {track}",
+    }  # fmt: skip
 
 
-def test_a_marker_spans_the_peak() -> None:
-    series = [0.0, 0.1, 0.3, 0.2, -0.1]
-    found = marker("id", "Guitar", {"tag": "metal"}, series, [60, 63, 66, 69, 72], 3)
-    assert (found["start_s"], found["end_s"]) == (66, 72)
-    assert found["text"] == "Guitar: +25 points of metal"
+HIGHLIGHT = {"start_s": 60.0, "end_s": 80.0, "tags": [{"tag": "rock"}], "text": "rock, sad"}
+SECTIONS = [
+    {"start_s": 0.0, "end_s": 60.0, "tags": [], "text": "like the rest"},
+    {"start_s": 60.0, "end_s": 90.0, "tags": [{"tag": "sad"}], "text": "sad"},
+]
+MOMENTS = [
+    moment("peak"), moment("peak", at=9.0), moment("entry"), moment("exit"), moment("peak", "b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, ["peak of a", "peak of b", "highlight: rock, sad"]),
+        ({"moments": ("entry", "exit")}, ["entry of a", "exit of a"]),
+        ({"moments": ("section",)}, ["section: like the rest", "section: sad"]),
+        ({"moments": ()}, []),
+        ({"markers": False}, []),
+    ],
+)
+def test_what_becomes_a_marker(policy: dict[str, Any], expected: list[str]) -> None:
+    """By default one peak a track and the highlight, so that no time line is flooded."""
+    found = markers(MOMENTS, SECTIONS, HIGHLIGHT, AnnotationPolicy(**policy))
+    assert [one["text"] for one in found] == expected
+    assert all((one["track"] == "") is (":" in one["text"]) for one in found)
+    assert all(set(one) == {"track", "tag", "start_s", "end_s", "text"} for one in found)
+
+
+def test_one_section_is_no_marker_and_a_song_may_have_no_highlight() -> None:
+    policy = AnnotationPolicy(moments=("section", "highlight"))
+    assert markers([], SECTIONS[:1], None, policy) == []

@@ -115,6 +115,15 @@ def test_whether_the_mix_is_heard_as_it_is_meant_is_a_marker() -> None:
     assert dawproject.without_annotations(annotated.xml)[0] == BITWIG.encode()
 
 
+def test_what_belongs_to_no_track_is_a_marker_and_comes_out_again() -> None:
+    note = TimeNote("", 4.0, 20.0, "highlight: rock")
+    lost = TimeNote("gone", 1.0, 2.0, "Lost: +3 points of rock")
+    found = replace(findings("Bass"), markers=(lost, note))
+    new = dawproject.annotate(BITWIG.encode(), found).xml
+    assert [name for _, name in our_markers(new)] == ["stemlens: highlight: rock"]
+    assert dawproject.without_annotations(new)[0] == BITWIG.encode()
+
+
 def test_a_marker_that_the_user_made_since_stays() -> None:
     found = findings("Bass", markers=(("Bass", 1.0),))
     annotated = dawproject.annotate(BITWIG.encode(), found).xml

@@ -103,7 +103,7 @@ def test_a_bounce_that_starts_later_lies_where_the_project_has_it(tmp_path: Path
     file = written(
         tmp_path,
         findings(30.0, tempo=TempoMap((TempoChange(0.0, 120.0),))),
-        over_time("rrraaa", start_s=30.0),
+        over_time("rrrraaaa", start_s=30.0),
     )
     ticks = {}
     now = 0
@@ -113,7 +113,8 @@ def test_a_bounce_that_starts_later_lies_where_the_project_has_it(tmp_path: Path
             ticks[message.text] = now / file.ticks_per_beat
     assert ticks == {
         "stemlens: marker 30.0: -3 points": 60.0,
-        "stemlens: section: rock -> ambient": 78.0,
+        "stemlens: section: rock, less ambient": 60.0,
+        "stemlens: section: ambient, less rock": 84.0,
     }
 
 
@@ -164,31 +165,36 @@ def test_what_a_midi_file_cannot_hold(times: tuple[float, ...], bpm: float) -> N
     assert caught.value.code == "output_failed"
 
 
-@pytest.mark.parametrize(
-    ("leads", "expected"),
-    [
-        ("", []),
-        ("rrrrrr", []),
-        ("rrraaa", [(3, "rock", "ambient")]),
-        ("rrraaraaaa", [(6, "rock", "ambient")]),  # two segments are no section
-        ("rraaa", []),  # nothing was settled before
-        ("rrrarararrr", []),
-        ("rrraaarrr", [(3, "rock", "ambient"), (6, "ambient", "rock")]),
-        ("rrrarraaa", [(6, "rock", "ambient")]),
-    ],
-)
-def test_sections(leads: str, expected: list[tuple[int, str, str]]) -> None:
-    found = midi.sections(("rock", "ambient"), over_time(leads).scores)
-    assert found == expected
+def test_sections_are_those_of_the_structure(tmp_path: Path) -> None:
+    """What is not told elsewhere is told here, also where the policy makes no markers of it."""
+    given = over_time("rrrraaaa")
+    file = written(tmp_path, findings(), given)
+    assert markers(file) == [
+        (pytest.approx(0.0, abs=1e-3), "stemlens: section: rock, less ambient"),
+        (pytest.approx(12.0, abs=1e-3), "stemlens: section: ambient, less rock"),
+    ]
+    already = replace(findings(), markers=(TimeNote("", 12.0, 24.0, "section: otherwise told"),))
+    assert [text for _, text in markers(written(tmp_path, already, given))] == [
+        "stemlens: section: otherwise told"
+    ]
+    assert not markers(written(tmp_path, findings(), over_time("rrrrrrrr")))
 
 
-def test_sections_are_of_tags_worth_telling(tmp_path: Path) -> None:
-    """Instruments, and tags below the policy's score or below silence, make no sections."""
-    best = findings()
-    for worse in ({"kind": "instrument"}, {"score": 0.05}, {"score": 0.09, "baseline": 0.4}):
-        tags = (best.tags[0], replace(best.tags[1], **worse))
-        assert not markers(written(tmp_path, replace(best, tags=tags), over_time("rrraaa")))
-    assert markers(written(tmp_path, best, over_time("rrraaa")))
+def test_what_belongs_to_no_track_is_a_marker_too(tmp_path: Path) -> None:
+    given = replace(findings(), markers=(TimeNote("", 3.0, 20.0, "highlight: rock"),))
+    assert markers(written(tmp_path, given)) == [
+        (pytest.approx(3.0, abs=1e-3), "stemlens: highlight: rock")
+    ]
+
+
+def test_lanes_at_a_finer_hop_change_in_the_middle_of_their_segments(tmp_path: Path) -> None:
+    tempo = TempoMap((TempoChange(0.0, 60.0),))
+    coarse = over_time("rrr", [[0.0, 0.0], [0.2, 0.0], [0.0, 0.0]])
+    fine = replace(coarse, start_s=np.array([0.0, 1.0, 2.0]))
+    beat = 1920
+    assert lane(written(tmp_path, findings(tempo=tempo), fine, lanes=["rock"]).tracks[1]) == [
+        (0, 64), (2 * beat, 127), (3 * beat, 64),
+    ]  # fmt: skip
 
 
 def lane(track: mido.MidiTrack) -> list[tuple[int, int]]:
@@ -249,10 +255,11 @@ def test_names_in_any_script(tmp_path: Path) -> None:
 
 def test_what_is_ours_is_plain_ascii(tmp_path: Path) -> None:
     """A reader that takes texts as Latin-1, as the older ones do, shows markers as they are."""
-    written(tmp_path, findings(1.0), over_time("rrraaa"))
+    written(tmp_path, findings(1.0), over_time("rrrraaaa"))
     file = mido.MidiFile(tmp_path / "out.mid", charset="ascii")
     assert [m.text for m in file.tracks[0] if m.type == "marker"] == [
-        "stemlens: marker 1.0: -3 points", "stemlens: section: rock -> ambient",
+        "stemlens: section: rock, less ambient", "stemlens: marker 1.0: -3 points",
+        "stemlens: section: ambient, less rock",
     ]  # fmt: skip
 
 
@@ -290,8 +297,8 @@ def test_midi_of_a_saved_result(tmp_path: Path) -> None:
     assert [track.name.partition(":")[0] for track in file.tracks] == [
         "Song", "chord", "kick", "noise",
     ]  # fmt: skip
-    told = json.loads(result.read_text())["markers"]
-    assert [at for at, _ in markers(file)] == pytest.approx([m["start_s"] for m in told], abs=1e-3)
+    told = sorted(m["start_s"] for m in json.loads(result.read_text())["markers"])
+    assert [at for at, _ in markers(file)] == pytest.approx(told, abs=1e-3)
     first = next(at for at, m in in_seconds(file) if m.type == "control_change" and m.value != 64)
     assert first == pytest.approx(4.0, abs=1e-3)
 

@@ -18,7 +18,7 @@ STEMS = ("guitars", "pads")
 OUTLINE = [(-0.5, 0.25), (-0.1, 0.5)]
 
 
-def pictures(stems: tuple[str, ...] = STEMS) -> list[Any]:
+def pictures(stems: tuple[str, ...] = STEMS, **more: Any) -> list[Any]:
     """Guitars add 20 points in the second of three segments, pads take 10 in the last."""
     parts = np.zeros((3, len(stems), 1))
     parts[1, 0], parts[2, 1] = 0.2, -0.1
@@ -31,7 +31,7 @@ def pictures(stems: tuple[str, ...] = STEMS) -> list[Any]:
         stems,
         ("rock",),
     )
-    document = result({stem: (0.1, 0.1, 0.1) for stem in stems})
+    document = result({stem: (0.1, 0.1, 0.1) for stem in stems}) | more
     return list(html.fragments_fromstring(taggram(document, "rock", shares, OUTLINE)))
 
 
@@ -56,6 +56,27 @@ def test_what_adds_stands_above_the_axis_and_what_takes_hangs_below() -> None:
     assert (left, right, foot, top) == (WIDE / 4, WIDE / 2, TALL / 2, 0)
     left, foot, low, right, _ = numbers(pads)[10:15]
     assert (left, right, foot, low) == (WIDE / 2, 3 * WIDE / 4, TALL / 2, 75)
+
+
+def test_sections_and_the_highlight_are_drawn_and_told() -> None:
+    more = {
+        "sections": [{"start_s": 60.0}, {"start_s": 63.0}],
+        "highlight": {"start_s": 66.0, "end_s": 72.0},
+    }
+    (score, shares, _, legend) = pictures(**more)
+    (cut,) = score.xpath(".//line[@class='sl-cut']")
+    assert cut.get("x1") == cut.get("x2") == "250.0"
+    (band,) = score.xpath("./svg/*[1][@class='sl-band']")  # behind all else
+    assert (band.get("x"), band.get("width")) == ("500.0", "500.0")
+    assert score.xpath("./svg/@aria-label")[0].endswith(
+        "; sections begin at 1:03; highlight from 1:06 to 1:12"
+    )
+    assert not shares.xpath(".//*[@class='sl-cut']")
+    assert [li.text_content() for li in legend.xpath("./li")][1:3] == [
+        "Highlight", "A section begins",
+    ]  # fmt: skip
+    (plain, *_) = pictures(sections=[{"start_s": 60.0}], highlight=None)
+    assert not plain.xpath(".//*[@class='sl-cut' or @class='sl-band']")
 
 
 def test_few_stems_have_a_colour_and_the_others_are_one() -> None:

@@ -1,4 +1,5 @@
-"""Locators on Live's time line: where a stem's share of a tag is strongest.
+"""Locators on Live's time line: where a stem's share of a tag is strongest, and what else is told
+of when.
 
 AbletonOSC can only toggle a locator where the playhead is. So the playhead is moved, which Live
 shows, and put back at the end; nothing is done while Live plays; and where a locator is already, of

@@ -3,7 +3,7 @@
 DAWproject is an open exchange format (Bitwig Studio, Studio One, Cubase and others): a zip file
 with the song as `project.xml`. On a track's `comment` stands what its stem does to the tags, in a
 block of our own behind the user's words (`marks`); its colour is changed only when asked for, and
-the one before is kept in the block; the peaks become cue markers of the arrangement whose names
+the one before is kept in the block; the markers become cue markers of the arrangement whose names
 begin with `marks.MARKER_PREFIX`. All else of `project.xml` stays as it is to the byte
 (`xmlsplice`), and so do the other members of the zip file (`zipsplice`). The original is never
 written to.

@@ -206,7 +206,7 @@ function annotate.apply(proj, findings, settings, marked)
     end
     if settings.markers then
       for _, marker in ipairs(findings.markers) do
-        if present[marker.track] then
+        if marker.track == "" or present[marker.track] then -- one of the song belongs to no track
           write_marker(proj, marker, colours)
           report.markers = report.markers + 1
         end

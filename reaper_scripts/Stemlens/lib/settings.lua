@@ -11,6 +11,7 @@ local SECTION = "stemlens"
 local KINDS = {
   genre = true, mood = true, instrument = true, voice = true, era = true, quality = true,
 }
+local MOMENTS = { peak = true, entry = true, exit = true, section = true, highlight = true }
 
 -- Readers: what a text means, or nil and what is allowed. ------------------------------------
 
@@ -44,20 +45,23 @@ local function yes_or_no(text)
   return answer == "yes"
 end
 
-local function kinds(text)
-  local found = {}
-  for word in text:lower():gmatch("[^%s,;+]+") do
-    word = KINDS[word] and word or word:gsub("s$", "")
-    if not KINDS[word] then
-      found = {}
-      break
+-- Some words of a set, which in a dialog may stand in the plural.
+local function some_of(known, allowed)
+  return function(text)
+    local found = {}
+    for word in text:lower():gmatch("[^%s,;+]+") do
+      word = known[word] and word or word:gsub("s$", "")
+      if not known[word] then
+        found = {}
+        break
+      end
+      found[#found + 1] = word
     end
-    found[#found + 1] = word
+    if #found == 0 then
+      return nil, ("some of: %s (with spaces between)"):format(allowed)
+    end
+    return found
   end
-  if #found == 0 then
-    return nil, "some of: genre mood instrument voice era quality (with spaces between)"
-  end
-  return found
 end
 
 -- Tags, each as one word: "hip-hop easy_listening". No tag at all is fine.
@@ -81,14 +85,18 @@ end
 -- `song`: it is kept with the project.
 local FIELDS = {
   { key = "tags", caption = "Tags told per track", default = "3", read = whole(0, 9) },
-  { key = "kinds", caption = "Kinds of tags", default = "genre mood", read = kinds },
+  { key = "kinds", caption = "Kinds of tags", default = "genre mood",
+    read = some_of(KINDS, "genre mood instrument voice era quality") },
   { key = "min_share", caption = "Least share told (points)", default = "3", read = whole(0, 100) },
   { key = "colour", caption = "Colour tracks (no / tag / sign)", default = "no",
     read = one_of("no", "tag", "sign") },
   { key = "names", caption = "Label behind track names (no / yes)", default = "no",
     read = yes_or_no },
-  { key = "markers", caption = "Regions where a share peaks (yes / no)", default = "yes",
+  { key = "markers", caption = "Regions on the time line (yes / no)", default = "yes",
     read = yes_or_no },
+  { key = "moments", caption = "Regions of (peak entry exit section highlight)",
+    default = "peak highlight",
+    read = some_of(MOMENTS, "peak entry exit section highlight") },
   { key = "apply", caption = "Write when an analysis is done (yes / no)", default = "yes",
     read = yes_or_no },
   { key = "returns", caption = "Effects returns (own / with source)", default = "own",
@@ -143,6 +151,7 @@ function settings.options(values)
       min_share = values.min_share + 0.0,
       colour = values.colour == "sign" and "sign" or "tag",
       markers = values.markers,
+      moments = json.list({ table.unpack(values.moments) }),
     },
   }
 end

@@ -2,10 +2,10 @@
 
 Tick 0 is the project's second 0, counted by the session's own tempo map; where something lies
 before that, the whole file is moved by whole bars and says so. The first track holds the tempo map
-and the markers, because the standard has both there and many programs look nowhere else: the peaks
-of the result, and a section wherever the strongest of the leading tags changes for good. On request
-each stem has a track with a controller lane for its share of a tag over time: 64 is no share, one
-scale for all stems, told in the track's name.
+and the markers, because the standard has both there and many programs look nowhere else: those of
+the result, and the sections of the song (`explain.structure`). On request each stem has a track
+with a controller lane for its share of a tag over time: 64 is no share, one scale for all stems,
+told in the track's name.
 
 Texts are plain ASCII where they can be (`->`, `-`), since the standard knows nothing else and
 programs disagree; names that need more are UTF-8.
@@ -20,7 +20,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlens.explain.structure import sections
 from stemlens.over_time import OverTime
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
@@ -40,10 +40,9 @@ TICKS_PER_BEAT = 1920  # half a tick is below 1 ms down to 16 beats a minute
 UNKNOWN_BPM = 120.0
 MAX_TICK = 0x0FFF_FFFF  # what a variable-length quantity holds
 MAX_BEAT_US = 0xFF_FFFF  # what a tempo event holds, microseconds
-LEADING = 5  # of so many tags the strongest makes a section
-STAY = 3  # segments that a tag must lead for before it is a section
 SCALE_POINTS = 5  # lanes reach to a multiple of this
 CENTRE, REACH = 64, 63
+SECTION = "section: "  # what the words of a section's marker begin with
 CONTROLLERS = (*range(20, 32), *range(102, 120))  # those that the standard leaves undefined
 CHARSET = "utf-8"
 _ASCII = str.maketrans({"−": "-", "–": "-", "—": "-", "→": "->", "…": "...", "’": "'"})
@@ -86,13 +85,14 @@ def midi_file(
 ) -> mido.MidiFile:
     """Tempo map and markers, and for each tag in `lanes` a track for each stem.
 
-    Sections and lanes need `over_time`. `policy` says which kinds of tags make sections. Raises
+    Sections and lanes need `over_time`. `policy` says of which kinds of tags sections tell. Raises
     `bad_options` for a tag that there is not, `result_invalid` where lanes are asked for without
     `over_time`, and `output_failed` where time or tempo are beyond what a MIDI file can hold.
     """
     columns = _columns(lanes, over_time)
     markers = [(note.start_s, MARKER_PREFIX + note.text) for note in findings.markers]
-    if over_time is not None:
+    told = any(not note.track and note.text.startswith(SECTION) for note in findings.markers)
+    if over_time is not None and not told:
         markers += _section_markers(findings, over_time, policy or AnnotationPolicy())
     clock = _clock(findings, [at for at, _ in markers], over_time if lanes else None)
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset=CHARSET)
@@ -129,43 +129,14 @@ def require_tags(lanes: Sequence[str], tags: Sequence[str]) -> None:
             raise StemlensError("bad_options", f"There is no tag {tag!r} for a lane; {hint}")
 
 
-def sections(leading: Sequence[str], scores: NDArray[np.float64]) -> list[tuple[int, str, str]]:
-    """Where the strongest tag changes: (segment, tag before, tag from there on).
-
-    `scores` `[segments, len(leading)]`. A tag that leads for fewer than `STAY` segments is passed
-    over, as is what the song begins with before one has led so long.
-    """
-    if not leading or not len(scores):
-        return []
-    found: list[tuple[int, str, str]] = []
-    now: str | None = None
-    segment = 0
-    for best, run in groupby(np.argmax(scores, axis=1).tolist()):
-        length = sum(1 for _ in run)
-        if length >= STAY and leading[best] != now:
-            if now is not None:
-                found.append((segment, now, leading[best]))
-            now = leading[best]
-        segment += length
-    return found
-
-
 def _section_markers(
     findings: Findings, over_time: OverTime, policy: AnnotationPolicy
 ) -> list[tuple[float, str]]:
-    column = {tag: k for k, tag in enumerate(over_time.tags)}
-    leading = [
-        tag.tag
-        for tag in findings.tags
-        if tag.tag in column
-        and tag.kind in policy.kinds
-        and tag.score > tag.baseline
-        and 100 * tag.score >= policy.min_score
-    ][:LEADING]
-    scores = over_time.scores[:, [column[tag] for tag in leading]]
+    kinds = {tag.tag: tag.kind for tag in findings.tags}
+    found = sections(over_time, kinds, policy)
     return [
-        (float(over_time.start_s[segment]), f"{MARKER_PREFIX}section: {before} -> {after}")
-        for segment, before, after in sections(leading, scores)
+        (section["start_s"], f"{MARKER_PREFIX}{SECTION}{section['text']}")
+        for section in (found if len(found) > 1 else ())
     ]
 
 
@@ -255,9 +226,10 @@ def _lane(
     if not len(shares):
         return []
     values = [CENTRE + round(REACH * 100 * float(share) / full) for share in shares]
+    spans = over_time.spans_s
     steps = [
         (0, CENTRE),
-        *((clock.tick(at), value) for at, value in zip(over_time.start_s, values, strict=True)),
+        *((clock.tick(at), value) for (at, _), value in zip(spans, values, strict=True)),
         (clock.tick(over_time.start_s[-1] + over_time.segment_s), CENTRE),
     ]
     events: list[Event] = []

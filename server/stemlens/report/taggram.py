@@ -1,5 +1,6 @@
 """One tag over time: the waveform of all stems with the tag's score as a line over it, and below,
-on the same time axis, the shares of the stems that have most to do with it.
+on the same time axis, the shares of the stems that have most to do with it. Where the song's
+sections meet stands a thin line, and behind its highlight a band.
 
 Shares are stacked, what adds above the axis and what takes below it, in steps of a segment; how
 much stands at the side. Each stem's name stands beside its colour; colours are told apart by
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,19 +48,67 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
     lanes = lanes_of(tag, shares, shown_names(document))
     reach = _reach([lane for _, _, lane in lanes])
+    song = _Song.of(document)
+    behind, cuts = song.drawn(duration_s, start_s)
     above = (
-        f'<polygon class="sl-wave" points="{wave(outline)}"/>'
+        f'{behind}<polygon class="sl-wave" points="{wave(outline)}"/>{cuts}'
         f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
     )
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
-    over, under = _told(tag, scores, shares.start_s), _told_shares(lanes, unit)
+    over = "; ".join([_told(tag, scores, shares.start_s), *song.told()])
+    under = _told_shares(lanes, unit)
     ends = amount(reach, unit), amount(-reach, unit)
     return (
         _picture(seek, over, above, ("100", "0"))
         + _picture(seek, under, _stacked(lanes, spans, reach), ends)
         + _axis(duration_s, start_s)
-        + _legend(lanes)
+        + _legend(lanes, song)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Song:
+    """What is drawn of the whole song: where sections meet, and from when to when the highlight
+    is (None: there is none), seconds of project time."""
+
+    cuts_s: tuple[float, ...]
+    highlight_s: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> _Song:
+        best = document.get("highlight")
+        return cls(
+            tuple(section["start_s"] for section in document.get("sections", ())[1:]),
+            None if best is None else (best["start_s"], best["end_s"]),
+        )
+
+    def drawn(self, duration_s: float, start_s: float) -> tuple[str, str]:
+        """The band that lies behind all, and the lines that lie before the waveform."""
+        lines = "".join(
+            f'<line class="sl-cut" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{TALL}"/>'
+            for x in (across(at - start_s, duration_s) for at in self.cuts_s)
+        )
+        if self.highlight_s is None:
+            return "", lines
+        left, right = (across(at - start_s, duration_s) for at in self.highlight_s)
+        band = f'x="{left:.1f}" y="0" width="{right - left:.1f}" height="{TALL}"'
+        return f'<rect class="sl-band" {band}/>', lines
+
+    def told(self) -> list[str]:
+        """The same in words."""
+        words = []
+        if self.cuts_s:
+            words.append(f"sections begin at {', '.join(map(clock, self.cuts_s))}")
+        if self.highlight_s is not None:
+            first, last = map(clock, self.highlight_s)
+            words.append(f"highlight from {first} to {last}")
+        return words
+
+    def legend(self) -> str:
+        """Entries for what is drawn of it."""
+        band = '<li><i class="sl-band-sign"></i>Highlight</li>'
+        line = '<li><i class="sl-cut-sign"></i>A section begins</li>'
+        return (band if self.highlight_s is not None else "") + (line if self.cuts_s else "")
 
 
 def clock(seconds: float) -> str:
@@ -149,13 +199,13 @@ def _axis(duration_s: float, start_s: float) -> str:
     return f'<div class="sl-clock" aria-hidden="true">{times}</div>'
 
 
-def _legend(lanes: Sequence[Lane]) -> str:
+def _legend(lanes: Sequence[Lane], song: _Song) -> str:
     entries = "".join(
         f'<li><i style="background: {shade}"></i><bdi>{html.escape(name)}</bdi></li>'
         for name, shade, _ in lanes
     )
     line = '<li><i class="sl-line-sign"></i>Score of all stems together</li>'
-    return f'<ul class="sl-legend">{line}{entries}</ul>'
+    return f'<ul class="sl-legend">{line}{song.legend()}{entries}</ul>'
 
 
 def _told(tag: str, scores: NDArray[np.float64], times: NDArray[np.float64]) -> str:

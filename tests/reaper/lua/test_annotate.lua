@@ -68,6 +68,21 @@ tests["the least by default: no colour, no name; the record is there without SWS
   t:equal(kept, { job = "job-1", text = "rock: 21 of 63 points (muting it: −9)" })
 end
 
+tests["what belongs to no track is a region of the song, and goes as all others"] = function(t)
+  local reaper, band, annotate = ready(t)
+  local before = reaper:picture(band.proj)
+  local song = found(t, band, { markers = {
+    { track = "", start_s = 4.0, end_s = 20.0, text = "highlight: rock" },
+    { track = "gone", start_s = 1.0, end_s = 2.0, text = "Lost: +3 points of rock" } } })
+  local report = annotate.apply(band.proj, song, ALL)
+  local markers = reaper.data[band.proj].state.markers
+  t:equal({ #markers, report.markers }, { 1, 1 })
+  t:equal({ markers[1].name, markers[1].region, markers[1].from, markers[1].to },
+    { "stemlens: highlight: rock", true, 4.0, 20.0 })
+  annotate.remove(band.proj)
+  t:equal(standin.same(before, reaper:picture(band.proj)), true)
+end
+
 tests["running it again replaces, and never piles up"] = function(t)
   local reaper, band, annotate = ready(t)
   local before = reaper:picture(band.proj)

@@ -4,7 +4,8 @@ local tests = {}
 
 local DEFAULTS = {
   tags = 3, kinds = { "genre", "mood" }, min_share = 3, colour = "no", names = false,
-  markers = true, apply = true, returns = "own", keep = 3, tagger = "msd-musicnn", intended = {},
+  markers = true, moments = { "peak", "highlight" }, apply = true, returns = "own", keep = 3,
+  tagger = "msd-musicnn", intended = {},
   server = "127.0.0.1:9420",
 }
 
@@ -21,14 +22,15 @@ tests["the defaults are the least intrusive"] = function(t)
   t:equal(settings.get(), DEFAULTS)
   local options = t:module("json").write(settings.options(settings.get()))
   t:equal(require("json").read(options), { tagger = "msd-musicnn", annotations = { tags = 3,
-    kinds = { "genre", "mood" }, min_share = 3.0, colour = "tag", markers = true } })
+    kinds = { "genre", "mood" }, min_share = 3.0, colour = "tag", markers = true,
+    moments = { "peak", "highlight" } } })
 end
 
 tests["what is typed is kept, and reaches the server"] = function(t)
   local reaper = t:reaper()
   t:band()
   reaper.inputs = { { [1] = "1", [2] = "Instruments mood", [4] = "sign", [5] = "YES",
-    [8] = "with source", [12] = "studio:9999" } }
+    [7] = "peaks entry", [9] = "with source", [13] = "studio:9999" } }
   reaper:run("Settings")
   local now = t:module("settings").get()
   t:equal({ now.tags, now.kinds, now.colour, now.names, now.returns, now.server },
@@ -37,6 +39,7 @@ tests["what is typed is kept, and reaches the server"] = function(t)
   t:act("Analyze session")
   t:has(reaper.started[1], "--server studio:9999")
   t:equal(t.bridge.options.annotations.kinds, { "instrument", "mood" })
+  t:equal(t.bridge.options.annotations.moments, { "peak", "entry" })
   t:equal(t.bridge.options.annotations.colour, "sign")
   t:equal(t.bridge.options.intended, nil)
 end
@@ -44,7 +47,7 @@ end
 tests["as what a song is meant is kept with the song, and reaches the server"] = function(t)
   local reaper = t:reaper()
   local band = t:band()
-  reaper.inputs = { { [11] = " rock;hip-hop  easy_listening " } }
+  reaper.inputs = { { [12] = " rock;hip-hop  easy_listening " } }
   reaper:run("Settings")
   t:act("Analyze session")
   t:equal(t.bridge.options.intended, "rock, hip-hop, easy_listening")
@@ -57,7 +60,7 @@ tests["as what a song is meant is kept with the song, and reaches the server"] =
   reaper.inputs = { {} }
   reaper:run("Settings")
   t:equal(#t:module("settings").get().intended, 3, "what stands there is agreed to")
-  reaper.inputs = { { [11] = "" } }
+  reaper.inputs = { { [12] = "" } }
   reaper:run("Settings")
   t:equal(t:module("settings").get().intended, {})
   t:equal(other ~= band.proj, true)
@@ -69,7 +72,7 @@ tests["what the server is told otherwise is a new analysis, though no stem has c
   t:act("Analyze session")
   t:close_window()
   reaper:advance(61)
-  reaper.inputs = { { [11] = "rock" } }
+  reaper.inputs = { { [12] = "rock" } }
   reaper:run("Settings")
   t:act("Analyze again")
   t:close_window()
@@ -86,7 +89,7 @@ tests["a tag that nobody knows is what the server says of it"] = function(t)
   local reaper = t:reaper({ bridge = { fails = { code = "bad_options",
     message = 'The option intended: no tag is called "rok"; did you mean rock?' } } })
   t:band()
-  reaper.inputs = { { [11] = "rok" } }
+  reaper.inputs = { { [12] = "rok" } }
   reaper:run("Settings")
   t:act("Analyze session")
   t:equal(t:sees("did you mean rock?"), true)
@@ -97,7 +100,8 @@ tests["what cannot be is said, and asked again with what was typed"] = function(
   local wrong = {
     { { [1] = "many" }, '"Tags told per track" is "many"; it can be a whole number from 0 to 9.' },
     { { [2] = "genres moods loudness" }, "genre mood instrument voice era quality" },
-    { { [12] = "nowhere" }, "host:port" },
+    { { [7] = "drops" }, "peak entry exit section highlight" },
+    { { [13] = "nowhere" }, "host:port" },
     { { [2] = "genre,mood" }, "Use spaces instead of commas" },
   }
   for _, it in ipairs(wrong) do
@@ -106,7 +110,7 @@ tests["what cannot be is said, and asked again with what was typed"] = function(
     t:has(t:last_message(), it[2])
   end
   t:equal(t:module("settings").get(), DEFAULTS)
-  reaper.inputs = { { [1] = "x", [9] = "7" }, { [1] = "4" } }
+  reaper.inputs = { { [1] = "x", [10] = "7" }, { [1] = "4" } }
   reaper:run("Settings")
   local now = t:module("settings").get()
   t:equal({ now.tags, now.keep }, { 4, 7 }, "what was right the first time need not be typed again")
@@ -131,7 +135,7 @@ tests["another server: the bridge that talks to the former one makes room"] = fu
   t:band()
   t:act("Analyze session")
   t:close_window()
-  reaper.inputs = { { [12] = "127.0.0.1:9999" } }
+  reaper.inputs = { { [13] = "127.0.0.1:9999" } }
   reaper:run("Settings")
   reaper:advance(1)
   t:equal(#t.bridge:of("bye"), 1)

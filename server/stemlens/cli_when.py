@@ -1,0 +1,142 @@
+"""The command `stemlens highlight`: the passage in which a song is most what it is, as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stemlens import scorecache
+from stemlens.audio import MAX_DURATION_S
+from stemlens.cli_common import (
+    DEFAULTS,
+    DEVICES,
+    Device,
+    MaxMinutes,
+    TaggerName,
+    choice,
+    loaded_tagger,
+    progress_bars,
+)
+from stemlens.scorecache import ScoreCache
+from stemlens_bridge import jsontext, schemas
+from stemlens_bridge.annotations import points
+from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.protocol import LEAST_HOP_S, Options
+from stemlens_bridge.session import Session
+from stemlens_bridge.writing import require_writable
+
+
+def add(app: typer.Typer) -> None:
+    """Defines the command."""
+    app.command()(highlight)
+
+
+def highlight(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="WAV", help="The audio file to write.")
+    ],
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Audio files, one folder of stems, a session.json, or a saved result; none with "
+            "--mix."
+        ),
+    ] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="The bounce of the master; it is what is heard then.")
+    ] = None,
+    tagger: TaggerName = DEFAULTS.tagger,
+    hop: Annotated[
+        float | None,
+        typer.Option(min=LEAST_HOP_S, help="Look each so many seconds.", show_default="a segment"),
+    ] = None,
+    device: Device = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
+    ] = False,
+    max_minutes: MaxMinutes = MAX_DURATION_S / 60,
+) -> None:
+    """Write the 15 to 30 s in which a song is most what it is, at the level of its bounce."""
+    choice(device, DEVICES, "--device")
+    require_writable(output)
+    given = places or []
+    if mix is None and len(given) == 1 and _is_result(given[0]):
+        document = schemas.load(given[0], schemas.RESULT)
+    else:
+        options = Options(tagger=tagger, hop_s=hop, budget=0)  # which the sum of all is spared
+        # A lone mix is heard as it is: no stems are made of it.
+        session = Session.read(*given, mix=mix) if given or mix is None else Session.read(mix)
+        document = _heard(session, options, device, fresh, 60 * max_minutes)
+    if "highlight" not in document:
+        raise StemlensError(
+            "result_invalid",
+            f"{given[0]} was written before there were highlights. Analyse the session again.",
+        )
+    found = document["highlight"]
+    if found is None:
+        raise StemlensError(
+            "nothing_to_analyse",
+            "There is no highlight, because no tag scores above silence. Is the bounce right?",
+        )
+    _require_other(output, document["session"])
+    from stemlens.explain import excerpt
+    from stemlens.report.taggram import clock
+
+    samples, rate = excerpt.excerpt(
+        document, found["start_s"], found["end_s"], max_duration_s=60 * max_minutes
+    )
+    excerpt.write(output, samples, rate)
+    print(f"{clock(found['start_s'])} to {clock(found['end_s'])} is in {output}.")
+    for tag in found["tags"]:
+        print(
+            f"  {tag['tag']:<20} {points(tag['score']):3d} of 100 points there, "
+            f"{points(tag['song'])} in the whole song"
+        )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file is a saved result, of whatever version, and no session.json."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        document = jsontext.read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # Session.read says what is wrong with it
+    family = schemas.RESULT.rpartition("/")[0]
+    return isinstance(document, dict) and str(document.get("schema")).startswith(f"{family}/")
+
+
+def _require_other(output: Path, session: Mapping[str, Any]) -> None:
+    """Raises `output_failed` where the file to write is one that the session is made of."""
+    mix = [] if session["mix"] is None else [session["mix"]]
+    for part in (*session["stems"], *mix):
+        source = Path(part["path"])
+        if output.exists() and source.exists() and output.samefile(source):
+            raise StemlensError(
+                "output_failed",
+                f"{output} is a part of the session, which is never changed. Choose another name.",
+            )
+
+
+def _heard(
+    session: Session, options: Options, device: str, fresh: bool, max_duration_s: float
+) -> dict[str, Any]:
+    """The result of an analysis that hears the sum of all stems and nothing else."""
+    with progress_bars() as show:
+        loaded = loaded_tagger(options.tagger, device, show)
+        from stemlens.analysis import analyze
+
+        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
+            analysis = analyze(
+                session,
+                options,
+                tagger=loaded,
+                on_progress=show,
+                max_duration_s=max_duration_s,
+                kept=kept,
+                device=device,
+            )
+    return analysis.to_dict()
