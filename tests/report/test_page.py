@@ -222,7 +222,10 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     ]
     document["intended"] = {"sentence": "Weak: sad.", "pulls": []}
     document["moments"] = [{"start_s": 62.0, "end_s": 63.0, "text": "<b>A: +31 rock"}]
-    document["sections"] = [{"start_s": 60.0, "end_s": 63.0, "text": "louder, <b>A enters"}]
+    document["sections"] = [
+        {"start_s": 60.0, "end_s": 61.5, "text": "sad"},
+        {"start_s": 61.5, "end_s": 63.0, "text": "louder, <b>A enters"},
+    ]
     document["highlight"] = {"start_s": 60.0, "end_s": 66.0, "text": "rock, sad"}
     document["peaks"] = [{"tag": "sad", "sentence": "Sad peaks twice."}]
     document["steadiness"] = {"tags": [{"tag": "sad", "sentence": "Sad is steady."}]}
@@ -231,7 +234,7 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     assert "sad: <b>weak</b>" in page and "Suggested: 1 change." in page
     assert "1. Quieter on &lt;b&gt;A" in page and "+10.0" in page
     tree = opened(page)
-    section, moment = tree.xpath("//ul[@class='sl-moments']/li")
+    _, section, moment = tree.xpath("//ul[@class='sl-moments']/li")
     assert "louder, <b>A enters" in section.text_content()
     told = tree.xpath("string(//details[@data-about='sad'])")
     assert "Sad peaks twice." in told and "Sad is steady." in told

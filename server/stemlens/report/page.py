@@ -165,7 +165,7 @@ def page(
         course=_course(document, over_time, sounds),
         no_course=NO_COURSE,
         times=_times(document, sounds),
-        song_parts=_listed_times(document, document.get("sections", []), sounds),
+        song_parts=_listed_times(document, _sections(document), sounds),
         highlight=_highlight(document, sounds),
         tried=Markup(
             "".join(told_trials(job, request, one, True, there) for request, one in tried_so_far)
@@ -319,9 +319,7 @@ def _course(document: Mapping[str, Any], over_time: OverTime | None, sounds: Hea
         if clip.seconds < document["session"]["duration_s"]:
             passage = clip.start_s, clip.end_s
     start_s = document["session"]["start_s"]
-    spans = [
-        (one["start_s"] - start_s, one["end_s"] - start_s) for one in document.get("sections", [])
-    ]
+    spans = [(one["start_s"] - start_s, one["end_s"] - start_s) for one in _sections(document)]
     return Markup(course(document, over_time, sounds.outline, passage, spans))
 
 
@@ -343,6 +341,12 @@ def _listed_times(
         words = isolated_in(one["text"], names)
         told.append({"at": _from(session["id"], at_s, one["start_s"], sounds), "words": words})
     return told
+
+
+def _sections(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The sections of a song that has several."""
+    found: Sequence[Mapping[str, Any]] = document.get("sections", [])
+    return found if len(found) > 1 else []
 
 
 def _highlight(document: Mapping[str, Any], sounds: Heard) -> dict[str, Any] | None:
