@@ -128,7 +128,7 @@ def rates(
     found = sounds.recordings(document)
     total = np.zeros((round(found.duration_s * found.rate), 2), dtype=np.float32)
     for recording in found.stems.values():
-        for at, block in sounds.played(recording, found.rate):
+        for at, block in recording.played(found.rate):
             audio.add_at(total, block, at)
     before = _tagged(total, found.rate, tagger)
     for kbps in TRIED_KBPS:

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 
-from stemlens import audio
+from stemlens import audio, mixing
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
 from stemlens.report.bars import makers
@@ -70,6 +69,10 @@ class Recording:
     path: Path
     gain_db: float
     start_s: float
+
+    def played(self, rate: int) -> Iterator[tuple[int, audio.Samples]]:
+        """Its blocks at `rate` Hz, each with the frame at which it plays."""
+        return mixing.played(self.path, self.gain_db, self.start_s, rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +390,7 @@ def _made(
             if clip not in totals:
                 totals[clip] = np.zeros((round(clip.seconds * found.rate), 2), dtype=np.float32)
         try:
-            for at, block in played(recording, found.rate):
+            for at, block in recording.played(found.rate):
                 for clip in own:
                     audio.add_at(totals[clip], block, at - round(clip.start_s * found.rate))
                 if one in found.stems:
@@ -404,23 +407,6 @@ def _made(
                 made[clip] = mp3(totals.pop(clip), found.rate, kbps)
                 del waiting[clip]
     return made, outline(thin) if found.whole and not broken else (), broken
-
-
-def played(recording: Recording, rate: int) -> Iterator[tuple[int, audio.Samples]]:
-    """The blocks of a recording at its gain and at `rate` Hz, each with the frame at which it
-    plays."""
-    own = audio.probe(recording.path, max_duration_s=math.inf).sample_rate
-    gain = np.float32(10 ** (recording.gain_db / 20))
-    converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
-    at = round(recording.start_s * rate)
-    for block in audio.blocks(recording.path, max_duration_s=math.inf):
-        samples = audio.to_stereo(block) * gain
-        if converter is not None:
-            samples = converter.resample_chunk(np.ascontiguousarray(samples))
-        yield at, samples
-        at += len(samples)
-    if converter is not None:
-        yield at, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True)
 
 
 def outline(samples: audio.Samples) -> Outline:
