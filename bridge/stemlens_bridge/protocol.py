@@ -1014,12 +1014,15 @@ class Options:
             _at_least_0(self.precision), "precision", self.precision, "a score of 0 or more"
         )
         require_option(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295")
-        require_option(1 <= self.parts <= MAX_PARTS, "parts", self.parts, f"from 1 to {MAX_PARTS}")
+        most = MAX_PARTS if self.value == "lime" else 1
+        allowed = f"from 1 to {most}" if most > 1 else "1 where the value is not lime"
+        require_option(1 <= self.parts <= most, "parts", self.parts, allowed)
         require_option(
-            self.features is None or (_whole(self.features) and self.features > 0),
+            self.features is None
+            or (self.value == "lime" and _whole(self.features) and self.features > 0),
             "features",
             self.features,
-            "a whole number above 0",
+            "a whole number above 0, with the value lime",
         )
         require_option(
             self.hop_s is None or (is_number(self.hop_s) and self.hop_s >= LEAST_HOP_S),

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemlens_bridge.annotations import points, signed
+from stemlens_bridge.verdicts import verdict_lines
 
 EXPLANATIONS = {
     "shapley": "The shares of a tag add up to its score less what silence scores.",
@@ -59,6 +60,7 @@ def table(
     style = _style if colour else _no_style
 
     lines = [style(BOLD, fit(_headline(result), width)), ""]
+    lines += verdict_lines(result, width, style)
     for tag, block in zip(shown, rows, strict=True):
         lines.append(style(BOLD, fit(_tag_line(tag), width)))
         told = [row for row in block if _does_something(row[1], unit)][:stems]

@@ -8,14 +8,16 @@ after the other, each better than the last (see `attribution.anytime`); `analyze
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 
 from stemlens import tagging
 from stemlens.attribution import anytime, overlapping
 from stemlens.attribution.shares import Shares
 from stemlens.audio import MAX_DURATION_S
+from stemlens.explain import steadiness
 from stemlens.game import Game
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
 from stemlens.result import Analysis, grouping
@@ -37,8 +39,9 @@ def revisions(
 ) -> Iterator[Analysis]:
     """Complete analyses of an opened session, each better than the one before.
 
-    What `on_progress` raises ends the work between two batches. Raises `bad_options` where the
-    session is too short for the parts asked for.
+    Where `options.steady` asks how steady it is, that comes last, as one revision more. What
+    `on_progress` raises ends the work between two batches. Raises `bad_options` where the session
+    is too short for the parts asked for.
     """
     segments = len(opened.game.sounding)
     if options.value == "lime" and options.parts > segments:
@@ -57,20 +60,21 @@ def revisions(
         options.tags,
     )
 
-    def found(game: Game, on_done: anytime.Progress) -> Iterator[Shares]:
+    def found(game: Game, limits: anytime.Limits, on_done: anytime.Progress) -> Iterator[Shares]:
         return anytime.revisions(
             game,
             options.value,
             options.unit,
             limits,
             groups=grouping(opened.material.session)[1],
-            parts=options.parts,
+            parts=min(options.parts, len(game.sounding)),  # a faster session may have one fewer
             features=options.features,
             seed=options.seed,
             on_progress=on_done,
         )
 
-    own = found(opened.game, lambda fraction: on_progress("tagging", fraction))
+    analysis = None
+    own = found(opened.game, limits, lambda fraction: on_progress("tagging", fraction))
     for number, shares in enumerate(own, start=1):
         analysis = Analysis(
             opened,
@@ -83,24 +87,26 @@ def revisions(
             recalled=opened.game.recalled,
         )
         yield analysis
+    assert analysis is not None  # of any game there is one revision at least
+
+    def last(limits: anytime.Limits, game: Game, on_done: anytime.Progress) -> Shares:
+        *_, shares = found(game, limits, on_done)
+        return shares
+
     if options.hop_s is not None and opened.game.tagger.segment_s > options.hop_s:
-        yield _at_a_finer_hop(analysis, options.hop_s, found, on_progress)
+        analysis = _at_a_finer_hop(analysis, options.hop_s, partial(last, limits), on_progress)
+        yield analysis
+    if options.steady:
+        less = replace(limits, budget=min(limits.budget, steadiness.BUDGET))
+        yield _with_steadiness(analysis, partial(last, less), on_progress)
 
 
 def _at_a_finer_hop(
-    analysis: Analysis,
-    hop_s: float,
-    found: Callable[[Game, anytime.Progress], Iterator[Shares]],
-    on_progress: Progress,
+    analysis: Analysis, hop_s: float, play: overlapping.Play, on_progress: Progress
 ) -> Analysis:
     """The last revision, with its course over time at a finer hop; every pass over the session has
     the limits that the session's own shares had."""
     started = time.perf_counter()
-
-    def play(game: Game, on_done: overlapping.Progress) -> Shares:
-        *_, last = found(game, on_done)
-        return last
-
     finer = overlapping.course(
         analysis.opened.game,
         analysis.shares,
@@ -115,6 +121,21 @@ def _at_a_finer_hop(
         timings_s={**analysis.timings_s, "hop": time.perf_counter() - started},
         tagged=analysis.tagged + finer.tagged,
         recalled=analysis.recalled + finer.recalled,
+    )
+
+
+def _with_steadiness(analysis: Analysis, play: overlapping.Play, on_progress: Progress) -> Analysis:
+    """The last revision, with how far it moves when the session is changed a little."""
+    started = time.perf_counter()
+    opened = analysis.opened
+    steady = steadiness.measured(
+        opened.game, opened.material.waveforms, analysis.shares, play, on_progress
+    )
+    return replace(
+        analysis,
+        revision=analysis.revision + 1,
+        steadiness=steady,
+        timings_s={**analysis.timings_s, "steady": time.perf_counter() - started},
     )
 
 

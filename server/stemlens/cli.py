@@ -61,6 +61,7 @@ from stemlens.cli_common import (
     loudness,
     progress_bars,
 )
+from stemlens.explain.intended import require_known
 from stemlens.scorecache import MAX_BYTES, ScoreCache
 from stemlens.service import logs
 from stemlens.service.settings import Settings
@@ -215,6 +216,7 @@ def analyze(
     )
     if policy is not None:
         options = replace(options, annotations=read_policy(policy))
+    require_known(options)
     session = Session.read(*(places or ()), mix=mix)
     with progress_bars() as show:
         loaded = loaded_tagger(options.tagger, device, show)

@@ -70,14 +70,17 @@ class Game:
         other._fill(self.tagger, self.stems, gains_db)
         return other
 
+    def playing(self, waveforms: NDArray[np.float32]) -> Game:
+        """Other audio of the same stems at the same gains; scores are kept in the same place."""
+        return Game(self.tagger, waveforms, self._gains_db, self._threshold, self._kept)
+
     def played_from(self, sample: int) -> Game:
-        """The same stems at the same gains, played from a sample of theirs on; the scores that are
-        kept serve both."""
-        other = Game.__new__(Game)
-        other._waveforms, other._contents = self._waveforms[:, sample:], {}
-        other._kept, other._threshold = self._kept, self._threshold
-        other._fill(self.tagger, self.tagger.open(other._waveforms), self._gains_db)
-        return other
+        """The same stems, played from a sample of theirs on."""
+        return self.playing(self._waveforms[:, sample:])
+
+    def louder(self, db: float) -> Game:
+        """The same audio with every stem louder by `db`; scores are kept in the same place."""
+        return self.at(np.asarray(self._gains_db) + db, self._threshold, self._kept)
 
     @property
     def samples(self) -> int:

@@ -23,8 +23,11 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.overlapping import Course
 from stemlens.attribution.shares import Shares
+from stemlens.explain import intended, intent, peaks
+from stemlens.explain import steadiness as steady
 from stemlens.explain.highlight import highlight
 from stemlens.explain.moments import moments
+from stemlens.explain.steadiness import Steadiness
 from stemlens.explain.structure import sections
 from stemlens.opening import OpenedSession
 from stemlens.over_time import OverTime
@@ -33,6 +36,7 @@ from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, markers
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
+from stemlens_bridge.table import stem_names
 from stemlens_bridge.writing import written
 
 SCORE_DIGITS = 7  # what a float32 knows
@@ -58,6 +62,7 @@ class Analysis:
     tagged: int = 0
     recalled: int = 0
     course: Course | None = None
+    steadiness: Steadiness | None = None
 
     @property
     def attributions(self) -> NDArray[np.float64]:
@@ -156,12 +161,19 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
         "timings_s": {stage: round(s, 3) for stage, s in analysis.timings_s.items()},
         "versions": _versions(),
     }
-    return result | _told(analysis, result)
+    over_time = OverTime.of(analysis)
+    result |= _told(analysis, over_time, result)
+    words = intended.words(analysis.options.intended, game.tagger.tags, game.tagger.name)
+    result["intent"] = intent.judged(words, result, over_time, game.tagger.tags)
+    result["intended"] = intent.whole(result["intent"], result) if words else None
+    result["peaks"] = _peaks(analysis, over_time, result)
+    result["steadiness"] = _steadiness(analysis, result)
+    return result
 
 
-def _told(analysis: Analysis, result: dict[str, Any]) -> dict[str, Any]:
+def _told(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> dict[str, Any]:
     """What is told of tracks, and when in the song."""
-    over_time, policy = OverTime.of(analysis), analysis.options.annotations
+    policy = analysis.options.annotations
     kinds = {tag["tag"]: tag["kind"] for tag in result["tags"]}
     of_stems = moments(result, over_time, policy)
     of_song = sections(over_time, kinds, policy)
@@ -179,6 +191,33 @@ def _hop_s(analysis: Analysis) -> float:
     """Seconds from one value over time to the next."""
     course = analysis.course
     return analysis.opened.game.tagger.segment_s if course is None else course.hop_s
+
+
+def _told_tags(analysis: Analysis, result: dict[str, Any]) -> list[str]:
+    """The tags that are shown, and those that were intended."""
+    known = [tag["tag"] for tag in result["tags"]]
+    meant = [word["tag"] for word in result["intent"] if word["tag"] in known]
+    return list(dict.fromkeys([*known[: analysis.options.tags], *meant]))
+
+
+def _steadiness(analysis: Analysis, result: dict[str, Any]) -> dict[str, Any] | None:
+    if analysis.steadiness is None:
+        return None
+    names = [tag.name for tag in analysis.opened.game.tagger.tags]
+    told = _told_tags(analysis, result)
+    return steady.to_plain(
+        analysis.steadiness, names, told, stem_names(result), analysis.options.unit
+    )
+
+
+def _peaks(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> list[dict[str, Any]]:
+    course = analysis.course
+    off = analysis.shares.segment_half_width if course is None else course.off
+    names = stem_names(result)
+    return [
+        peaks.to_plain(peaks.of(over_time, tag, off if off.any() else None), tag, names)
+        for tag in _told_tags(analysis, result)
+    ]
 
 
 def _regression(analysis: Analysis) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from stemlens_bridge.commands.common import (
     options_from,
     results_of,
     server_arguments,
+    show_verdicts,
 )
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -84,4 +85,5 @@ def _submit(given: argparse.Namespace) -> int:
     else:
         print(f"{len(results.messages)} messages of the result arrived; it lies in {results.path} "
               "on the server's machine.")  # fmt: skip
+        show_verdicts(results)
     return 0

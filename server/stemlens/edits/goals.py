@@ -259,6 +259,15 @@ def _resolved(wanted: Sequence[Wanted], tags: Sequence[Tag], tagger: str) -> Goa
     return Goal(" ".join(map(str, known)), move / np.abs(move).sum(), keep, known)
 
 
+def looked_up(
+    words: Iterable[str], tags: Sequence[Tag], tagger: str
+) -> list[tuple[Wanted, Mapping[str, float]]]:
+    """Words without signs, each as it is spelt where it is defined, with its weights over tags
+    (their sizes add up to 1); raises `goal_invalid` for a word that this tagger does not know."""
+    known = _Words(tags, tagger)
+    return [known.resolve(Wanted("", word)) for word in words]
+
+
 def _spelling(word: str) -> str:
     """What words are compared by: neither case nor the kind of blank counts."""
     return " ".join(re.split(r"[\s._-]+", word.casefold())).strip()

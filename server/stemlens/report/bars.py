@@ -15,7 +15,7 @@ from typing import Any
 
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import LEAST_POINTS, play_button
-from stemlens.report.told import certain, ends, possible, shown_names, small, unit_of
+from stemlens.report.told import certain, ends, listed, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
@@ -140,10 +140,10 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]
     if unclear:
-        told.append(f"Unclear, because what is known includes 0: {_listed(_some(unclear))}.")
+        told.append(f"Unclear, because what is known includes 0: {listed(_some(unclear))}.")
     made = [row for row in (*adding[:NAMED], *taking[:NAMED]) if row.trust < 1]
     if made:
-        trusts = _listed([f"{row.name} to {100 * row.trust:.0f} %" for row in made])
+        trusts = listed([f"{row.name} to {100 * row.trust:.0f} %" for row in made])
         told.append(f"Made out of the mix, to be trusted: {trusts}.")
     return [*told, *_beyond(document, tag)]
 
@@ -163,7 +163,7 @@ def _from(adding: Sequence[Row], unit: str) -> str:
     named = [adding[0]]
     while sum(row.value for row in named) < half and len(named) < NAMED:
         named.append(adding[len(named)])
-    told = _listed([f"{row.name} ({small(row.value, unit)})" for row in named])
+    told = listed([f"{row.name} ({small(row.value, unit)})" for row in named])
     mostly = sum(row.value for row in named) >= half
     how = "" if len(named) == len(adding) else "mostly " if mostly else "among others "
     return f"What adds to it comes {how}from {told}"
@@ -172,7 +172,7 @@ def _from(adding: Sequence[Row], unit: str) -> str:
 def _taken(taking: Sequence[Row], unit: str) -> str:
     if not taking:
         return "."
-    told = _listed([f"{row.name} ({small(row.value, unit)})" for row in taking[:NAMED]])
+    told = listed([f"{row.name} ({small(row.value, unit)})" for row in taking[:NAMED]])
     return f"; against it: {told}."
 
 
@@ -239,11 +239,6 @@ def _tells(row: Row) -> bool:
     """Whether a share is, or may be, more than next to nothing."""
     may_be = (row.value,) if row.clear else (row.low, row.high)
     return max(map(abs, may_be)) >= LEAST_POINTS / 100
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Several in a sentence: "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _some(names: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ sees a 0 in it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stemlens_bridge.liveview import tenths
@@ -67,6 +67,11 @@ def certain(ends: tuple[str, str]) -> bool:
 def shown_names(document: Mapping[str, Any]) -> dict[str, str]:
     """A name to show for each stem id, to be put into any sentence."""
     return {stem: isolated(name) for stem, name in stem_names(document).items()}
+
+
+def listed(words: Sequence[str]) -> str:
+    """Several in a sentence: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def isolated(name: str) -> str:

@@ -28,6 +28,7 @@ from stemlens_bridge.protocol import (
     TrialEdit,
     TrialShares,
     TrialTag,
+    Verdict,
     Warning_,
 )
 
@@ -62,6 +63,8 @@ def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Mess
         add(Annotation, item["track"], item["text"], item["color"], item.get("label", ""))
     for item in result["markers"]:
         add(Marker, item["track"], item["start_s"], item["end_s"], item["text"])
+    for item in result.get("intent", ()):
+        add(Verdict, item["tag"], item["verdict"], item["score"], item["sentence"])
     return messages
 
 

@@ -30,6 +30,7 @@ from typing import Any
 import filelock
 
 from stemlens import __version__
+from stemlens.explain import intended
 from stemlens.separation import demucs_models
 from stemlens.service import diskspace, logs
 from stemlens.service.door import Door, key_file
@@ -295,6 +296,7 @@ class Server:
         require_text(message.daw, MAX_TEXT)
         require_text(message.project, MAX_TEXT)
         options = Options.from_json(message.options)
+        intended.require_known(options)
         if options.same_level_as is not None and self._store.result(options.same_level_as) is None:
             raise StemlensError(
                 "trial_impossible",

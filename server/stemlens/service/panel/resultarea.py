@@ -30,6 +30,7 @@ from stemlens.service.panel.sounds import Sounds
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
+from stemlens_bridge.verdicts import MARKS, in_time_and_change
 
 PRELIMINARY = "Preliminary: the job still runs, and this gets more certain."
 TIME_COMES = "The course over time comes when the job is done."
@@ -125,6 +126,7 @@ class ResultArea:
                 text("p", PRELIMINARY, "sl-muted")
             self._since(chosen, document)
             ui.html(_players(document, ended), sanitize=False).classes("sl-sounds")
+            _intended(document)
         self._document, self._ended = document, ended
         self._done = chosen.state == "done"
         many = len(document["session"]["stems"]) > BESIDE
@@ -167,6 +169,8 @@ class ResultArea:
                 ui.html(f'<h2 data-chosen="{name}">{name}</h2>', sanitize=False)
                 self._explaining.draw(document, tag, self._done)
                 text("p", " ".join(summary(document, tag)))
+                for said in in_time_and_change(document, tag["tag"]):
+                    text("p", said)
                 ui.html(bars(document, tag), sanitize=False)
             with ui.element("div"):
                 text("h3", "Over time")
@@ -225,6 +229,19 @@ class ResultArea:
             with place:
                 text("p", problem)
             await self._offer(job, place)
+
+
+def _intended(document: Mapping[str, Any]) -> None:
+    """Whether it is heard as it was meant, where something was."""
+    whole = document.get("intended")
+    if whole is None:
+        return
+    with ui.element("section").props('aria-label="Heard as you mean it?"'):
+        text("h3", "Heard as you mean it?")
+        text("p", whole["sentence"])
+        with ui.element("ul").classes("sl-verdicts"):
+            for word in document["intent"]:
+                text("li", f"{MARKS[word['verdict']]} {word['sentence']}")
 
 
 def _players(document: Mapping[str, Any], ended: bool) -> str:
