@@ -432,8 +432,11 @@ def mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:
 
 def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
     """What the page says about its sounds, a sentence each."""
+    left_out: tuple[str, ...] = ()
+    if found.left_out:
+        left_out = (f"Left out to keep the page small: {', '.join(found.left_out)}.",)
     if not found.wanted:
-        return ["This page has no sounds.", *found.missing]
+        return ["This page has no sounds.", *left_out, *found.missing]
     first = next(iter(found.wanted.values())).clip
     whole = first.seconds >= document["session"]["duration_s"] - SAME_LENGTH_S
     start_s = document["session"]["start_s"]
@@ -442,10 +445,8 @@ def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
         if whole
         else f"the passage from {clock(start_s + first.start_s)} to {clock(start_s + first.end_s)}"
     )
-    sentences = [
+    what = (
         f"Sounds are of {of}, at the levels that the stems have in the mix, as MP3 with "
         f"{found.kbps} kbit/s."
-    ]
-    if found.left_out:
-        sentences.append(f"Left out to keep the page small: {', '.join(found.left_out)}.")
-    return [*sentences, *found.missing]
+    )
+    return [what, *left_out, *found.missing]
