@@ -21,6 +21,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.edits | tee docs/edits-measured.md
 	$(BIN)/python -m benchmarks.separation  # its figure stands in docs/separation.md
 	$(BIN)/python -m benchmarks.trust docs/trust.svg  # its tables stand in docs/trust.md
+	$(BIN)/python -m benchmarks.report  # its tables stand in docs/report.md
 	$(BIN)/python -m benchmarks.values docs/values.svg  # its tables stand in docs/values.md
 
 reliability: $(STAMP)
@@ -33,6 +34,8 @@ docs: demo
 	$(BIN)/python examples/picture.py build/demo/result.json docs/demo.svg
 	$(BIN)/python examples/panel_picture.py build/panel
 	cp build/panel/panel-light.png build/panel/panel-playing.png docs/
+	$(BIN)/python examples/report_picture.py build/demo/report.html build/report
+	cp build/report/report.png docs/
 
 clean:
 	rm -rf $(VENV) build

@@ -1,12 +1,14 @@
-"""The demo from end to end: a server, the bridge, the demo session, a table, and a suggestion.
+"""The demo from end to end: a server, the bridge, the demo session, a table, a suggestion, and a
+page about all of it.
 
 Starts a server of its own on a free port, has the bridge submit `examples/demo` to it over OSC as a
-DAW script would, asks for one change that brings the mix nearer to a goal, and stops the server
-again. Run by `make demo`.
+DAW script would, asks for one change that brings the mix nearer to a goal, makes a page that can be
+read and heard, and stops the server again. Run by `make demo`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -23,7 +25,7 @@ BUDGET = 400  # taggings, so that it takes some ten seconds
 
 
 def main() -> int:
-    """Runs the demo; returns the bridge's exit code."""
+    """Runs the demo; returns the exit code of the last command."""
     WORK.mkdir(parents=True, exist_ok=True)
     stemlens = [sys.executable, "-m", "stemlens"]
     pull = subprocess.run([*stemlens, "models", "pull", TAGGER], stdout=subprocess.DEVNULL)
@@ -56,7 +58,17 @@ def main() -> int:
             return done.returncode
         print(f"\n$ stemlens-bridge suggest {job} --goal '{GOAL}' --most 1", flush=True)
         asked = ["--goal", GOAL, "--most", "1", "--budget", str(BUDGET), "--json", str(tried)]
-        return subprocess.run([*bridge, "suggest", job, *where, *asked]).returncode
+        done = subprocess.run([*bridge, "suggest", job, *where, *asked])
+        if done.returncode:
+            return done.returncode
+        page = WORK / "report.html"
+        print("\n$ stemlens report result.json --trials trials.json -o report.html", flush=True)
+        trials = json.loads(tried.read_text())["path"]  # where the server keeps them
+        asked = [str(result), "--trials", trials, "-o", str(page)]
+        done = subprocess.run([*stemlens, "report", *asked])
+        if not done.returncode:
+            print(f"To be read and heard in a browser: {page}")
+        return done.returncode
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()

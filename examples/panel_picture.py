@@ -11,6 +11,7 @@ Needs, beside Stemlens: chromium (Debian's name) and Playwright.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from dataclasses import replace
@@ -104,4 +105,6 @@ def play(page: Page, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    told = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    told.add_argument("folder", type=Path, help="where the pictures go")
+    main(told.parse_args().folder)

@@ -31,7 +31,19 @@ def test_analyze(tmp_path: Path) -> None:
     out, over_time = tmp_path / "r.json", tmp_path / "t.npz"
     policy = tmp_path / "notes.toml"
     policy.write_text("[annotations]\nmarkers = false\n")
-    files = ("--json", out, "--npz", over_time, "--policy", policy)
+    page, table = tmp_path / "r.html", tmp_path / "r.csv"
+    files = (
+        "--json",
+        out,
+        "--npz",
+        over_time,
+        "--policy",
+        policy,
+        "--report",
+        page,
+        "--csv",
+        table,
+    )
     done = stemlens("analyze", folder, *files, "--device", "cpu")
     assert "Song: 3 stems" in done.stdout and "kick" in done.stdout and not done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
@@ -39,6 +51,7 @@ def test_analyze(tmp_path: Path) -> None:
     assert result["schema"] == "stemlens.analysis/1" and result["method"]["exact"]
     assert result["time"] == str(over_time) and over_time.exists()
     assert result["markers"] == []
+    assert "data-clip" in page.read_text() and len(table.read_bytes().splitlines()) == 151
     for tag in result["tags"]:
         total = sum(share["value"] for share in tag["attributions"])
         assert total == pytest.approx(tag["score"] - tag["baseline"], abs=1e-5)

@@ -1,6 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
 `cli_trials`, explain is in `cli_explain`, highlight in `cli_when`, separate in `cli_separation`,
-status and doctor in `cli_service`.
+report in `cli_report`, status and doctor in `cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -21,6 +21,7 @@ import typer
 from stemlens import (
     audio,
     cli_explain,
+    cli_report,
     cli_separation,
     cli_service,
     cli_trials,
@@ -86,6 +87,7 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="The taggers' trained weights.")
 app.add_typer(models, name="models")
 cli_trials.add(app)
+cli_report.add(app)
 cli_explain.add(app)
 cli_separation.add(app)
 cli_service.add(app)
@@ -170,6 +172,13 @@ def analyze(
         typer.Option(metavar="TAG", help="In it, a lane for each stem's share of this tag."),
     ] = None,
     policy: PolicyFile = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a page about it, with sounds (HTML)."),
+    ] = None,
+    report_mb: cli_report.ReportMb = cli_report.MOST_MB,
+    plots: cli_report.PlotsFolder = None,
+    csv_file: cli_report.CsvFile = None,
     fresh: Fresh = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
@@ -183,7 +192,7 @@ def analyze(
     choice(device, DEVICES, "--device")
     if midi_lanes and midi_file is None:
         raise typer.BadParameter("it needs --midi FILE.", param_hint="--midi-lanes")
-    require_writable(json_file, npz_file, midi_file)
+    require_writable(json_file, npz_file, midi_file, report_file, csv_file)
     options = Options.from_dict(
         {
             "tagger": tagger,
@@ -238,6 +247,9 @@ def analyze(
                 lanes=midi_lanes or (),
                 policy=options.annotations,
             )
+        if report_file or plots or csv_file:
+            told = analysis.to_dict(), OverTime.of(analysis)
+            cli_report.write(*told, report_file, report_mb, plots, csv_file)
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())
 

@@ -47,10 +47,12 @@ READ_AT_ONCE = min(4, os.cpu_count() or 1)  # files; a stem of an hour has 2 GB
 
 @dataclass(frozen=True, slots=True)
 class StemFacts:
-    """What was measured on one stem: loudness at its gain (None: silent) and loss to mono."""
+    """What was measured on one stem: loudness at its gain (None: silent), loss to mono, and how
+    long its file is."""
 
     loudness_lufs: float | None
     mono_loss_db: float
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,11 @@ def _read(
         loudness = audio.loudness(stereo, clip.sample_rate)
         mono = audio.to_mono(clip.samples)
         audio.play_at(rows[number], mono, clip.sample_rate, rate, offsets[number])
-        return clip.sample_rate, stereo, StemFacts(loudness, audio.mono_loss_db(samples))
+        return (
+            clip.sample_rate,
+            stereo,
+            StemFacts(loudness, audio.mono_loss_db(samples), clip.duration_s),
+        )
 
     with ThreadPoolExecutor(READ_AT_ONCE) as threads:
         for first in range(0, len(headers), READ_AT_ONCE):
@@ -242,7 +248,8 @@ def _play_master(
     stems.rows[-1] = mixes.rest(bounce.waveform, heard, bounce.heard, treatment.gain)
     stereo = mixes.rest(bounce.stereo, stems.total, bounce.covered, treatment.gain)
     loudness = audio.loudness(stereo, stems.session_rate)
-    stems.facts.append(StemFacts(loudness, audio.mono_loss_db(stereo)))
+    length_s = len(stereo) / stems.session_rate
+    stems.facts.append(StemFacts(loudness, audio.mono_loss_db(stereo), length_s))
     np.add(stems.total, stereo, out=stems.total)
     taken = {stem.id for stem in session.stems}
     numbers = ("" if n == 1 else f"-{n}" for n in itertools.count(1))

@@ -51,21 +51,30 @@ def add(
     `on_block` is called after each block; what it raises ends the work. Raises the errors of
     `audio.blocks`.
     """
+    for at, samples in played(path, gain_db, start_s, rate):
+        if at >= len(total):
+            break
+        audio.add_at(total, samples, at)
+        on_block()
+
+
+def played(
+    path: str | os.PathLike[str], gain_db: float, start_s: float, rate: int
+) -> Iterator[tuple[int, Samples]]:
+    """The blocks `[frames, 2]` of a file at a gain and at `rate` Hz, each with the frame at which
+    it plays where the file plays from `start_s` on. Raises the errors of `audio.blocks`."""
     own = audio.probe(path, max_duration_s=math.inf).sample_rate
     gain = np.float32(10 ** (gain_db / 20))
     converter = None if own == rate else soxr.ResampleStream(own, rate, 2, "float32", "HQ")
     at = round(start_s * rate)
     for block in audio.blocks(path, max_duration_s=math.inf):
-        if at >= len(total):
-            break
         samples = audio.to_stereo(block) * gain
         if converter is not None:
             samples = converter.resample_chunk(np.ascontiguousarray(samples))
-        audio.add_at(total, samples, at)
+        yield at, samples
         at += len(samples)
-        on_block()
     if converter is not None:
-        audio.add_at(total, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True), at)
+        yield at, converter.resample_chunk(np.zeros((0, 2), np.float32), last=True)
 
 
 def spans(start: int, stop: int, size: int = BLOCK) -> Iterator[slice]:

@@ -243,6 +243,7 @@ def _session(analysis: Analysis) -> dict[str, Any]:
             "loudness_lufs": None if facts.loudness_lufs is None else round(facts.loudness_lufs, 2),
             "active_fraction": round(float(active[i]), 4),
             "mono_loss_db": round(facts.mono_loss_db, 2),
+            "duration_s": round(facts.duration_s, 6),
             "trust": round(_trust(analysis, stem.id), 4),
         }
         for i, (stem, facts) in enumerate(zip(session.stems, material.stems, strict=True))

@@ -22,7 +22,8 @@ from support.results import result
 from stemlens import audio
 from stemlens.report.addresses import address
 from stemlens.service.freezing import freeze
-from stemlens.service.panel import rendering
+from stemlens.service.panel import rendering, saving
+from stemlens.service.panel.library import Library
 from stemlens.service.panel.listening import routes
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.places import Places
@@ -48,6 +49,9 @@ class Desk:
             },
             mix_score=0.5,
         )
+        for stem in self.document["session"]["stems"]:
+            stem["path"] = str(self.path(stem["id"]))
+        self.document["session"]["mix"]["path"] = str(folder / "mix.wav")
         time = np.arange(round(SECONDS * RATE)) / RATE
         self.waves = {
             stem["id"]: (0.1 * np.sin(2 * np.pi * 110 * (n + 1) * time)).astype(np.float32)
@@ -57,7 +61,9 @@ class Desk:
             soundfile.write(self.path(stem), wave, RATE, format="WAV" if n else "AIFF")
         soundfile.write(folder / "mix.wav", 3 * sum(self.waves.values()), RATE)
         self.app = FastAPI()
-        self.app.include_router(routes(Sounds(folder, Places([folder]))))
+        sounds = Sounds(folder, Places([folder]))
+        self.app.include_router(routes(sounds))
+        self.app.include_router(saving.routes(Library(folder), sounds))
 
     def path(self, stem: str) -> Path:
         return self.folder / f"{stem.replace('/', '_')}.sound"
@@ -78,12 +84,16 @@ class Desk:
 
     def get(self, *names: str, job: str = JOB, **headers: str) -> httpx.Response:
         """What is answered for a sound."""
+        return self.ask(address(job, *names), **headers)
+
+    def ask(self, where: str, **headers: str) -> httpx.Response:
+        """What is answered at an address."""
 
         async def ask() -> httpx.Response:
             # FastAPI's own test client undoes the encoding of addresses twice, unlike servers.
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://panel") as client:
-                return await client.get(address(job, *names), headers=headers)
+                return await client.get(where, headers=headers)
 
         return asyncio.run(ask())
 
@@ -352,3 +362,18 @@ def test_a_sound_that_is_there_is_not_made_again(desk: Desk) -> None:
     assert made.stat().st_ino == before
     made.unlink()
     assert desk.get("sum").status_code == 200 and made.exists()
+
+
+def test_the_report_is_saved_with_what_was_submitted_and_for_the_panel_alone(desk: Desk) -> None:
+    where = saving.report_address(JOB)
+    answer = desk.ask(where)
+    assert answer.status_code == 200 and answer.text.startswith("<!DOCTYPE html>")
+    assert (
+        answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''song%20report.html"
+    )
+    assert answer.text.count("data-clip=") >= 6 and str(desk.folder) not in answer.text
+    desk.path("pads").write_bytes(desk.path("guitars").read_bytes())  # as long as it was
+    answer = desk.ask(where)
+    assert "the files are gone or have changed: Pads." in answer.text
+    assert desk.ask(where, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert desk.ask(saving.report_address("another")).status_code == 404

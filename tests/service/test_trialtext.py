@@ -8,16 +8,13 @@ from typing import Any
 from stemlens.edits.goals import Goal
 from stemlens.edits.presets import Presets
 from stemlens.edits.terms import signed_db
+from stemlens.report.trialtext import LISTED, below, headline, tried
 from stemlens.service.panel.sounds import Sounds
-from stemlens.service.panel.trialtext import (
-    LISTED,
+from stemlens.service.panel.trialforms import (
     asked_edit,
     asked_goal,
-    below,
     goals,
-    headline,
     suggest_form,
-    tried,
     try_form,
 )
 from stemlens.service.places import Places

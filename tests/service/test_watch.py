@@ -124,6 +124,7 @@ def test_what_is_dropped_is_analysed_once_and_told_beside_the_audio(tmp_path: Pa
     found = json.loads((song / "stemlens.json").read_text())
     assert len(found["session"]["stems"]) == 2 and found["watched"]["content"]
     assert (song / "stemlens.mid").exists() and (song / "stemlens.txt").exists()
+    assert "data-clip" in (song / "stemlens.html").read_text(), "and it can be heard"
     assert (root / "packed stemlens.json").exists()
     assert (root / "broken" / "stemlens-error.txt").exists()
     shutil.move(song, root / "renamed")

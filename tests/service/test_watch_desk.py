@@ -193,7 +193,7 @@ def test_what_is_renamed_while_it_waits_is_done_under_its_new_name(tmp_path: Pat
         results.write_error(Target(root / "before"), StemlensError("internal", "x"))
     assert os.listdir(root) == ["after"], "no folder was made anew"
     assert sorted(os.listdir(root / "after")) == [
-        *("chord.wav", "kick.wav", "stemlens.json", "stemlens.mid", "stemlens.txt")
+        *("chord.wav", "kick.wav", "stemlens.html", "stemlens.json", "stemlens.mid", "stemlens.txt")
     ]
 
 
@@ -307,8 +307,8 @@ def test_results_have_names_whatever_the_audio_is_called(tmp_path: Path, name: s
     assert {what for what, _, _ in watching.told} == {"found", "started", "done"}, watching.told
     assert all("\n" not in told for _, told, _ in watching.told)
     endings = {path.name.rpartition(" ")[2] for path in root.iterdir() if path.name != name}
-    assert endings >= {"stemlens.json", "stemlens.txt", "stemlens.mid"}
-    assert len(list(root.iterdir())) == 4
+    assert endings >= {"stemlens.json", "stemlens.txt", "stemlens.mid", "stemlens.html"}
+    assert len(list(root.iterdir())) == 5
     assert len(watched(nothing, tmp_path / "data2", root).analysed) == 0, "its results are there"
 
 

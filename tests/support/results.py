@@ -69,6 +69,7 @@ def result(
                 ],
             }
         ],
+        "markers": [],
         "warnings": [],
         "time": None,
     }

@@ -30,11 +30,14 @@ RESULT: dict[str, Any] = {
         "project": "Song",
         "daw": "watch",
         "source": "multitrack",
+        "sample_rate": 44_100,
         "duration_s": 3.0,
         "start_s": 0.0,
         "tempo": None,
         "session_gain_db": 0.0,
-        "stems": [{"id": "kick", "name": "Kick", "kind": "track", "path": "/kick.wav"}],
+        "stems": [
+            {"id": "kick", "name": "Kick", "kind": "track", "path": "/kick.wav", "gain_db": 0.0}
+        ],
         "mix": None,
         "master": "off",
     },

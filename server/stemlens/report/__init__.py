@@ -4,3 +4,8 @@ Imports run one way: cli, service → report → result. What is written needs n
 it is made from an Analysis just finished, or from a result that was saved (`over_time.saved`). The
 panel draws with the same functions (`bars`, `heatmap`, `taggram`) as the page that is sent around.
 """
+
+from pathlib import Path
+
+DRAWINGS = Path(__file__).parent / "drawings.css"
+"""How what is drawn looks, wherever it stands."""

@@ -10,8 +10,9 @@ AUDIO = "/audio"
 
 def address(job: str, *names: str) -> str:
     """Where a sound of a job is: "sum", "mix", "stem" and a track, "explained" with a tag
-    and what of it, or "trial" with its request, rank and side."""
-    return "/".join([AUDIO, *(_quoted(name) for name in (job, *names))])
+    and what of it, or "trial" with its request, rank and side. On the page that is sent around also
+    "sum" or "mix" with "whole"."""
+    return "/".join([AUDIO, *(quoted(name) for name in (job, *names))])
 
 
 def named(part: str) -> str:
@@ -19,6 +20,7 @@ def named(part: str) -> str:
     return unquote(part)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as a part of an address."""
     # A part of dots alone would be taken for a way up.
     return quote(quote(name, safe="").replace(".", "%2E"), safe="")

@@ -9,7 +9,7 @@ like it. Pure functions: a result (DESIGN's schema) in, HTML out; whatever users
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,21 +86,42 @@ def makers(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     return [row.stem for row in rows(document, tag) if row.adds and _tells(row)]
 
 
-def bars(document: Mapping[str, Any], tag: Mapping[str, Any]) -> str:
+def bars(
+    document: Mapping[str, Any],
+    tag: Mapping[str, Any],
+    *,
+    sounds: Container[str] | None = None,
+    captioned: bool = True,
+) -> str:
     """The tag as a table: a row for each stem, with a bar, its number, and the two effects that one
-    would try first."""
+    would try first.
+
+    `sounds`: the addresses that can be played; None: all. `captioned`: whether its caption stands
+    below it.
+    """
     own, unit = rows(document, tag), unit_of(document)
     least = min([-LEAST_AXIS[unit], *(min(row.low, row.value) for row in own)])
     most = max([LEAST_AXIS[unit], *(max(row.high, row.value) for row in own)])
     span = most - least
     job = document["session"]["id"]
-    body = "".join(_row(row, job, unit, least, span) for row in own)
+    body = "".join(_row(row, job, unit, least, span, sounds) for row in own)
+    below = f"<figcaption>{caption(document)}</figcaption>" if captioned else ""
     return (
         '<figure><table class="sl-bars"><thead><tr><th scope="col">Stem</th>'
         '<th scope="col">Share</th><th scope="col" class="sl-axis">takes · adds</th>'
         '<th scope="col">Muting it</th><th scope="col">Alone</th></tr></thead>'
-        f"<tbody>{body}</tbody></table><figcaption>{_caption(document)}</figcaption></figure>"
+        f"<tbody>{body}</tbody></table>{below}</figure>"
     )
+
+
+def caption(document: Mapping[str, Any]) -> str:
+    """What the numbers beside the bars are."""
+    method = document["method"]
+    words = [UNITS[unit_of(document)], EXPLANATIONS[method["value"]]]
+    if not method["exact"]:
+        words.append(f"Whiskers, {DOUBT}")
+    words.append(ALONE)
+    return " ".join(words)
 
 
 def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
@@ -171,7 +192,9 @@ def _beyond(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
+def _row(
+    row: Row, job: str, unit: str, least: float, span: float, sounds: Container[str] | None
+) -> str:
     def across(value: float) -> float:
         return 100 * (value - least) / span
 
@@ -196,7 +219,7 @@ def _row(row: Row, job: str, unit: str, least: float, span: float) -> str:
         interval = _small(" to ".join(row.told))
         interval += "" if row.clear else _small("unclear")
     trust = "" if row.trust >= 1 else f"trust {100 * row.trust:.0f} %"
-    play = play_button(address(job, "stem", row.stem), row.name)
+    play = play_button(address(job, "stem", row.stem), row.name, sounds=sounds)
     return (
         f'<tr><th scope="row"><div class="sl-stem">{play}<span><bdi>{html.escape(row.name)}'
         f"</bdi>{_small(trust)}</span></div></th>"
@@ -210,15 +233,6 @@ def _kind(row: Row) -> str:
     """The class of a bar."""
     adds = "sl-adds" if row.value > 0 else "sl-takes"
     return adds if row.clear else f"{adds} sl-unclear"
-
-
-def _caption(document: Mapping[str, Any]) -> str:
-    method = document["method"]
-    words = [UNITS[unit_of(document)], EXPLANATIONS[method["value"]]]
-    if not method["exact"]:
-        words.append(f"Whiskers, {DOUBT}")
-    words.append(ALONE)
-    return " ".join(words)
 
 
 def _tells(row: Row) -> bool:

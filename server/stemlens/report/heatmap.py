@@ -3,14 +3,14 @@
 Each cell has the share in points, signed, and a colour by its sign and size: blue for what a stem
 adds, orange for what it takes away, a pair that the colour-blind can tell apart; the number stands
 in it too. Estimated shares show how far they may be off, and one that may be 0 is pale. A tag's
-button chooses it, a stem's plays it. Pure functions: a result (see DESIGN's schema) in, HTML out;
-whatever users wrote stays text.
+button chooses it, a stem's plays it. Upright, the stems are the rows, for pages taller than wide.
+Pure functions: a result (see DESIGN's schema) in, HTML out; whatever users wrote stays text.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from stemlens.report.addresses import address
@@ -30,28 +30,45 @@ def shown_tags(document: Mapping[str, Any], wanted: str = "") -> list[Mapping[st
     return found[:TAGS]
 
 
-def heat_map(document: Mapping[str, Any], chosen: str = "", wanted: str = "") -> str:
-    """The best tags as rows, the stems as columns; `chosen` is the tag that is looked at."""
+def heat_map(
+    document: Mapping[str, Any],
+    chosen: str = "",
+    wanted: str = "",
+    *,
+    sounds: Container[str] | None = None,
+    upright: bool = False,
+) -> str:
+    """The best tags as rows, the stems as columns; `chosen` is the tag that is looked at.
+
+    `sounds`: the addresses that can be played; None: all. `upright`: stems as rows.
+    """
     names, job = shown_names(document), document["session"]["id"]
-    exact = document["method"]["exact"]
-    unit = unit_of(document)
-    head = "".join(
-        f'<th scope="col">{_player(job, stem, name)}</th>' for stem, name in names.items()
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{_chooser(tag["tag"], chosen)}</th><td class="sl-score">'
-        f"{points(tag['score'])}</td>{_cells(tag, names, exact, unit)}</tr>"
-        for tag in shown_tags(document, wanted)
-    )
+    exact, unit = document["method"]["exact"], unit_of(document)
+    tags = shown_tags(document, wanted)
+    choosers = [_chooser(tag["tag"], chosen) for tag in tags]
+    scores = [f'<td class="sl-score">{points(tag["score"])}</td>' for tag in tags]
+    shares = [{share["stem"]: share for share in tag["attributions"]} for tag in tags]
+    players = [_player(job, stem, name, sounds) for stem, name in names.items()]
+    cells = [[_cell(of.get(stem), exact, unit) for of in shares] for stem in names]  # [stems, tags]
+    if upright:
+        head = ["Stem", *choosers]
+        rows = [("Score", scores), *zip(players, cells, strict=True)]
+    else:
+        head = ["Tag", "Score", *players]
+        rows = [
+            (chooser, [score, *(of_stem[n] for of_stem in cells)])
+            for n, (chooser, score) in enumerate(zip(choosers, scores, strict=True))
+        ]
+    heads = "".join(f'<th scope="col">{one}</th>' for one in head)
+    body = "".join(f'<tr><th scope="row">{one}</th>{"".join(told)}</tr>' for one, told in rows)
     what = "in points of 100" if unit == "points" else "in log-odds"
     caption = f"What each stem adds to (+) or takes from (−) the score of each tag, {what}" + (
         "." if exact else "; ± is how far an estimate may be off, and pale is what may be 0."
     )
     return (
         '<figure><div class="sl-scroll" tabindex="0" role="region" aria-label="Stems and tags">'
-        '<table class="sl-heat"><thead><tr><th scope="col">Tag</th><th scope="col">Score</th>'
-        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<table class="sl-heat"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        f"</div><figcaption>{caption}</figcaption></figure>"
     )
 
 
@@ -68,8 +85,13 @@ def told(value: float, unit: str = "points") -> str:
     return "·" if abs(100 * value) < LEAST_POINTS else small(value, unit)
 
 
-def play_button(sound: str, name: str, words: str = "") -> str:
-    """A button that plays what is at an address; `words` beside its sign are its own."""
+def play_button(
+    sound: str, name: str, words: str = "", sounds: Container[str] | None = None
+) -> str:
+    """A button that plays what is at an address; `words` beside its sign are its own. Where it is
+    not one of the `sounds` that can be played, the words alone."""
+    if sounds is not None and sound not in sounds:
+        return html.escape(words)
     shown = html.escape(name)
     return (
         f'<button type="button" class="sl-play" data-play="{html.escape(sound)}" '
@@ -87,13 +109,8 @@ def _chooser(tag: str, chosen: str) -> str:
     )
 
 
-def _player(job: str, stem: str, name: str) -> str:
-    return play_button(address(job, "stem", stem), name, name)
-
-
-def _cells(tag: Mapping[str, Any], stems: Mapping[str, str], exact: bool, unit: str) -> str:
-    shares = {share["stem"]: share for share in tag["attributions"]}
-    return "".join(_cell(shares.get(stem), exact, unit) for stem in stems)
+def _player(job: str, stem: str, name: str, sounds: Container[str] | None) -> str:
+    return play_button(address(job, "stem", stem), name, name, sounds)
 
 
 def _cell(share: Mapping[str, Any] | None, exact: bool, unit: str) -> str:

@@ -44,16 +44,14 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     """
     session, unit = document["session"], unit_of(document)
     duration_s, start_s = session["duration_s"], session["start_s"]
-    column = shares.tags.index(tag)
-    scores, parts = shares.scores[:, column], shares.attributions[:, :, column]
-    spans = [tuple(_across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
-    names = shown_names(document)
-    lanes = _lanes(parts, [names[stem] for stem in shares.stems])
+    scores = shares.scores[:, shares.tags.index(tag)]
+    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
+    lanes = lanes_of(tag, shares, shown_names(document))
     reach = _reach([lane for _, _, lane in lanes])
     song = _Song.of(document)
     behind, cuts = song.drawn(duration_s, start_s)
     above = (
-        f'{behind}<polygon class="sl-wave" points="{_wave(outline)}"/>{cuts}'
+        f'{behind}<polygon class="sl-wave" points="{wave(outline)}"/>{cuts}'
         f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
     )
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
@@ -88,11 +86,11 @@ class _Song:
         """The band that lies behind all, and the lines that lie before the waveform."""
         lines = "".join(
             f'<line class="sl-cut" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{TALL}"/>'
-            for x in (_across(at - start_s, duration_s) for at in self.cuts_s)
+            for x in (across(at - start_s, duration_s) for at in self.cuts_s)
         )
         if self.highlight_s is None:
             return "", lines
-        left, right = (_across(at - start_s, duration_s) for at in self.highlight_s)
+        left, right = (across(at - start_s, duration_s) for at in self.highlight_s)
         band = f'x="{left:.1f}" y="0" width="{right - left:.1f}" height="{TALL}"'
         return f'<rect class="sl-band" {band}/>', lines
 
@@ -130,12 +128,14 @@ def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:
     )
 
 
-def _lanes(parts: NDArray[np.float64], names: Sequence[str]) -> list[Lane]:
-    """The stems whose shares `[segments, stems]` are largest over all, and the others together."""
+def lanes_of(tag: str, shares: OverTime, names: Mapping[str, str]) -> list[Lane]:
+    """The stems whose shares of a tag are largest over all, and the others together."""
+    parts = shares.attributions[:, :, shares.tags.index(tag)]
+    listed = [names[stem] for stem in shares.stems]
     size = np.abs(parts).mean(axis=0)
     order = [int(i) for i in np.argsort(-size, kind="stable")[:STEMS]]
     biggest = [i for i in order if 100 * np.abs(parts[:, i]).max() >= LEAST_POINTS]
-    lanes = [(names[i], COLOURS[n], parts[:, i]) for n, i in enumerate(biggest)]
+    lanes = [(listed[i], COLOURS[n], parts[:, i]) for n, i in enumerate(biggest)]
     others = np.delete(parts, biggest, axis=1).sum(axis=1)
     if 100 * np.abs(others).max() >= LEAST_POINTS:
         lanes.append(("All others", OTHERS, others))
@@ -151,8 +151,8 @@ def _reach(lanes: Sequence[NDArray[np.float64]]) -> float:
     return float(np.ceil(100 * max(up, -down, 0.01)) / 100)
 
 
-def _wave(outline: Outline) -> str:
-    """The outline as a polygon around the middle, as high as its loudest part."""
+def wave(outline: Outline) -> str:
+    """The points of an outline as a polygon around the middle, as high as its loudest part."""
     top = max((max(-low, high) for low, high in outline), default=0.0) or 1.0
     step = WIDE / max(len(outline), 1)
     middle = TALL / 2
@@ -189,7 +189,8 @@ def _stacked(lanes: Sequence[Lane], spans: Sequence[tuple[float, ...]], reach: f
     return "".join(drawn) + zero
 
 
-def _across(seconds: float, duration_s: float) -> float:
+def across(seconds: float, duration_s: float) -> float:
+    """Where a time lies in a picture, 0 to `WIDE`."""
     return WIDE * min(max(seconds / duration_s, 0.0), 1.0)
 
 

@@ -42,7 +42,9 @@ def main(told: dict[str, Any], events: TextIO) -> None:
 
     from stemlens.service import upload_routes
     from stemlens.service.hosts import near
+    from stemlens.service.panel import saving
     from stemlens.service.panel.guard import Guard
+    from stemlens.service.panel.library import Library
     from stemlens.service.panel.listening import routes
     from stemlens.service.panel.page import build
     from stemlens.service.panel.sounds import Sounds
@@ -58,6 +60,7 @@ def main(told: dict[str, Any], events: TextIO) -> None:
     build((near_host, told["osc_port"]), data, sounds)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(routes(sounds))
+    app.include_router(saving.routes(Library(data), sounds))
 
     def needed() -> set[str]:
         with closing(Store.reading(data / "jobs.sqlite3")) as store:

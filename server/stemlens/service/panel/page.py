@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nicegui import events, ui
 
+from stemlens.report import DRAWINGS
 from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.elements import button, text, when
 from stemlens.service.panel.explaining import Explaining
@@ -27,8 +28,9 @@ from stemlens.service.panel.trials import Trials
 from stemlens.service.store import Past
 from stemlens_bridge.protocol import FINAL_STATES, JobProgress
 
-STYLES = [Path(__file__).parent / "static" / name for name in ("panel.css", "playing.css")]
-SCRIPTS = [Path(__file__).parent / "static" / name for name in ("focus.js", "jobs.js", "lost.js")]
+STATIC = Path(__file__).parent / "static"
+STYLES = [STATIC / "panel.css", DRAWINGS, STATIC / "playing.css"]
+SCRIPTS = [STATIC / name for name in ("focus.js", "jobs.js", "lost.js")]
 LOOK_S = 0.5
 KEPT_S = 10.0  # for the browser to say what it had kept
 LOST = (

@@ -25,6 +25,7 @@ from stemlens.service.panel.again import can_be_taken_up, take_up
 from stemlens.service.panel.elements import button, text, when
 from stemlens.service.panel.explaining import Explaining
 from stemlens.service.panel.library import Library, compare
+from stemlens.service.panel.saving import report_address
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.store import Past
 from stemlens_bridge.errors import StemlensError
@@ -124,7 +125,7 @@ class ResultArea:
             if not (ended or document["method"]["exact"]):
                 text("p", PRELIMINARY, "sl-muted")
             self._since(chosen, document)
-            ui.html(_players(document), sanitize=False).classes("sl-sounds")
+            ui.html(_players(document, ended), sanitize=False).classes("sl-sounds")
             _intended(document)
         self._document, self._ended = document, ended
         self._done = chosen.state == "done"
@@ -243,10 +244,12 @@ def _intended(document: Mapping[str, Any]) -> None:
                 text("li", f"{MARKS[word['verdict']]} {word['sentence']}")
 
 
-def _players(document: Mapping[str, Any]) -> str:
-    """Buttons for what all stems are together, and for the mix."""
+def _players(document: Mapping[str, Any], ended: bool) -> str:
+    """Buttons for what all stems are together, and for the mix; at the end a link to the report."""
     job = document["session"]["id"]
     told = play_button(address(job, "sum"), "All stems", "All stems")
     if document["session"]["mix"] is not None:
         told += play_button(address(job, "mix"), "The mix", "The mix")
+    if ended:
+        told += f'<a class="sl-save" href="{report_address(job)}" download>Save the report</a>'
     return told

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,24 @@ class Sounds:
         sound = self._rendered.sound([Part(str(path), content, -REDUCED_DB, 0.0)], *_shape(scene))
         told = {"a": "A: before", "b": "B: after"}[side]
         return _heard(sound, f"{told}, both at the same loudness")
+
+    def check(self, job: str) -> Callable[[str], None]:
+        """What raises for every path but those of the job's files as they were submitted, and of
+        stems and trials that the server made itself."""
+        _, files = self._library.job(job)
+        known = {file.path: file for file in files}
+        trials = [trial for _, told in self._library.trials(job) for trial in told["trials"]]
+        rendered = {trial[side] for trial in trials for side in SIDES.values()}
+
+        def check(path: str) -> None:
+            real = Path(os.path.realpath(path))
+            own = self._data if path in rendered else self._separated
+            if path in known:
+                self._require_frozen([known[path]])
+            elif not real.is_relative_to(own):
+                raise StemlensError("path_not_allowed", f"{path} is no file of the job.")
+
+        return check
 
     def _trial_file(self, job: str, request: str, rank: int, side: str) -> Path | None:
         """Where the record of a trial names a file that lies below the server's folder, after

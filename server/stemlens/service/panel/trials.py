@@ -16,7 +16,8 @@ from typing import Any
 from nicegui import events, ui
 
 from stemlens.report.told import isolated
-from stemlens.service.panel import trialtext
+from stemlens.report.trialtext import LISTED, below, headline, tried
+from stemlens.service.panel import trialforms
 from stemlens.service.panel.asking import Request, Requests
 from stemlens.service.panel.elements import text
 from stemlens.service.panel.library import Library
@@ -82,7 +83,7 @@ class Trials:
             self._list.clear()
             self._listed.clear()
         elif documents:
-            self._told.set_content(html.escape(trialtext.headline(documents[-1][1])))
+            self._told.set_content(html.escape(headline(documents[-1][1])))
         self._show(job, documents)
         self._section.set_visibility(True)
         self._shown = job, last
@@ -90,23 +91,23 @@ class Trials:
     def _show(self, job: str, documents: list[tuple[str, dict[str, Any]]]) -> None:
         """Puts what is new before all else, the latest open; what is there stays as it is, opened
         or closed, and with the keyboard's focus."""
-        shown = documents[-trialtext.LISTED :]
+        shown = documents[-LISTED:]
         for request in self._listed.keys() - {request for request, _ in shown}:
             self._listed.pop(request).delete()
         for request, document in shown:
             if request not in self._listed:
-                told = trialtext.tried(job, request, document, request == shown[-1][0])
+                told = tried(job, request, document, request == shown[-1][0])
                 with self._list:
                     made = ui.html(told, sanitize=False)
                 made.move(target_index=0)
                 self._listed[request] = made
-        self._below.set_content(trialtext.below(len(documents)))
+        self._below.set_content(below(len(documents)))
         self._tried.set_visibility(bool(documents))
 
     def _read_forms(self, job: str) -> str:
         result = self._library.result(job)
         try:
-            return "" if result is None else trialtext.forms(result)
+            return "" if result is None else trialforms.forms(result)
         except StemlensError as error:  # a file of the user's own
             return f"<p>{html.escape(error.message)}</p>"
 
@@ -134,11 +135,11 @@ class Trials:
         if job is None:
             return
         if form["form"] == "suggest":
-            goal, told, options = trialtext.asked_goal(form)
+            goal, told, options = trialforms.asked_goal(form)
             words = f"Looking for changes towards {told}"
             ask = partial(TrialsClient.suggested, job=job, goal=goal, options=options)
         else:
-            edit = trialtext.asked_edit(form)
+            edit = trialforms.asked_edit(form)
             words = f"Trying {edit.preset} on {isolated(form['name'])}"
             ask = partial(TrialsClient.tried, job=job, edits=[edit])
         self._requests.begin(job, words, ask)

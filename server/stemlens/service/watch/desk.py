@@ -72,6 +72,7 @@ class WatchDesk:
         start_next: Callable[[], None],
     ) -> None:
         self._settings, self._store, self._places = settings, store, places
+        self._reads = Places([*places.folders, settings.data])  # what it made itself, too
         self._replies, self._start_next = replies, start_next
         self._roots = _apart(settings.watch)
         own = [settings.data, *([settings.watch_output] if settings.watch_output else [])]
@@ -309,7 +310,8 @@ class WatchDesk:
                 self._unwritten.pop(target, None)
                 return
             document, path = found
-            await asyncio.to_thread(results.write, target, document, Path(path), job, origin)
+            told = (target, document, Path(path), job, origin, self._reads.check)
+            await asyncio.to_thread(results.write, *told)
         except sqlite3.OperationalError as error:
             self._keep_unwritten(target, job, origin, "output_failed", f"{error}.")
         except StemlensError as error:

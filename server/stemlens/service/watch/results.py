@@ -1,5 +1,5 @@
 """What is written of a session beside its audio: `stemlens.json`, `stemlens.txt`, `stemlens.mid`,
-or `stemlens-error.txt`.
+`stemlens.html`, or `stemlens-error.txt`.
 
 Each file has a mark by which it is known as ours. A file of that name without the mark is the
 user's: it is left alone. Folders are made in an output folder alone, never beside audio.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from stemlens_bridge.writing import failed, written
 TEXT_MARK = b"Written by Stemlens"
 JSON_MARK = b'"watched": {'
 MIDI_MARK = b": Stemlens"  # in the first track's name
+PAGE_MARK = b'<meta name="generator" content="Stemlens'
+PAGE_MB = 8.0  # with its sounds
 LONGEST = 200  # bytes of a prefix; file systems take 255 for the whole name
 
 
@@ -73,12 +75,19 @@ def origin_of(target: Target) -> Origin | None:
 
 
 def write(
-    target: Target, document: Mapping[str, Any], saved: Path, job: str, origin: Origin
+    target: Target,
+    document: Mapping[str, Any],
+    saved: Path,
+    job: str,
+    origin: Origin,
+    check: Callable[[str], object],
 ) -> None:
-    """Writes a result; `saved` is the server's own file of it. The JSON file comes last, so that
-    where it is all is. Raises `output_failed` or `disk_full`."""
+    """Writes a result; `saved` is the server's own file of it, and `check` raises for audio that
+    must not be read. The JSON file comes last, so that where it is all is. Raises `output_failed`
+    or `disk_full`."""
     from stemlens.over_time import saved as read_saved
     from stemlens.report import midi
+    from stemlens.report.page import report
 
     _prepare(target)
     text = target.path("stemlens.txt")
@@ -88,7 +97,13 @@ def write(
         part.write_bytes(f"{told}\n\n".encode() + TEXT_MARK + f" as job {job}.\n".encode())
     notes = target.path("stemlens.mid")
     _require_ours(notes, MIDI_MARK)
-    midi.write(notes, *read_saved(saved))
+    findings, over_time = read_saved(saved)
+    midi.write(notes, findings, over_time)
+    page = target.path("stemlens.html")
+    _require_ours(page, PAGE_MARK)
+    with written(page) as part:
+        told = report(document, over_time, max_mb=PAGE_MB, check=check)
+        part.write_text(told, encoding="utf-8")
     whole = target.path("stemlens.json")
     _require_ours(whole, JSON_MARK)
     known = {key: value for key, value in asdict(origin).items() if value}
