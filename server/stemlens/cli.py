@@ -1,5 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
-`cli_trials`, separate in `cli_separation`, status and doctor in `cli_service`.
+`cli_trials`, separate in `cli_separation`, status and doctor in `cli_service`, validate in
+`cli_validate`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -22,6 +23,7 @@ from stemlens import (
     cli_separation,
     cli_service,
     cli_trials,
+    cli_validate,
     cli_watch,
     config,
     scorecache,
@@ -76,6 +78,7 @@ cli_trials.add(app)
 cli_separation.add(app)
 cli_service.add(app)
 cli_watch.add(app)
+cli_validate.add(app)
 
 STOPPED = 130
 
