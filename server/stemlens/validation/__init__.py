@@ -22,9 +22,10 @@ EXPERIMENTS = {
     "coverage": "Intervals",
     "separated": "Separated against real stems",
 }
-"""The experiments by their names on the command line, which are those of their modules."""
+"""The experiments by their names on the command line, in the order of the page."""
 
 
-def experiment(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType:
     """The module of an experiment."""
-    return importlib.import_module(f"{__name__}.{name}")
+    own = {"confounder": "confounded"}.get(name, name)
+    return importlib.import_module(f"{__name__}.{own}")

@@ -318,8 +318,8 @@ def told(figures: Figures) -> list[str]:
         f"curve in points, over the {TAGS} tags that score best, each with its own order. "
         "*Gained*: of what the best order there is gains over the mean of all orders, which is "
         "what random order comes to. *Beats*: the part of all orders that is worse. Best, worst "
-        "and mean are exact, found in the table of all combinations. Loudness is what somebody would guess who "
-        "has not asked the tagger.",
+        "and mean are exact, found in the table of all combinations. Loudness is what somebody "
+        "would guess who has not asked the tagger.",
     ]
     for one in figures.heard:
         lines += ["", f"### {one.name}", "", *_curves(one), "", *_down(one)]

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from stemlens import __version__
-from stemlens.validation import EXPERIMENTS, experiment
+from stemlens.validation import EXPERIMENTS, module_of
 from stemlens.validation.experiment import LACKING, Check, Progress, Settings, table
 from stemlens_bridge.errors import StemlensError
 
@@ -139,7 +139,7 @@ def run(
     names: Sequence[str],
     settings: Settings,
     on_progress: Progress,
-    module: Callable[[str], ModuleType] = experiment,
+    module: Callable[[str], ModuleType] = module_of,
 ) -> Report:
     """Runs the experiments of these names, in their order."""
     ran = []
@@ -179,7 +179,7 @@ def machine() -> str:
 
 
 def plain(data: Any) -> Any:
-    """Data that JSON can hold: no NaN, no tuples, no numpy."""
+    """Data that JSON can hold: no NaN, no tuples, nothing of numpy, texts for all else."""
     if isinstance(data, dict):
         return {str(key): plain(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -188,4 +188,4 @@ def plain(data: Any) -> Any:
         return plain(data.item())
     if isinstance(data, float) and data != data:
         return None
-    return data
+    return data if data is None or isinstance(data, bool | int | float | str) else str(data)

@@ -32,6 +32,7 @@ from stemlens.validation.experiment import (
     tiny,
 )
 from stemlens.validation.material import Passages, exact, inputs_at, scored
+from stemlens_bridge.errors import StemlensError
 
 BUDGET, QUICK_BUDGET = 96, 32  # taggings of which the shares are made that are compared
 SEEDS, QUICK_SEEDS = 4, 2
@@ -39,6 +40,7 @@ NETWORK_BUDGET = 4000  # taggings by shuffled networks; at least two seeds whate
 SAME = 1e-6
 EFFICIENT = 1e-5
 AS_ONE_FILE = 3e-4  # to this scores are right where stems too soft to matter are left out
+HALVED = 5  # stems at most
 UNLIKE = 0.4  # a rank correlation up to this is no likeness
 HALF_DB = 20 * np.log10(0.5)
 
@@ -59,19 +61,30 @@ class Halves:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """layers: those shuffled, one more in each row; ranks, sizes: rank correlation of shares, and
-    of their sizes, with those of the trained network, `[layers + 1][seeds]`, the first for none.
-    mean_size: how large shares are on average, `[layers + 1]`: a network that gives none is dead.
-    chance: the mean rank correlation (its size) of networks that are shuffled altogether, with each
-    other."""
+class Cascade:
+    """How shares change as layers are shuffled, one more in each row, the first for none.
 
-    heard: str
-    layers: list[str]
+    ranks, sizes: rank correlation of shares, and of their sizes, with those of the trained network,
+    `[layers + 1][seeds]`. mean_size: how large shares are on average, `[layers + 1]`: a network
+    that gives none is dead. chance: the mean rank correlation (its size) of networks that are
+    shuffled altogether, with each other.
+    """
+
     ranks: list[list[float]]
     sizes: list[list[float]]
     mean_size: list[float]
     chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """layers: those shuffled, from the output down; cascade: None where they are not known, and
+    `unshuffled` says why."""
+
+    heard: str
+    layers: list[str]
+    cascade: Cascade | None
+    unshuffled: str
     permuted: float
     silent: float
     efficient: float
@@ -84,16 +97,14 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
     """On passages of the first session."""
     budget = QUICK_BUDGET if settings.quick else BUDGET
     one = scored(settings.sessions[0], settings, on_progress, budget)
-    names = randomized.layers(one.game.tagger.name)
-    taggings = len(names) * sum(map(len, one.tables))
-    seeds = int(np.clip(NETWORK_BUDGET // taggings, 2, QUICK_SEEDS if settings.quick else SEEDS))
-
-    def network(count: int, seed: int) -> Tagger:
-        own = settings.seed + seed
-        return randomized.randomized(one.game.tagger.name, count, own, settings.device)
-
-    found = cascade(one, network, len(names), seeds, on_progress)
-    some = range(one.n if not settings.quick else 1)
+    names: list[str] = []
+    unshuffled = ""
+    try:
+        names = randomized.layers(one.game.tagger.name)
+    except StemlensError as unknown:
+        unshuffled = unknown.message
+    found = shuffled_down(one, names, settings, on_progress) if names else None
+    some = range(1 if settings.quick else min(one.n, HALVED))
     stages = len(some) + 2
     permuted = off_when_permuted(one, settings.seed, part(on_progress, 0, stages))
     silent = share_of_silence(one, part(on_progress, 1, stages))
@@ -104,27 +115,19 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
         for share, own in zip(shares, one.tables, strict=True)
     )
     as_one = off_as_one_file(one)
-    last = float(np.mean(np.abs(found.ranks[-1])))
     apart = max(half.apart for half in halves)
     return Figures(
         one.described(),
         names,
-        found.ranks,
-        found.sizes,
-        found.mean_size,
-        found.chance,
+        found,
+        unshuffled,
         permuted,
         silent,
         efficient,
         as_one,
         halves,
         (
-            Check(
-                "All layers shuffled: rank correlation of shares with the trained network's",
-                f"between ±{number(UNLIKE, 1)} on average (1 if none is)",
-                f"{number(last)} in size, {number(min(found.ranks[0]), 3)} if none is",
-                last <= UNLIKE and min(found.ranks[0]) > 0.999,
-            ),
+            _forgotten(found),
             _small("Stems in another order have the same shares", SAME, permuted),
             _small("A stem that is silent, made to play, has the share 0", SAME, silent),
             _small("Two equal halves of a stem have the same share", SAME, apart),
@@ -134,18 +137,32 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
     )
 
 
+def _forgotten(found: Cascade | None) -> Check:
+    asked = "All layers shuffled: rank correlation of shares with the trained network's"
+    target = f"between ±{number(UNLIKE, 1)} on average (1 if none is)"
+    if found is None:
+        return Check(asked, target, "not run")
+    last, first = float(np.mean(np.abs(found.ranks[-1]))), min(found.ranks[0])
+    told_last = f"{number(last)} in size, {number(first, 3)} if none is"
+    return Check(asked, target, told_last, last <= UNLIKE and first > 0.999)
+
+
 def _small(asked: str, most: float, found: float) -> Check:
     return Check(asked, f"within {tiny(most)}", tiny(found), found <= most)
 
 
-@dataclass(frozen=True, slots=True)
-class Cascade:
-    """As in `Figures`."""
+def shuffled_down(
+    one: Passages, names: list[str], settings: Settings, on_progress: Progress
+) -> Cascade:
+    """The cascade through all layers `names` of the session's tagger."""
+    taggings = len(names) * sum(map(len, one.tables))
+    seeds = int(np.clip(NETWORK_BUDGET // taggings, 2, QUICK_SEEDS if settings.quick else SEEDS))
 
-    ranks: list[list[float]]
-    sizes: list[list[float]]
-    mean_size: list[float]
-    chance: float
+    def network(count: int, seed: int) -> Tagger:
+        own = settings.seed + seed
+        return randomized.randomized(one.game.tagger.name, count, own, settings.device)
+
+    return cascade(one, network, len(names), seeds, on_progress)
 
 
 def cascade(
@@ -256,18 +273,6 @@ def off_as_one_file(one: Passages) -> float:
 
 def told(figures: Figures) -> list[str]:
     """The section of the report."""
-    rows = [
-        [
-            f"{count}, down to {figures.layers[count - 1]}" if count else "none",
-            number(float(np.mean(ranks))),
-            f"{number(min(ranks))} to {number(max(ranks))}",
-            number(float(np.mean(sizes))),
-            number(100 * size),
-        ]
-        for count, (ranks, sizes, size) in enumerate(
-            zip(figures.ranks, figures.sizes, figures.mean_size, strict=True)
-        )
-    ]
     halves = [
         [
             half.stem,
@@ -281,18 +286,7 @@ def told(figures: Figures) -> list[str]:
     return [
         f"Heard: {figures.heard}.",
         "",
-        "**Layers shuffled.** Some explanations look the same whatever the network has learnt. "
-        "Here the weights of its layers are shuffled one after the other, from the output down "
-        f"({len(figures.ranks[-1])} times), and the shares of the ten best tags compared with "
-        "those of the trained network, by rank over stems × tags:",
-        "",
-        *table(["layers shuffled", "rank correlation", "range", "of sizes alone", "points"], rows),
-        "",
-        "*Points*: how large shares are on average; a network that is dead would have none. "
-        "Networks that are shuffled altogether are as unlike each other: "
-        f"{number(figures.chance)} in size on average, which is what chance comes to with so few "
-        "stems. *Of sizes alone*: correlation of the shares without their signs. It may stay above "
-        "0, since a loud stem moves any network more than a soft one.",
+        *_told_cascade(figures),
         "",
         "**Halves.** A stem in two equal halves, each 6.02 dB softer, both in the session. They "
         "have the same share. Together they need not have what the whole had, because they can now "
@@ -311,4 +305,36 @@ def told(figures: Figures) -> list[str]:
         f"what it learnt (a rank correlation beyond {number(UNLIKE, 1)}); shares that depend on "
         "the order of the stems or on silent ones; two equal things with unequal shares; parts "
         "that do not make the whole.",
+    ]
+
+
+def _told_cascade(figures: Figures) -> list[str]:
+    found = figures.cascade
+    if found is None:
+        return [f"**Layers shuffled.** Not run. {figures.unshuffled}"]
+    rows = [
+        [
+            f"{count}, down to {figures.layers[count - 1]}" if count else "none",
+            number(float(np.mean(ranks))),
+            f"{number(min(ranks))} to {number(max(ranks))}",
+            number(float(np.mean(sizes))),
+            number(100 * size),
+        ]
+        for count, (ranks, sizes, size) in enumerate(
+            zip(found.ranks, found.sizes, found.mean_size, strict=True)
+        )
+    ]
+    return [
+        "**Layers shuffled.** Some explanations look the same whatever the network has learnt. "
+        "Here the weights of its layers are shuffled one after the other, from the output down "
+        f"({len(found.ranks[-1])} times), and the shares of the ten best tags compared with "
+        "those of the trained network, by rank over stems × tags:",
+        "",
+        *table(["layers shuffled", "rank correlation", "range", "of sizes alone", "points"], rows),
+        "",
+        "*Points*: how large shares are on average; a network that is dead would have none. "
+        "Networks that are shuffled altogether have a rank correlation of "
+        f"{number(found.chance)} with each other, in size and on average: that is what chance "
+        "comes to with so few stems. *Of sizes alone*: correlation of the shares without their "
+        "signs; it may stay above 0, since a loud stem moves any network more than a soft one.",
     ]
