@@ -113,6 +113,17 @@ def test_an_unknown_experiment_is_refused_before_any_work(command: Any) -> None:
     assert "faithfullness" in done.stderr and "faithfulness" in done.stderr
 
 
+def test_without_lmms_its_song_is_told_to_be_lacking(
+    command: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("stemlens.validation.songs.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    done = command("article", "--songs")
+    assert done.exit_code == 0
+    assert "| All experiments, on a song of LMMS too | – | – | not run |" in done.stdout
+    assert "LMMS or its songs are not installed" in done.stdout
+
+
 def test_a_lone_mix_is_no_material(command: Any, settings: Settings, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()

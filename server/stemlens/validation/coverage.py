@@ -74,7 +74,7 @@ class Known(Game):
         self, tagger: Tagger, sounding: NDArray[np.bool_], known: Sequence[Values]
     ) -> None:
         self.tagger, self.sounding = tagger, sounding
-        self._known = known
+        self.known = known
 
     def scores(
         self,
@@ -84,7 +84,7 @@ class Known(Game):
     ) -> NDArray[np.float32]:
         on_tagged(len(plays))
         rows = plays @ (1 << np.arange(plays.shape[1]))
-        return self._known[segment][rows].astype(np.float32)
+        return self.known[segment][rows].astype(np.float32)
 
 
 def run(settings: Settings, on_progress: Progress) -> Figures:
@@ -178,7 +178,7 @@ def count_held(
 ) -> tuple[float, float, float, float, float]:
     """What `Held` has after its name and pairs, of estimates with so many taggings."""
     exact = np.zeros((len(game.sounding), game.sounding.shape[1], len(game.tagger.tags)))
-    for t, own in enumerate(game._known):
+    for t, own in enumerate(game.known):
         exact[t, game.players(t)] = shapley(own)
     held, alone, squared, widths = [], [], [], []
     for count, seed in enumerate(seeds):

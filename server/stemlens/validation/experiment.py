@@ -28,6 +28,7 @@ class Settings:
 
     sessions: the material. quick: fewer passages and repetitions. seed: of all that is drawn.
     separator: what separates a mix, where its weights are there.
+    unheard: why a session that was asked for is not among them; "" where none is lacking.
     kept: scores of this run, so that experiments do not tag the same twice; nothing from before.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     seed: int = 0
     separator: str = Options().separator
     device: str = "auto"
+    unheard: str = ""
     kept: ScoreCache = field(default_factory=ScoreCache)
 
 

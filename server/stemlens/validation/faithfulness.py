@@ -329,16 +329,28 @@ def told(figures: Figures) -> list[str]:
         "**What shares cannot tell.** A share is a mean over all mixes that could be made of the "
         "stems; 3 dB are a small change of the one mix there is. Where stems stand in for each "
         "other, each has a share, and turning one of them down does little. So shares rank what a "
-        "fader does, and are not the size of it; where the mute effect follows the fader more "
-        "closely than shares do, as it does in sessions with many stems, believe the mute effect "
-        "for small moves. Stemlens tells it beside every share, and the live mix tries 1 dB "
-        "itself. Neither is the best order: that is found only by trying all combinations. Solo "
-        "and mute order are each good at the first step of one curve, by definition.",
+        f"fader does, and are not the size of it. {_closer(figures.heard)} Stemlens tells the mute "
+        "effect beside every share, and the live mix tries 1 dB itself. Nor is the order of the "
+        "shares the best one: that is found only by trying all combinations. Solo and mute order "
+        "are each good at the first step of one curve, by definition.",
         "",
         "*What would make it fail:* an order by shares that is not clearly better than orders at "
         "random or than LIME's; shares that do not rank what a turned-down fader does; gains in "
         "the game that are not gains of the audio.",
     ]
+
+
+def _closer(heard: list[Heard]) -> str:
+    """Where the mute effect follows a fader more closely than the shares do."""
+    found = [dict(_by_name(one)) for one in heard]
+    closer = sum(ranks["mute"] > ranks["Shapley"] for ranks in found)
+    return (
+        f"In {closer} of {len(heard)} session{'s' * (len(heard) > 1)} here the mute effect follows "
+        "the fader more closely than the shares do: believe it for small moves."
+        if closer
+        else "Here they follow it more closely than the mute effect does, which is not so in every "
+        "session: believe that one for small moves where it is."
+    )
 
 
 def _curves(one: Heard) -> list[str]:

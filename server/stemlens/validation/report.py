@@ -79,6 +79,8 @@ class Report:
 
     def _rows(self) -> list[list[str]]:
         rows = []
+        if self.settings.unheard:
+            rows.append(["All experiments, on a song of LMMS too", "–", "–", "not run"])
         for one in self.ran:
             if one.missing is not None:
                 rows.append([EXPERIMENTS[one.name], "–", "–", "not run"])
@@ -104,13 +106,17 @@ class Report:
             "## How it was made",
             "",
             f"Heard by {self.settings.tagger.name} ({self.settings.tagger.identity}); sessions: "
-            f"{sessions}; seed {self.settings.seed}"
+            f"{sessions}{self._lacking()}; seed {self.settings.seed}"
             f"{'; quick: fewer passages and repetitions' * self.settings.quick}. Every score was "
             "tagged anew in this run. With the same seed, versions and kind of machine the figures "
             "come out the same but for the times.",
             "",
             f"Versions: {versions}. Machine: {machine()}. Time: {took or 'none'}.",
         ]
+
+    def _lacking(self) -> str:
+        unheard = self.settings.unheard
+        return f" (one that was asked for is lacking: {unheard})" if unheard else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
