@@ -87,7 +87,12 @@ def validate(
     with progress_bars() as show:
         unheard = _with_song(named, show) if songs else ""
         loaded = loaded_tagger(tagger, device, show)
-        settings = Settings(loaded, tuple(named), quick, seed, separator, device, unheard)
+        asked = ["--stems …"] * bool(stems) + ["--songs"] * songs
+        if tagger != DEFAULTS.tagger:
+            asked.append(f"--tagger {tagger}")
+        settings = Settings(
+            loaded, tuple(named), quick, seed, separator, device, tuple(asked), unheard
+        )
         with settings.kept:
             wanted = [name for name in EXPERIMENTS if not experiments or name in experiments]
             found = report.run(wanted, settings, show)

@@ -36,6 +36,7 @@ def test_both_values_and_what_differs() -> None:
     assert [check.holds for check in figures.checks] == [True, True]
     told = "\n".join(article.told(figures))
     assert "| vocals | +34.58 (+30.8" in told and "| −13.75 (−18.1" in told
+    assert "the sign differs for bass (rock, energetic, aggressive);" in told
     assert "+5.3 points (vocals for energetic: +9.3 and not +4.0)" in told
 
 

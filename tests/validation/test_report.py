@@ -89,7 +89,7 @@ def command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_report_goes_to_standard_output_or_a_file(command: Any, tmp_path: Path) -> None:
     done = command("article")
     assert done.exit_code == 0 and done.stdout.startswith("# Is it true?\n")
-    assert "`stemlens validate article`" in done.stdout
+    assert "`stemlens validate article --stems …`" in done.stdout
     page, figures = tmp_path / "v.md", tmp_path / "v.json"
     done = command("article", "faithfulness", "--quick", "-o", str(page), "--json", str(figures))
     assert done.exit_code == 0 and done.stdout == ""

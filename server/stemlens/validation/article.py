@@ -122,7 +122,11 @@ def told(figures: Figures) -> list[str]:
         f"{points(fair[:, k].sum(), 2)} ({points(plain[:, k].sum(), 2)})" for k in range(len(TAGS))
     ]
     i, k = divmod(int(np.abs(fair - plain).argmax()), len(TAGS))
-    turned = ", ".join(f"{stem} for {tag}" for tag, stem in figures.turned)
+    turned = "; ".join(
+        f"{stem} ({', '.join(tag for tag, own in figures.turned if own == stem)})"
+        for stem in STEMS
+        if any(own == stem for _, own in figures.turned)
+    )
     ranking = ", ".join(figures.reordered) or "none of the four tags"
     return [
         'The article "Making AI Music-Tagging Explainable through Source Separation" published '

@@ -28,6 +28,7 @@ class Settings:
 
     sessions: the material. quick: fewer passages and repetitions. seed: of all that is drawn.
     separator: what separates a mix, where its weights are there.
+    asked: options of the command that named the sessions and the tagger, for the page.
     unheard: why a session that was asked for is not among them; "" where none is lacking.
     kept: scores of this run, so that experiments do not tag the same twice; nothing from before.
     """
@@ -38,6 +39,7 @@ class Settings:
     seed: int = 0
     separator: str = Options().separator
     device: str = "auto"
+    asked: tuple[str, ...] = ()
     unheard: str = ""
     kept: ScoreCache = field(default_factory=ScoreCache)
 

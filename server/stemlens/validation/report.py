@@ -94,7 +94,7 @@ class Report:
         some = [] if named == list(EXPERIMENTS) else named
         quick = ["--quick"] if self.settings.quick else []
         seed = [f"--seed {self.settings.seed}"] if self.settings.seed else []
-        return " ".join(["stemlens validate", *some, *quick, *seed])
+        return " ".join(["stemlens validate", *some, *self.settings.asked, *quick, *seed])
 
     def _made(self) -> list[str]:
         took = ", ".join(
