@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from stemlens import separation
 from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
     Device,
-    SeparatorName,
     TaggerName,
     choice,
     loaded_tagger,
@@ -35,7 +35,7 @@ def validate(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[EXPERIMENT…]",
+            metavar="EXPERIMENT",
             help=f"Some of {', '.join(EXPERIMENTS)}; all without.",
             show_default=False,
         ),
@@ -63,7 +63,13 @@ def validate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     tagger: TaggerName = DEFAULTS.tagger,
-    separator: SeparatorName = DEFAULTS.separator,
+    separator: Annotated[
+        str,
+        typer.Option(
+            help="What is tried on known stems, where its weights are here.",
+            callback=separation.typed,
+        ),
+    ] = DEFAULTS.separator,
     device: Device = "auto",
 ) -> None:
     """Find out whether explanations are right. Exit code 1: a target was missed.
