@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench reliability docs clean
+.PHONY: demo test bench reliability validation docs clean
 
 demo: $(STAMP)
 	@$(BIN)/python examples/demo.py
@@ -26,6 +26,9 @@ bench: $(STAMP)
 
 reliability: $(STAMP)
 	$(BIN)/python -m benchmarks.reliability | tee docs/reliability.md
+
+validation: $(STAMP)
+	$(BIN)/python -m stemlens validate --songs -o docs/validation.md
 
 docs: demo
 	$(BIN)/python -m stemlens_bridge.reference osc > docs/osc.md

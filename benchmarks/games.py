@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.songs import CACHE, PROJECTS, ROOT, Song, bounce, song
+from benchmarks.songs import CACHE, ROOT, Song, song
 from stemlens import Options, Session, tagging
 from stemlens.attribution.permutation import OrderSampler, chains
 from stemlens.attribution.sampling import PairSampler, Plays
@@ -26,6 +26,7 @@ from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.opening import OpenedSession, open_game
 from stemlens.tagging import Tagger
+from stemlens.validation.songs import PROJECTS, bounce
 
 FOLDER = CACHE / "games"
 FIXTURE = ROOT / "tests" / "attribution" / "games.npz"

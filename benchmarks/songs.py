@@ -6,21 +6,18 @@ They and the synthetic sessions are rendered on first use and kept under `build/
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks import synthetic
+from stemlens.validation.songs import PROJECTS, bounce
+from stemlens.validation.songs import SONG as LMMS_SONG
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build" / "bench"
-PROJECTS = Path("/usr/share/lmms/projects")
-LMMS_SONG = PROJECTS / "demos" / "CapDan" / "CapDan-ReggaeTry.mmpz"
-RENDER_LIMIT_S = 1500  # 24 tracks of 276 s, rendered one after the other on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +70,3 @@ def song(key: str) -> Song:
     if key not in known:
         raise SystemExit(f"There is no song {key!r} here; there are {', '.join(known)}.")
     return known[key]
-
-
-def bounce(project: Path, folder: Path) -> None:
-    """Has LMMS render each track of a song into a folder, which is made anew.
-
-    LMMS 1.2 crashes now and then while it renders, on its own demo songs too; then it is asked
-    again. Raises CalledProcessError when it crashes every time.
-    """
-    command = ["lmms", "--allowroot", "rendertracks", str(project), "-o", str(folder), "-f", "wav"]
-    for last in (False, False, False, True):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        done = subprocess.run(
-            command,
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-            capture_output=True,
-            timeout=RENDER_LIMIT_S,
-            check=last,
-        )
-        if done.returncode == 0:
-            return

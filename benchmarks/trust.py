@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from benchmarks import trust_picture
-from benchmarks.degrading import KINDS, Sound, Stems
 from benchmarks.songs import CACHE, song
 from stemlens import audio, tagging
 from stemlens.attribution import shapley
@@ -31,6 +30,7 @@ from stemlens.game import Game
 from stemlens.scorecache import ScoreCache
 from stemlens.separation.trust import LEAST, PART, assess, doubts
 from stemlens.tagging.tagger import Tagger
+from stemlens.validation.degrading import KINDS, Sound, Stems
 
 SONGS = {"demo": 14.0, "CapDan-ReggaeTry": 24.0}  # and where the excerpt starts, s
 EXCERPT_S = 12.2

@@ -10,9 +10,9 @@ and `correlation`: what the bus does, and which stems belong together), `separat
 `separating` (stems out of a lone mix, and how far to trust them), `scorecache` and `game` (the
 score of any coalition, asked for once), `attribution` (values of a game), `opening` (a session
 ready to be analysed), `result` (an Analysis and its plain form), `analysis` (where the stages
-meet), `edits` (changes of stems, tried and suggested), `live` (moving faders), `service` (jobs over
-OSC), `cli`. Definitions that a DAW side shares (sessions, options, messages, errors) are in
-`stemlens_bridge`.
+meet), `edits` (changes of stems, tried and suggested), `live` (moving faders), `validation` (is it
+true?), `service` (jobs over OSC), `cli`. Definitions that a DAW side shares (sessions, options,
+messages, errors) are in `stemlens_bridge`.
 
 Importing this package does not import torch; the names below are loaded when they are used.
 """

@@ -34,7 +34,7 @@ NEEDED = (
 HELP = f"""Stemlens {__version__}: which stem makes a mix sound like something, measured.
 
 Commands: analyze, try, suggest, verify, presets, goals, separate, tag, midi, models, scores, serve,
-watch, status, doctor, autostart.
+watch, status, doctor, autostart, validate.
 They need the extra 'server', which is not installed [extra_missing]:
 
     pip install 'stemlens[server]'

@@ -1,6 +1,6 @@
 """The commands of `stemlens`: tag, analyze, midi, models, scores, serve. Those about edits are in
 `cli_trials`, explain is in `cli_explain`, highlight in `cli_when`, separate in `cli_separation`,
-report in `cli_report`, status and doctor in `cli_service`.
+report in `cli_report`, validate in `cli_validate`, status and doctor in `cli_service`.
 
 Results go to standard output, progress and everything else to standard error. Exit codes: 0 done,
 1 an error that is told in one sentence, 2 a command line that makes no sense, 130 stopped by the
@@ -25,6 +25,7 @@ from stemlens import (
     cli_separation,
     cli_service,
     cli_trials,
+    cli_validate,
     cli_watch,
     cli_when,
     config,
@@ -93,6 +94,7 @@ cli_separation.add(app)
 cli_service.add(app)
 cli_watch.add(app)
 cli_when.add(app)
+cli_validate.add(app)
 
 STOPPED = 130
 

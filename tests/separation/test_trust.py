@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from benchmarks import degrading
 from numpy.typing import NDArray
 from support.meter import Meter
 from support.sounds import sounds, stem_folder
@@ -29,6 +28,7 @@ from stemlens.separation.trust import (
     overall_null_db,
     widened,
 )
+from stemlens.validation import degrading
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
 NAMES = ("bass", "drums", "guitar", "keys")

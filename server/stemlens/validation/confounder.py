@@ -55,7 +55,7 @@ class Settings:
     """
 
     train: int = 600
-    test: int = 200
+    test: int = 400
     epochs: int = 10
     seed: int = 0
     leaks_db: tuple[float, ...] = (-20.0, -12.0, -6.0)

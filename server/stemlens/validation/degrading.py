@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from pedalboard import MP3Compressor, Pedalboard
+from pedalboard import MP3Compressor
+from pedalboard._pedalboard import Pedalboard
 from scipy.ndimage import uniform_filter
 from scipy.signal import istft, stft
 
