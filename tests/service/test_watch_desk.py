@@ -443,6 +443,23 @@ def test_results_that_cannot_be_written_are_told_once_and_written_later(
     assert [one.code for one in heard] == ["disk_full"] and "tried again" in heard[0].message
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a program that just fails")
+def test_where_the_page_cannot_be_made_the_rest_is_written_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = song(tmp_path / "root" / "song")
+    (place / "stemlens.html").write_bytes(results.PAGE_MARK + b' of an earlier version">')
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+
+    async def test(watching: Watching) -> None:
+        await watching.until((place / "stemlens.json").exists)
+
+    watched(test, tmp_path / "data", tmp_path / "root")
+    assert not (place / "stemlens.html").exists(), "nor one of other sounds"
+    assert "There is no stemlens.html: the process" in (place / "stemlens.txt").read_text()
+    assert "ended with 1" in caplog.text
+
+
 def test_what_was_not_written_is_written_by_the_next_server(tmp_path: Path) -> None:
     root = tmp_path / "root"
     place = song(root / "song")

@@ -71,7 +71,7 @@ class Pair:
 
         together = loudness(self.only, self.without)
         only_db, without_db = (
-            _match_db(together, loudness(side)) for side in (self.only, self.without)
+            match_db(together, loudness(side)) for side in (self.only, self.without)
         )
         bare = Levels(only_db, without_db, 0.0, together)
         peak = 0.0
@@ -121,7 +121,7 @@ class Pair:
             left = np.minimum(left, at - span.start)
         if span.stop < len(self.only):
             left = np.minimum(left, span.stop - 1 - at)
-        block *= (0.5 - 0.5 * np.cos(np.pi * left / length)).astype(np.float32)[:, None]
+        block *= _risen(left / length)
 
 
 def middle_third(span: slice) -> slice:
@@ -130,8 +130,19 @@ def middle_third(span: slice) -> slice:
     return slice(span.start + third, span.stop - third)
 
 
-def _match_db(target: float | None, own: float | None) -> float | None:
-    """What brings one loudness to another; None for silence."""
+def fade(samples: Samples, rate: int) -> None:
+    """Fades in where a sound begins amid the session, in place; reversed, where it ends."""
+    length = max(min(round(EDGE_S * rate), len(samples) // 2), 1)
+    samples[:length] *= _risen(np.arange(length) / length)
+
+
+def _risen(part: NDArray[np.float64]) -> NDArray[np.float32]:
+    """How far a fade is open `[frames, 1]` at each part of it, 0 to 1."""
+    return (0.5 - 0.5 * np.cos(np.pi * part)).astype(np.float32)[:, None]
+
+
+def match_db(target: float | None, own: float | None) -> float | None:
+    """What brings one loudness (LUFS) to another; None for silence."""
     if own is None:
         return None
     if target is None:  # they cancel each other

@@ -1,11 +1,12 @@
 """What can be heard on the page: clips of stems, of all of them, of the mix, and of what makes a
 tag, as MP3 within so many bytes.
 
-All clips play at the levels that the stems have among each other, `REDUCED_DB` below what was
-analysed, so that "only what makes it rock" and "without it" add up to the whole. The mix is brought
-to the level of the sum by the gain that was measured between them. A clip is of one span of the
-session: the passage (`passage`), or the whole where that is short; the whole song comes besides
-where it fits. Clips of the same stems are the same clip.
+Clips play at the levels that the stems have among each other, `REDUCED_DB` below what was analysed;
+but what makes a tag, and all but that, are brought to the loudness (ITU-R BS.1770-4) of all stems,
+so that they can be compared. The mix is brought to the level of the sum by the gain that was
+measured between them. A clip is of one span of the session: the passage (`passage`), or the whole
+where that is short; the whole song comes besides where it fits. Clips of the same stems at the same
+level are the same clip.
 
 Files are read where the result says they lie, one after the other, and only where they are as long
 as they were. A rest that the master bus adds has no file. Conventions: seconds from the start of
@@ -24,6 +25,8 @@ from typing import Any
 import numpy as np
 
 from stemlens import audio, mixing
+from stemlens.explain.pair import fade, match_db
+from stemlens.loudness import integrated
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
 from stemlens.report.bars import makers
@@ -92,11 +95,13 @@ class Recordings:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What plays, from when to when: ids of stems, or alone `MIX` or the key of a trial's side."""
+    """What plays, from when to when: ids of stems, or alone `MIX` or the key of a trial's side.
+    matched: whether it is brought to the loudness of all stems."""
 
     parts: frozenset[str]
     start_s: float
     end_s: float
+    matched: bool = False
 
     @property
     def seconds(self) -> float:
@@ -283,7 +288,8 @@ def all_wanted(
                 listed = ", ".join(names[stem] for stem in names if stem in parts)
                 said = f"{SAID[kind]} {name}: {listed}"
                 where = address(job, "explained", name, kind)
-                yield Wanted(where, said, Clip(parts, *span), f"{NAMED[kind]} {name}", must)
+                clip = Clip(parts, *span, matched=found.whole)
+                yield Wanted(where, said, clip, f"{NAMED[kind]} {name}", must)
 
     def whole() -> Iterator[tuple[str, str, frozenset[str]]]:
         if found.whole:
@@ -380,6 +386,7 @@ def _made(
     waiting = {clip: set(clip.parts) for clip in clips}
     totals: dict[Clip, audio.Samples] = {}
     made: dict[Clip, bytes] = {}
+    together: dict[tuple[float, float], float | None] = {}  # loudness of all stems, by the span
     thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
     broken = False
     everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
@@ -404,9 +411,34 @@ def _made(
         for clip in own:
             waiting[clip].remove(one)
             if not waiting[clip]:
-                made[clip] = mp3(totals.pop(clip), found.rate, kbps)
-                del waiting[clip]
+                if clip.parts == found.stems.keys():
+                    together[clip.start_s, clip.end_s] = _loudness(totals[clip], found.rate)
+                if not clip.matched:
+                    made[clip] = _finished(totals.pop(clip), found, clip, kbps)
+                    del waiting[clip]
+    for clip in [clip for clip in totals if not waiting[clip]]:
+        target = together.get((clip.start_s, clip.end_s))
+        made[clip] = _finished(_as_loud(totals.pop(clip), target, found.rate), found, clip, kbps)
     return made, outline(thin) if found.whole and not broken else (), broken
+
+
+def _loudness(samples: audio.Samples, rate: int) -> float | None:
+    return integrated(lambda part: samples[part], len(samples), rate)
+
+
+def _as_loud(samples: audio.Samples, target: float | None, rate: int) -> audio.Samples:
+    """Brought to a loudness in LUFS, as far as that is told by an explanation's sounds too."""
+    gain_db = match_db(target, _loudness(samples, rate)) or 0.0
+    return samples * np.float32(10 ** (gain_db / 20))
+
+
+def _finished(samples: audio.Samples, found: Recordings, clip: Clip, kbps: int) -> bytes:
+    """A clip as MP3; where it begins or ends amid the session it fades, or it would click."""
+    if clip.start_s > 0:
+        fade(samples, found.rate)
+    if clip.end_s < found.duration_s - SAME_LENGTH_S:
+        fade(samples[::-1], found.rate)
+    return mp3(samples, found.rate, kbps)
 
 
 def outline(samples: audio.Samples) -> Outline:
@@ -449,4 +481,6 @@ def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
         f"Sounds are of {of}, at the levels that the stems have in the mix, as MP3 with "
         f"{found.kbps} kbit/s."
     )
+    if any(clip.matched for clip in found.clips):
+        what += " What makes a tag, and all but that, are as loud as all stems together."
     return [what, *left_out, *found.missing]

@@ -20,6 +20,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from stemlens.service.freezing import freeze
 from stemlens.service.places import Places
@@ -72,7 +73,7 @@ class WatchDesk:
         start_next: Callable[[], None],
     ) -> None:
         self._settings, self._store, self._places = settings, store, places
-        self._reads = Places([*places.folders, settings.data])  # what it made itself, too
+        self._reads = [*places.folders, settings.data]  # what it made itself, too
         self._replies, self._start_next = replies, start_next
         self._roots = _apart(settings.watch)
         own = [settings.data, *([settings.watch_output] if settings.watch_output else [])]
@@ -85,6 +86,7 @@ class WatchDesk:
         self._targets: defaultdict[str, dict[Target, tuple[Candidate, Origin]]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unwritten: dict[Target, tuple[str, Origin]] = {}
+        self._writing: WeakValueDictionary[Target, asyncio.Lock] = WeakValueDictionary()
         self._rewritten = 0.0
         self._seen: dict[Key, object] = {}
         self.looks = 0
@@ -303,14 +305,20 @@ class WatchDesk:
         task.add_done_callback(self._tasks.discard)
 
     async def _write(self, target: Target, job: str, origin: Origin) -> None:
-        """Writes a job's result where it belongs; if that cannot be done, now and then again."""
+        """Writes a job's result where it belongs, after what is being written there; if that cannot
+        be done, now and then again."""
+        turn = self._writing.setdefault(target, asyncio.Lock())
+        async with turn:
+            await self._write_now(target, job, origin)
+
+    async def _write_now(self, target: Target, job: str, origin: Origin) -> None:
         try:
             found = self._store.result(job) if target.is_there() else None
             if found is None:  # renamed, and found under its new name; or forgotten
                 self._unwritten.pop(target, None)
                 return
             document, path = found
-            told = (target, document, Path(path), job, origin, self._reads.check)
+            told = (target, document, Path(path), job, origin, self._reads)
             await asyncio.to_thread(results.write, *told)
         except sqlite3.OperationalError as error:
             self._keep_unwritten(target, job, origin, "output_failed", f"{error}.")
@@ -338,7 +346,8 @@ class WatchDesk:
         if self._unwritten and now - self._rewritten >= REWRITE_S:
             self._rewritten = now
             for target, (job, origin) in self._unwritten.items():
-                self._begin(self._write(target, job, origin))
+                if target not in self._writing:
+                    self._begin(self._write(target, job, origin))
 
     def _target(self, candidate: Candidate) -> Target:
         output = self._settings.watch_output

@@ -8,8 +8,12 @@ user's: it is left alone. Folders are made in an output folder alone, never besi
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +23,15 @@ from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.table import table
 from stemlens_bridge.writing import failed, written
 
+log = logging.getLogger(__name__)
+
 TEXT_MARK = b"Written by Stemlens"
 JSON_MARK = b'"watched": {'
 MIDI_MARK = b": Stemlens"  # in the first track's name
 PAGE_MARK = b'<meta name="generator" content="Stemlens'
 PAGE_MB = 8.0  # with its sounds
+LAST_WORDS = 4000  # characters of what a process said that died
+PAGE_PATIENCE_S = 900.0  # while other work has the processor
 LONGEST = 200  # bytes of a prefix; file systems take 255 for the whole name
 
 
@@ -80,36 +88,72 @@ def write(
     saved: Path,
     job: str,
     origin: Origin,
-    check: Callable[[str], object],
+    folders: Sequence[Path],
 ) -> None:
-    """Writes a result; `saved` is the server's own file of it, and `check` raises for audio that
-    must not be read. The JSON file comes last, so that where it is all is. Raises `output_failed`
-    or `disk_full`."""
+    """Writes a result; `saved` is the server's own file of it, and audio is read below `folders`
+    alone. The JSON file comes last, so that where it is all is. Raises `output_failed` or
+    `disk_full`."""
     from stemlens.over_time import saved as read_saved
     from stemlens.report import midi
-    from stemlens.report.page import report
 
     _prepare(target)
+    page = target.path("stemlens.html")
+    _require_ours(page, PAGE_MARK)
+    lacking = page_by_process(page, saved, folders)
     text = target.path("stemlens.txt")
     _require_ours(text, TEXT_MARK)
     with written(text) as part:
-        told = table(document, width=80)
+        told = table(document, width=80) + (f"\n\n{lacking}" if lacking else "")
         part.write_bytes(f"{told}\n\n".encode() + TEXT_MARK + f" as job {job}.\n".encode())
     notes = target.path("stemlens.mid")
     _require_ours(notes, MIDI_MARK)
-    findings, over_time = read_saved(saved)
-    midi.write(notes, findings, over_time)
-    page = target.path("stemlens.html")
-    _require_ours(page, PAGE_MARK)
-    with written(page) as part:
-        told = report(document, over_time, max_mb=PAGE_MB, check=check)
-        part.write_text(told, encoding="utf-8")
+    midi.write(notes, *read_saved(saved))
     whole = target.path("stemlens.json")
     _require_ours(whole, JSON_MARK)
     known = {key: value for key, value in asdict(origin).items() if value}
     jsontext.write(whole, {**document, "watched": {**known, "job": job}})
     if target.error.is_file() and TEXT_MARK in target.error.read_bytes():
         target.error.unlink()
+
+
+def page_by_process(page: Path, saved: Path, folders: Sequence[Path]) -> str:
+    """Has the page of a result made (see `page_process`); a sentence where the process that does so
+    died over it, which is no reason to lack the rest. Raises what it raises."""
+    try:
+        with written(page) as part:
+            _have_made(part, saved, folders)
+    except _NoPage as error:
+        log.error("there is no page of %s: %s", saved, error)
+        page.unlink(missing_ok=True)  # or it is that of an earlier result
+        return f"There is no {page.name}: the process that makes it {error}."
+    return ""
+
+
+class _NoPage(Exception):
+    """What the process did instead."""
+
+
+def _have_made(page: Path, saved: Path, folders: Sequence[Path]) -> None:
+    asked = {"result": str(saved), "page": str(page), "mb": PAGE_MB}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "stemlens.service.watch.page_process"],
+            input=json.dumps({**asked, "folders": [str(folder) for folder in folders]}),
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=PAGE_PATIENCE_S,
+            start_new_session=sys.platform != "win32",  # a Ctrl-C is for the server alone
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _NoPage(f"took more than {PAGE_PATIENCE_S / 60:.0f} minutes") from error
+    if done.returncode == 0:
+        return
+    if done.stdout.startswith("{"):
+        told = json.loads(done.stdout)
+        raise StemlensError.told(told["code"], told["message"])
+    log.error("%s", done.stderr[-LAST_WORDS:].rstrip())
+    raise _NoPage(f"ended with {done.returncode}")
 
 
 def write_error(target: Target, error: StemlensError) -> None:
