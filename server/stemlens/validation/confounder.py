@@ -29,6 +29,7 @@ from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
 from stemlens.validation import fluidsynth, spoilt_tagger
+from stemlens.validation.experiment import number
 from stemlens.validation.leakage import distortion_ratio_db, leaking
 from stemlens.validation.rate import Rate
 from stemlens.validation.snippets import DRUMS, LEADS, STEMS, compose
@@ -281,7 +282,7 @@ def _rows(figures: Figures) -> Iterator[str]:
             str(rates[0].trials),
             *(str(rate) for rate in rates),
             f"{100 * found.chance:.0f} %" if rates[0].trials else "–",
-            f"{100 * found.share:.1f}" if rates[0].trials else "–",
+            number(100 * found.share, 1) if rates[0].trials else "–",
         ]
         yield f"| {' | '.join(cells)} |"
 
