@@ -25,6 +25,7 @@ from stemlens_bridge.session import Session
 
 TIMEOUT_S = 60.0
 PIECE = 1 << 24  # bytes after which progress is told
+PANEL_BEGINS_S = 15.0  # after the server, on a slow machine
 # A file that gets no further is tried for a minute: a server may take half of one to know that a
 # line is dead.
 TRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 14, 0.25, 5.0
@@ -66,11 +67,10 @@ def upload(
 def _http_address(server: tuple[str, int], transport: str) -> tuple[str, int]:
     """Where the server takes uploads: on the port of its panel."""
     with Client(server, transport) as client:
-        for _ in range(8):
-            url = client.health()["panel"]
-            if url is not None:
-                return server[0], urlsplit(url).port or 80
-            time.sleep(FIRST_PAUSE_S)  # the panel comes a moment after the server
+        while (health := client.health())["panel"] is None and health["uptime_s"] < PANEL_BEGINS_S:
+            time.sleep(FIRST_PAUSE_S)
+    if health["panel"] is not None:
+        return server[0], urlsplit(health["panel"]).port or 80
     raise StemlensError(
         "upload_failed",
         f"The server at {server[0]}:{server[1]} takes no uploads, since it has no panel. Start it "

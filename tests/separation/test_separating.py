@@ -285,7 +285,7 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(path: Path, *_: object, **__: object) -> None:
         raise soundfile.LibsndfileError(2, "Error : ")
 
-    monkeypatch.setattr(soundfile, "write", full)
+    monkeypatch.setattr(soundfile.SoundFile, "write", full)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
     sound = np.zeros((1000, 2), np.float32)
     with pytest.raises(StemlensError) as caught:

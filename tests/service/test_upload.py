@@ -313,7 +313,10 @@ def test_what_is_wrong_with_a_request_is_said(served: tuple[ServerProcess, str])
     assert state == 200 and b'"whole":true' in told
 
 
-def test_a_server_without_a_panel_takes_no_uploads(server: ServerProcess, stems: Path) -> None:
+def test_a_server_without_a_panel_takes_no_uploads(
+    server: ServerProcess, stems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stemlens_bridge.upload.PANEL_BEGINS_S", 0.5)
     with pytest.raises(StemlensError, match="--no-panel") as caught:
         upload(Session.read(stems), server.address)
     assert caught.value.code == "upload_failed"

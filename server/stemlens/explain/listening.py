@@ -34,7 +34,7 @@ from stemlens.opening import OpenedSession, Progress, no_progress
 from stemlens.over_time import OverTime
 from stemlens.report.bars import tag_of
 from stemlens.report.taggram import clock
-from stemlens.report.told import small, unit_of
+from stemlens.report.told import few, listed, small, unit_of
 from stemlens_bridge import __version__, schemas
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import ExplainOptions
@@ -43,7 +43,6 @@ from stemlens_bridge.table import stem_names
 from stemlens_bridge.writing import failed, plain_name, written
 
 DIGITS = 7
-NAMED = 4  # stems that a sentence names
 TOLD_DB = 0.05
 
 Scores = NDArray[np.float64]
@@ -281,21 +280,12 @@ class _Words:
         names, unit = stem_names(result), unit_of(result)
         self.tag = tag
         self.start_s = float(result["session"]["start_s"])
-        self.stems = listed([names[own] for own in stems])
+        self.stems = listed(few([names[own] for own in stems]))
         self.them = "them" if stems[1:] else "it"
-        self.with_shares = listed(
-            [
-                f"{names[own]} ({small(share, unit)})"
-                for own, share in zip(stems, shares, strict=True)
-            ]
-        )
-
-
-def listed(words: Sequence[str]) -> str:
-    """Several in a sentence: "a, b and c", "a, b, c and 4 more"."""
-    if len(words) > NAMED + 1:
-        words = [*words[:NAMED], f"{len(words) - NAMED} more"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        shown = [
+            f"{names[own]} ({small(share, unit)})" for own, share in zip(stems, shares, strict=True)
+        ]
+        self.with_shares = listed(few(shown))
 
 
 def _told(

@@ -15,7 +15,7 @@ from typing import Any
 
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import LEAST_POINTS, play_button
-from stemlens.report.told import certain, ends, listed, possible, shown_names, small, unit_of
+from stemlens.report.told import certain, ends, few, listed, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
@@ -140,7 +140,7 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]
     if unclear:
-        told.append(f"Unclear, because what is known includes 0: {listed(_some(unclear))}.")
+        told.append(f"Unclear, because what is known includes 0: {listed(few(unclear, NAMED))}.")
     made = [row for row in (*adding[:NAMED], *taking[:NAMED]) if row.trust < 1]
     if made:
         trusts = listed([f"{row.name} to {100 * row.trust:.0f} %" for row in made])
@@ -239,13 +239,6 @@ def _tells(row: Row) -> bool:
     """Whether a share is, or may be, more than next to nothing."""
     may_be = (row.value,) if row.clear else (row.low, row.high)
     return max(map(abs, may_be)) >= LEAST_POINTS / 100
-
-
-def _some(names: list[str]) -> list[str]:
-    """The first few names, and how many there are besides."""
-    if len(names) <= NAMED + 1:
-        return names
-    return [*names[:NAMED], f"{len(names) - NAMED} more"]
 
 
 def _small(words: str) -> str:

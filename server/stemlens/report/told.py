@@ -74,6 +74,13 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def few(words: Sequence[str], most: int = 4) -> list[str]:
+    """The first of them, and how many there are besides, to be listed."""
+    if len(words) <= most + 1:
+        return list(words)
+    return [*words[:most], f"{len(words) - most} more"]
+
+
 def isolated(name: str) -> str:
     """A name that does not turn the words around it where it is written from right to left."""
     if any(unicodedata.bidirectional(c) in _OTHER_WAY for c in name):

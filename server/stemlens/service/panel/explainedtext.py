@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stemlens.explain.listening import listed
 from stemlens.report.addresses import address
 from stemlens.report.bars import makers, tag_of
 from stemlens.report.heatmap import play_button
 from stemlens.report.taggram import clock
-from stemlens.report.told import shown_names
+from stemlens.report.told import few, listed, shown_names
 from stemlens_bridge.annotations import points
 
 
@@ -66,7 +65,7 @@ def measured(document: Mapping[str, Any], explanation: Mapping[str, Any]) -> str
     they_score, them = ("score", "them") if stems[1:] else ("scores", "it")
     return (
         f"From {clock(place['start_s'])} to {clock(place['end_s'])}, where that is heard best, "
-        f"{listed(stems)} alone {they_score} {points(score['only'])}, the mix without {them} "
+        f"{listed(few(stems))} alone {they_score} {points(score['only'])}, the mix without {them} "
         f"{points(score['without'])}, all together {points(place['score'])}, and silence "
         f"{points(place['baseline'])}."
     )

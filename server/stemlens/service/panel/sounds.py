@@ -23,10 +23,9 @@ import numpy as np
 
 from stemlens import audio
 from stemlens.explain import passage as passages
-from stemlens.explain.listening import listed
 from stemlens.over_time import OverTime
 from stemlens.report.bars import tag_of
-from stemlens.report.told import isolated, shown_names
+from stemlens.report.told import few, isolated, listed, shown_names
 from stemlens.service.freezing import is_unchanged
 from stemlens.service.panel.explainedtext import explanation_of, scored
 from stemlens.service.panel.library import Library
@@ -119,7 +118,7 @@ class Sounds:
         sounds = self._rendered.pair(
             self._parts(scene, playing), self._parts(scene, others), *_shape(scene), span_s
         )
-        told = listed([scene.names[stem] for stem in playing])
+        told = listed(few([scene.names[stem] for stem in playing]))
         said = {
             "only": f"Only what makes it {tag}: {told}",
             "without": f"Without {told}",
