@@ -127,7 +127,7 @@ def _together(
         certain = pair["low"] > 0 or pair["high"] < 0
         if pair["tag"] == tag["tag"] and certain and abs(pair["value"]) >= TOGETHER:
             one, other = (names[stem] for stem in pair["stems"])
-            what = "do more together" if pair["value"] > 0 else "stand in for each other"
+            what = "do more together" if pair["value"] > 0 else "do less together"
             lines.append(f"{one} and {other} {what}: {amount(pair['value'], unit)}")
     return lines[:PAIRS]
 
@@ -173,11 +173,16 @@ def _value(share: Mapping[str, Any], unit: str, estimated: bool) -> str:
     return told + (" " * 5 if off == 0 else f" ±{off:<3.1f}" if off < 0.95 else f" ±{off:<3.0f}")
 
 
+def _stems(session: Mapping[str, Any]) -> str:
+    count = len(session["stems"])
+    return "1 stem" if count == 1 else f"{count} stems"
+
+
 def _headline(result: Mapping[str, Any]) -> str:
     session, tagger = result["session"], result["tagger"]
     seconds = round(session["duration_s"])
     return (
-        f"{one_line(session['project'])}: {len(session['stems'])} stems, "
+        f"{one_line(session['project'])}: {_stems(session)}, "
         f"{seconds // 60}:{seconds % 60:02d}, heard by {tagger['name']}"
     )
 

@@ -42,6 +42,7 @@ from stemlens.scorecache import ScoreCache
 from stemlens.service.delivery import explanation_messages
 from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.edits import ExplainOptions, passage_from_text
+from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.explainedtable import explained_table
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
@@ -146,10 +147,18 @@ def explain(
                 device=device,
             )
             result, over = analysis.to_dict(), OverTime.of(analysis)
-            explanations = [
-                listening.explain(analysis.opened, result, over, tag, wanted, output, show)
-                for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]])
-            ]
+            explanations, refused = [], []
+            for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
+                try:
+                    explanations.append(
+                        listening.explain(analysis.opened, result, over, tag, wanted, output, show)
+                    )
+                except StemlensError as error:  # the other tags can be heard all the same
+                    if error.code != "nothing_explains":
+                        raise
+                    refused.append(error)
+    if not explanations:
+        raise refused[0]
     document = listening.document(analysis.opened, result, explanations)
     try:
         if json_file is not None:
@@ -158,3 +167,5 @@ def explain(
         terminal.write(
             explained_table(explanation_messages("", "", document), width=terminal.width())
         )
+    if refused:
+        raise refused[0]

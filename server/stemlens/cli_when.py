@@ -61,6 +61,8 @@ def highlight(
 ) -> None:
     """Write the 15 to 30 s in which a song is most what it is, at the level of its bounce."""
     choice(device, DEVICES, "--device")
+    if output.suffix.lower() not in (".wav", ".rf64"):
+        raise typer.BadParameter("the file is a WAV; call it so.", param_hint="--output")
     require_writable(output)
     given = places or []
     if mix is None and len(given) == 1 and _is_result(given[0]):

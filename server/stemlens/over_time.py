@@ -29,7 +29,8 @@ class OverTime:
     start_s: where the segments start `[segments]`, in order; they overlap where a finer hop was
     asked for. segment_s: how long each is. scores: of all stems together, baseline: of silence,
     `[segments, tags]`. attributions: `[segments, stems, tags]`. stems: ids, tags: names, in the
-    order of these axes.
+    order of these axes. sounds: which stem sounds in which segment `[segments, stems]`, where that
+    is known.
     """
 
     start_s: NDArray[np.float64]
@@ -39,10 +40,12 @@ class OverTime:
     attributions: NDArray[np.float64]
     stems: tuple[str, ...]
     tags: tuple[str, ...]
+    sounds: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         segments, stems, tags = len(self.start_s), len(self.stems), len(self.tags)
         good = self.scores.shape == self.baseline.shape == (segments, tags)
+        good = good and (self.sounds is None or self.sounds.shape == (segments, stems))
         if not (good and self.attributions.shape == (segments, stems, tags)):
             raise ValueError("its arrays do not belong together")
         if not all(np.isfinite(a).all() for a in self._arrays()):
@@ -63,8 +66,10 @@ class OverTime:
 
     @property
     def sounding(self) -> NDArray[np.bool_]:
-        """Which stem sounds in which segment `[segments, stems]`: one that does not has no share
-        of anything."""
+        """Which stem sounds in which segment `[segments, stems]`. Where a result does not say it,
+        those do that have a share of anything."""
+        if self.sounds is not None:
+            return self.sounds
         return np.asarray(self.attributions.any(axis=2))
 
     @classmethod
@@ -80,6 +85,7 @@ class OverTime:
             attributions=np.asarray(shares.attributions, dtype=np.float64),
             stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
             tags=tuple(tag.name for tag in game.tagger.tags),
+            sounds=game.sounding if analysis.course is None else analysis.course.sounding,
         )
 
     @classmethod
@@ -88,6 +94,7 @@ class OverTime:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 hop = "fine_" if "fine_start_s" in arrays else ""
+                sounds = hop + "sounding"
                 return cls(
                     start_s=np.asarray(arrays[hop + "start_s"], dtype=np.float64),
                     segment_s=segment_s,
@@ -96,6 +103,7 @@ class OverTime:
                     attributions=np.asarray(arrays[hop + "attributions"], dtype=np.float64),
                     stems=tuple(map(str, arrays["stems"])),
                     tags=tuple(map(str, arrays["tags"])),
+                    sounds=np.asarray(arrays[sounds], np.bool_) if sounds in arrays else None,
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise StemlensError(

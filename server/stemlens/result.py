@@ -83,9 +83,9 @@ class Analysis:
 
         Arrays: attributions, mute, solo `[segments, stems, tags]` (NaN: not measured); off, half
         the width of the 95 % intervals of the attributions; scores, baseline `[segments, tags]`;
-        interactions `[stems, stems, tags]`; start_s `[segments]` in project time; stems, tags:
-        names of the axes. With a finer hop also fine_attributions, fine_off, fine_scores,
-        fine_baseline, fine_start_s, of segments that overlap.
+        sounding `[segments, stems]`; interactions `[stems, stems, tags]`; start_s `[segments]` in
+        project time; stems, tags: names of the axes. With a finer hop also fine_attributions,
+        fine_off, fine_scores, fine_baseline, fine_sounding, fine_start_s, of segments that overlap.
         Raises `output_failed`.
         """
         shares, game = self.shares, self.opened.game
@@ -96,6 +96,7 @@ class Analysis:
                 "fine_off": self.course.off,
                 "fine_scores": self.course.scores,
                 "fine_baseline": self.course.baseline,
+                "fine_sounding": self.course.sounding,
                 "fine_start_s": self.options.start_s + self.course.start_s,
             }
         with written(Path(path)) as part, part.open("wb") as file:
@@ -107,6 +108,7 @@ class Analysis:
                 solo=shares.solo,
                 scores=shares.scores,
                 baseline=shares.baseline,
+                sounding=game.sounding,
                 interactions=_interaction_values(self),
                 start_s=self.options.start_s + game.start_s,
                 stems=np.array([stem.id for stem in self.opened.material.session.stems]),

@@ -128,7 +128,7 @@ def test_no_line_of_groups_is_too_wide(names: list[str], name: str) -> None:
     ("value", "off", "says"),
     [
         (0.07, 0.01, "Guitar and Bass do more together: +7"),
-        (-0.07, 0.01, "Guitar and Bass stand in for each other: −7"),
+        (-0.07, 0.01, "Guitar and Bass do less together: −7"),
         (0.07, 0.08, None),
         (0.01, 0.0, None),
     ],

@@ -205,7 +205,7 @@ def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
         "estimated from some of all combinations",
         "at −12 dB: a stem is missing",
         "Drums 40 %",
-        "Drums and Bass stand in for each other",
+        "Drums and Bass do less for it together",
         "Nothing was tried on this session yet",
         "φ<sub>i</sub>",
     ):

@@ -6,7 +6,8 @@ coalitions of the others as the Shapley value does:
     Iᵢⱼ = Σ over S without i, j of |S|! (n − |S| − 2)! / (n − 1)!
           · (v(S ∪ i ∪ j) − v(S ∪ i) − v(S ∪ j) + v(S)).
 
-Positive: together they do more than the sum of both; negative: they stand in for each other.
+Positive: together they do more than the sum of both; negative: they do less than that, as two that
+stand in for each other.
 
 Beyond tables they are estimated from pairs of coalitions: from the sums v(S) + v(Sᶜ), as the
 values are from the differences, by the same Gaussian process with sets of an even number of

@@ -35,7 +35,7 @@ class Course:
 
     hop_s: seconds from one segment to the next. start_s: `[segments]`, from the session's start.
     attributions and off, half of their 95 % intervals: `[segments, stems, tags]`. scores, baseline:
-    `[segments, tags]`. tagged, recalled: how many scores of the overlapping segments were asked of
+    `[segments, tags]`. sounding: `[segments, stems]`. tagged, recalled: how many scores of the overlapping segments were asked of
     the tagger, and how many were known.
     """
 
@@ -45,6 +45,7 @@ class Course:
     off: NDArray[np.float64]
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
+    sounding: NDArray[np.bool_]
     tagged: int
     recalled: int
 
@@ -68,7 +69,7 @@ def course(
     than one has no more than its own.
     """
     count = passes(game.tagger.segment_s, hop_s)
-    starts, found = [game.start_s], [own]
+    starts, found, sounding = [game.start_s], [own], [game.sounding]
     tagged = recalled = 0
     for number, first in _offsets(game, count):
 
@@ -78,6 +79,7 @@ def course(
         tell(0.0)
         other = game.played_from(first)
         found.append(play(other, tell))
+        sounding.append(other.sounding)
         starts.append(first / game.tagger.sample_rate + other.start_s)
         tagged, recalled = tagged + other.tagged, recalled + other.recalled
     on_progress(1.0)
@@ -90,6 +92,7 @@ def course(
         np.concatenate([shares.segment_half_width for shares in found])[order],
         np.concatenate([shares.scores for shares in found])[order],
         np.concatenate([shares.baseline for shares in found])[order],
+        np.concatenate(sounding)[order],
         tagged,
         recalled,
     )

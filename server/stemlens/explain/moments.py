@@ -16,7 +16,7 @@ Values are parts of a score (−1 to 1), times are seconds of project time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,14 @@ def passages(series: Series, over_time: OverTime) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], strong, [0]])))
     runs = [(int(first), int(after) - 1) for first, after in edges.reshape(-1, 2)]
     runs.sort(key=lambda run: -float(abs(series[run[0] : run[1] + 1]).max()))
+    spans_s = over_time.spans_s
     kept: list[tuple[int, int]] = []
     for run in runs:
-        if all(_apart(run, other, over_time) for other in kept):
+        if all(_apart(run, other, spans_s, over_time.segment_s) for other in kept):
             kept.append(run)
-    return kept[:PEAKS]
+        if len(kept) == PEAKS:
+            break
+    return kept
 
 
 def changes(sounding: NDArray[np.bool_], over_time: OverTime) -> list[tuple[str, float, list[int]]]:
@@ -135,11 +138,15 @@ def _end(segment: int, over_time: OverTime) -> float:
     return float(start_s[segment + 1])
 
 
-def _apart(one: tuple[int, int], other: tuple[int, int], over_time: OverTime) -> bool:
+def _apart(
+    one: tuple[int, int],
+    other: tuple[int, int],
+    spans_s: Sequence[tuple[float, float]],
+    segment_s: float,
+) -> bool:
     """Whether no segment hears both of two passages."""
     early, late = sorted((one, other))
-    gap = over_time.spans_s[late[0]][0] - over_time.spans_s[early[1]][1]
-    return gap >= over_time.segment_s - SAME_S
+    return spans_s[late[0]][0] - spans_s[early[1]][1] >= segment_s - SAME_S
 
 
 def _peaks(

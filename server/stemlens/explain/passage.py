@@ -20,7 +20,7 @@ from stemlens.report.bars import makers, tag_of
 from stemlens.report.told import unit_of
 from stemlens_bridge.errors import StemlensError
 
-LEAST_S, MOST_S = 6.0, 15.0  # that a passage lasts
+LEAST_S, MOST_S = 5.5, 15.0  # that a passage lasts: two segments of musicnn, up to five
 STAYS = 0.75  # of what it begins with must be in each segment by which a passage grows
 NEAR = 3  # tags that are proposed for one that there is not
 

@@ -73,12 +73,15 @@
     if (!player.paused) requestAnimationFrame(follow);
   }
 
+  let led = null; // the heading that one was led to, which space is not to fold
   function lead(tag) {
     const about = shown("about").find((one) => one.dataset.about === tag);
     if (!about) return;
     about.open = true;
     about.scrollIntoView();
-    about.querySelector("summary").focus({ preventScroll: true });
+    const heading = about.querySelector("summary");
+    heading.focus({ preventScroll: true });
+    led = heading;
     for (const button of shown("tag")) {
       button.setAttribute("aria-pressed", String(button.dataset.tag === tag));
     }
@@ -104,7 +107,7 @@
       if (tag) lead(tag.dataset.about);
     }
     if (!player || event.key !== " ") return;
-    if (event.target.closest?.("button, audio, a, summary")) return;
+    if (event.target !== led && event.target.closest?.("button, audio, a, summary")) return;
     toggle();
     event.preventDefault();
   });

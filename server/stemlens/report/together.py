@@ -1,5 +1,5 @@
 """What pairs of stems do together, in words: where two say more than each by itself, and where they
-stand in for each other.
+do less.
 
 Only what is certain and a point or more is told. Pure functions: a result (DESIGN's schema) in,
 plain sentences out.
@@ -28,7 +28,7 @@ def together(document: Mapping[str, Any], tag: str) -> list[str]:
         what = (
             "do more for it together than each by itself"
             if value > 0
-            else "stand in for each other: muting one alone changes less than their shares say"
+            else "do less for it together than each by itself"
         )
         told.append(f"{one} and {other} {what} ({small(value, unit)}).")
     return told

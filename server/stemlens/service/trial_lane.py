@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +33,11 @@ from stemlens.explain import listening
 from stemlens.opening import OpenedSession, Progress
 from stemlens.over_time import OverTime
 from stemlens.scorecache import ScoreCache
+from stemlens.service.freezing import require_unchanged
 from stemlens.service.live_lane import OpenSession, Shelf, Tell
 from stemlens.service.memory import lacks_memory
+from stemlens.service.places import Places
+from stemlens.service.store import JobFile
 from stemlens.tagging.lanes import urgent
 from stemlens_bridge.edits import ExplainOptions, SuggestOptions, TryOptions, edits_from_json
 from stemlens_bridge.errors import StemlensError
@@ -126,21 +130,29 @@ class TrialLane:
 
     def _explain(self, asked: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
         opened, result = self._opened(asked, on_progress), asked["result"]
+        # what is played must be what was analysed
+        files = [JobFile(**file) for file in asked["files"]]
+        require_unchanged(files, Places(map(Path, asked["places"])))
         over = OverTime.read(Path(result["time"]), result["tagger"]["segment_s"])
         silence = Options.from_json(asked["options"]).silence
         # with scores of this thread's own: those of the job are its thread's
         game = opened.game.at(opened.material.gains_db, silence, self._scores(asked))
         opened = replace(opened, game=game)
-        with urgent():
-            found = listening.explain(
-                opened,
-                result,
-                over,
-                asked["tag"],
-                ExplainOptions.from_json(asked["wanted"]),
-                Path(asked["folder"]),
-                on_progress,
-            )
+        folder = Path(asked["folder"])
+        try:
+            with urgent():
+                found = listening.explain(
+                    opened,
+                    result,
+                    over,
+                    asked["tag"],
+                    ExplainOptions.from_json(asked["wanted"]),
+                    folder,
+                    on_progress,
+                )
+        except BaseException:  # also a cancel: sounds that nobody will name
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return listening.document(opened, result, [found])
 
     def _opened(self, asked: dict[str, Any], on_progress: Progress) -> OpenedSession:

@@ -31,6 +31,7 @@ from stemlens.validation.experiment import (
     table,
 )
 from stemlens.validation.material import TAGS, Passages, passages, tables
+from stemlens_bridge.errors import StemlensError
 
 ROUNDS = 5  # of pairs: 3 a stem, then always 1.4 times as many, as `anytime` adds them
 SEEDS, QUICK_SEEDS = 40, 12
@@ -102,6 +103,11 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
                 counted = count_held(game, budget, drawn, part(progress, at, ROUNDS))
                 held.append(Held(one.name, pairs, *counted))
             pairs *= GROWTH
+    if not held:
+        raise StemlensError(
+            "nothing_to_analyse",
+            "With so few stems nothing is estimated, so there are no intervals to look at.",
+        )
     every = float(np.mean([one.held for one in held]))
     worst = min(one.held for one in held)
     return Figures(

@@ -19,7 +19,7 @@ from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 
-LACKING = ("extra_missing", "weights_missing")
+LACKING = ("extra_missing", "weights_missing", "nothing_to_analyse")
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,14 +224,16 @@ def compared(made: str, by: str, true: Shared, own: Shared, stems: Stems, rate: 
 def checks(versions: list[Version]) -> tuple[Check, ...]:
     """What should hold of stems that are not the real ones."""
     believed = [one for one in versions if one.trust >= BELIEVED]
-    least = min((one.rank for one in believed), default=1.0)
+    least = min((one.rank for one in believed), default=None)
     held = min(one.held for one in versions)
     return (
         Check(
             f"Shares of worse stems that are trusted to {percent(BELIEVED)}, by rank with the real",
             f"at least {number(ORDERED, 1)}",
-            f"{number(least)} ({', '.join(one.made for one in believed) or 'none is'})",
-            least >= ORDERED,
+            "none is"
+            if least is None
+            else f"{number(least)} ({', '.join(one.made for one in believed)})",
+            None if least is None else least >= ORDERED,
         ),
         Check(
             "The real share lies inside the interval that trust has widened",
