@@ -35,8 +35,8 @@ class Course:
 
     hop_s: seconds from one segment to the next. start_s: `[segments]`, from the session's start.
     attributions and off, half of their 95 % intervals: `[segments, stems, tags]`. scores, baseline:
-    `[segments, tags]`. sounding: `[segments, stems]`. tagged, recalled: how many scores of the overlapping segments were asked of
-    the tagger, and how many were known.
+    `[segments, tags]`. sounding: `[segments, stems]`. tagged, recalled: how many scores of the
+    overlapping segments were asked of the tagger, and how many were known.
     """
 
     hop_s: float
