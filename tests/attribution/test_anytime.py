@@ -49,16 +49,6 @@ def whole(game: Game, unit: str = "points") -> NDArray[np.float64]:
     return worth
 
 
-def test_what_was_tagged_before_the_budget_was_spent_counts() -> None:
-    waves = band(12, seconds=1)
-    rounds = [found(Game(Meter(), waves), budget=budget, precision=0)[-1] for budget in (68, 92)]
-    assert [shares.coalitions for shares in rounds] == [68, 92], "the second ends within a round"
-    exact = shapley(whole(Game(Meter(), waves)))
-    near, nearer = (np.abs(one.attributions[0] - exact).mean() for one in rounds)
-    assert nearer < near
-    assert rounds[1].half_width.mean() < rounds[0].half_width.mean()
-
-
 @pytest.mark.parametrize("unit", ["points", "log-odds"])
 @pytest.mark.parametrize(("value", "of"), [("shapley", shapley), ("banzhaf", banzhaf)])
 def test_the_last_revision_is_exact_where_that_is_affordable(value, of, unit) -> None:  # type: ignore[no-untyped-def]

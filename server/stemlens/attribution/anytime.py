@@ -265,12 +265,10 @@ class _Work(Asking):
         target = pairs_a_stem * game.n
         if target > game.pairs_in_all / 2:
             target = game.pairs_in_all
-        try:
-            for plays in self._next_pairs(game, math.ceil(target) - game.pairs):
-                worth = self._worth(t, np.concatenate([plays, ~plays]))
-                game.add(plays, worth[: len(plays)], worth[len(plays) :])
-        finally:  # what was scored counts, also where budget or time end a round
-            self._learn(t)
+        for plays in self._next_pairs(game, math.ceil(target) - game.pairs):
+            worth = self._worth(t, np.concatenate([plays, ~plays]))
+            game.add(plays, worth[: len(plays)], worth[len(plays) :])
+        self._learn(t)
 
     def _next_pairs(self, game: SegmentGame, pairs: int) -> Iterator[Plays]:
         """The next pairs of a segment, some at a time, until budget or time are spent."""
