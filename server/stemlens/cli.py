@@ -56,6 +56,7 @@ from stemlens.cli_common import (
     TimeLimit,
     UnitName,
     ValueName,
+    analysed,
     choice,
     data_folder,
     loaded_tagger,
@@ -224,18 +225,10 @@ def analyze(
         loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:
             midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
-        from stemlens.analysis import analyze as analyze_session
-
-        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
-            analysis = analyze_session(
-                session,
-                options,
-                tagger=loaded,
-                on_progress=show,
-                max_duration_s=60 * max_minutes,
-                kept=kept,
-                device=device,
-            )
+        with analysed(
+            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
+        ) as analysis:
+            pass
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
             analysis = analysis.with_npz(npz_file)

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import platformdirs
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import separation, tagging
+from stemlens import scorecache, separation, tagging
+from stemlens.scorecache import ScoreCache
 from stemlens.service.settings import Settings
 from stemlens.tagging import Tagger, weights
 from stemlens_bridge.protocol import MASTERS, SEPARATIONS, UNITS, VALUES, Options
+from stemlens_bridge.session import Session
+
+if TYPE_CHECKING:  # it would bring torch
+    from stemlens.analysis import Analysis
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEFAULTS = Options()
@@ -114,6 +119,33 @@ def loaded_tagger(name: str, device: str, show: Callable[[str, float], None]) ->
     tagger = tagging.load(name, device)
     show("loading the tagger", 1.0)
     return tagger
+
+
+@contextmanager
+def analysed(
+    session: Session,
+    options: Options,
+    tagger: Tagger,
+    show: Callable[[str, float], None],
+    *,
+    device: str,
+    fresh: bool,
+    max_minutes: float,
+) -> Iterator[Analysis]:
+    """The analysis of a session; what is asked of its game in the block is kept, as its own scores
+    are."""
+    from stemlens.analysis import analyze
+
+    with ScoreCache(None if fresh else scorecache.default_path()) as kept:
+        yield analyze(
+            session,
+            options,
+            tagger=tagger,
+            on_progress=show,
+            max_duration_s=60 * max_minutes,
+            kept=kept,
+            device=device,
+        )
 
 
 def choice(value: str, allowed: tuple[str, ...], option: str) -> str:

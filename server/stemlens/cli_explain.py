@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from stemlens import scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -33,12 +32,12 @@ from stemlens.cli_common import (
     TimeLimit,
     UnitName,
     ValueName,
+    analysed,
     choice,
     loaded_tagger,
     loudness,
     progress_bars,
 )
-from stemlens.scorecache import ScoreCache
 from stemlens.service.delivery import explanation_messages
 from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.edits import ExplainOptions, passage_from_text
@@ -129,23 +128,15 @@ def explain(
     session = Session.read(*(places or ()), mix=mix)
     with progress_bars() as show:
         loaded = loaded_tagger(options.tagger, device, show)
-        from stemlens.analysis import analyze
         from stemlens.explain import listening
         from stemlens.explain import passage as passages
         from stemlens.over_time import OverTime
 
         known = [tag.name for tag in loaded.tags]
         asked = [passages.require_tag(tag, known) for tag in tags or ()]
-        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
-            analysis = analyze(
-                session,
-                options,
-                tagger=loaded,
-                on_progress=show,
-                max_duration_s=60 * max_minutes,
-                kept=kept,
-                device=device,
-            )
+        with analysed(
+            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
+        ) as analysis:
             result, over = analysis.to_dict(), OverTime.of(analysis)
             explanations, refused = [], []
             for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):

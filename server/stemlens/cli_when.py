@@ -8,19 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from stemlens import scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
     DEVICES,
     Device,
+    Fresh,
     MaxMinutes,
     TaggerName,
+    analysed,
     choice,
     loaded_tagger,
     progress_bars,
 )
-from stemlens.scorecache import ScoreCache
 from stemlens_bridge import jsontext, schemas
 from stemlens_bridge.annotations import points
 from stemlens_bridge.errors import StemlensError
@@ -54,9 +54,7 @@ def highlight(
         typer.Option(min=LEAST_HOP_S, help="Look each so many seconds.", show_default="a segment"),
     ] = None,
     device: Device = "auto",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Tag everything anew, whatever is known from before.")
-    ] = False,
+    fresh: Fresh = False,
     max_minutes: MaxMinutes = MAX_DURATION_S / 60,
 ) -> None:
     """Write the 15 to 30 s in which a song is most what it is, at the level of its bounce."""
@@ -71,7 +69,7 @@ def highlight(
         options = Options(tagger=tagger, hop_s=hop, budget=0)  # which the sum of all is spared
         # A lone mix is heard as it is: no stems are made of it.
         session = Session.read(*given, mix=mix) if given or mix is None else Session.read(mix)
-        document = _heard(session, options, device, fresh, 60 * max_minutes)
+        document = _heard(session, options, device, fresh, max_minutes)
     if "highlight" not in document:
         raise StemlensError(
             "result_invalid",
@@ -124,21 +122,12 @@ def _require_other(output: Path, session: Mapping[str, Any]) -> None:
 
 
 def _heard(
-    session: Session, options: Options, device: str, fresh: bool, max_duration_s: float
+    session: Session, options: Options, device: str, fresh: bool, max_minutes: float
 ) -> dict[str, Any]:
     """The result of an analysis that hears the sum of all stems and nothing else."""
     with progress_bars() as show:
         loaded = loaded_tagger(options.tagger, device, show)
-        from stemlens.analysis import analyze
-
-        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
-            analysis = analyze(
-                session,
-                options,
-                tagger=loaded,
-                on_progress=show,
-                max_duration_s=max_duration_s,
-                kept=kept,
-                device=device,
-            )
-    return analysis.to_dict()
+        with analysed(
+            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
+        ) as analysis:
+            return analysis.to_dict()
