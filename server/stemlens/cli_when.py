@@ -83,7 +83,7 @@ def highlight(
         )
     _require_other(output, document["session"])
     from stemlens.explain import excerpt
-    from stemlens.report.taggram import clock
+    from stemlens_bridge.wording import clock
 
     samples, rate = excerpt.excerpt(
         document, found["start_s"], found["end_s"], max_duration_s=60 * max_minutes

@@ -32,14 +32,14 @@ from stemlens.game import Game
 from stemlens.material import Material
 from stemlens.opening import OpenedSession, Progress, no_progress
 from stemlens.over_time import OverTime
-from stemlens.report.bars import tag_of
-from stemlens.report.taggram import clock
-from stemlens.report.told import few, listed, small, unit_of
+from stemlens.wording.shares import tag_of
+from stemlens.wording.told import few, listed, small, unit_of
 from stemlens_bridge import __version__, schemas
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import ExplainOptions
 from stemlens_bridge.protocol import SOUNDS
 from stemlens_bridge.table import stem_names
+from stemlens_bridge.wording import clock
 from stemlens_bridge.writing import failed, plain_name, written
 
 DIGITS = 7

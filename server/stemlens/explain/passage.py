@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.anytime import log_odds
 from stemlens.over_time import OverTime
-from stemlens.report.bars import makers, tag_of
-from stemlens.report.told import unit_of
+from stemlens.wording.shares import makers, tag_of
+from stemlens.wording.told import unit_of
 from stemlens_bridge.errors import StemlensError
 
 LEAST_S, MOST_S = 5.5, 15.0  # that a passage lasts: two segments of musicnn, up to five

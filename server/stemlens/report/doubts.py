@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.told import isolated_in, off, possible, shown_names, unit_of
+from stemlens.wording.told import isolated_in, off, possible, shown_names, unit_of
 
 NULLS_DB, NEAR_DB = -60.0, -20.0  # what is left of a mix without its stems
 WARNED = ("estimated", "unfinished")  # warnings that say how far an estimate may be off

@@ -43,15 +43,15 @@ from stemlens.report.sounds import (
     recordings,
 )
 from stemlens.report.sounds import told as told_sounds
-from stemlens.report.taggram import clock, taggram
+from stemlens.report.taggram import taggram
 from stemlens.report.together import together
-from stemlens.report.told import isolated_in, unit_of
 from stemlens.report.trialtext import LEGEND
 from stemlens.report.trialtext import tried as told_trials
+from stemlens.wording.told import isolated_in, unit_of
 from stemlens_bridge import __version__
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import one_line
-from stemlens_bridge.wording import counted
+from stemlens_bridge.wording import clock, counted
 
 HERE = Path(__file__).parent
 MB = 1_000_000

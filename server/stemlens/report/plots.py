@@ -24,12 +24,13 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from stemlens.over_time import OverTime
-from stemlens.report.bars import Row, rows
-from stemlens.report.heatmap import LEAST_POINTS, shown_tags
-from stemlens.report.taggram import Lane, clock, lanes_of
-from stemlens.report.told import unit_of
+from stemlens.report.heatmap import shown_tags
+from stemlens.report.taggram import Lane, lanes_of
+from stemlens.wording.shares import LEAST_POINTS, Row, rows
+from stemlens.wording.told import unit_of
 from stemlens_bridge.annotations import AGAINST, FOR, points, signed
 from stemlens_bridge.table import fit, stem_names
+from stemlens_bridge.wording import clock
 from stemlens_bridge.writing import failed, written
 
 WIDTH_IN = 80 / 25.4

@@ -29,12 +29,13 @@ from stemlens.explain.pair import fade, match_db
 from stemlens.loudness import integrated
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.bars import makers
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.taggram import Outline, clock
-from stemlens.report.told import shown_names
+from stemlens.report.taggram import Outline
 from stemlens.report.trialtext import title
+from stemlens.wording.shares import makers
+from stemlens.wording.told import shown_names
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import clock
 
 REDUCED_DB = 6.0
 FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of

@@ -13,7 +13,7 @@ from typing import Any
 from stemlens.edits.terms import SMALLEST_DB, signed_db
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import colour, play_button
-from stemlens.report.told import certain, isolated, isolated_in
+from stemlens.wording.told import certain, isolated, isolated_in
 from stemlens_bridge.annotations import points
 from stemlens_bridge.liveview import tenths
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemlens.report.addresses import address
-from stemlens.report.bars import makers, tag_of
 from stemlens.report.heatmap import play_button
-from stemlens.report.taggram import clock
-from stemlens.report.told import few, listed, shown_names
+from stemlens.wording.shares import makers, tag_of
+from stemlens.wording.told import few, listed, shown_names
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 
 def explanation_of(document: Mapping[str, Any], tag: str) -> Mapping[str, Any] | None:

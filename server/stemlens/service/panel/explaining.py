@@ -13,11 +13,11 @@ from typing import Any
 
 from nicegui import run, ui
 
-from stemlens.report.bars import makers
 from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.elements import button, text
 from stemlens.service.panel.explainedtext import explanation_of, measured, players
 from stemlens.service.panel.library import Library
+from stemlens.wording.shares import makers
 from stemlens_bridge.edits import ExplainOptions
 from stemlens_bridge.trials import TrialsClient
 

@@ -24,14 +24,14 @@ import numpy as np
 from stemlens import audio
 from stemlens.explain import passage as passages
 from stemlens.over_time import OverTime
-from stemlens.report.bars import tag_of
-from stemlens.report.told import few, isolated, listed, shown_names
 from stemlens.service.freezing import is_unchanged
 from stemlens.service.panel.explainedtext import explanation_of, scored
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
+from stemlens.wording.shares import tag_of
+from stemlens.wording.told import few, isolated, listed, shown_names
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import SOUNDS
 
