@@ -30,7 +30,7 @@ from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
 from stemlens.validation import fluidsynth, spoilt_tagger
 from stemlens.validation.experiment import number
-from stemlens.validation.leakage import distortion_ratio_db, leaking
+from stemlens.validation.leakage import distortion_ratio_db, into_all, leaking
 from stemlens.validation.rate import Rate
 from stemlens.validation.snippets import DRUMS, LEADS, STEMS, compose
 from stemlens.validation.takes import SAMPLES, Takes, record
@@ -438,7 +438,7 @@ def _explained(
             drums = (case.led_by == GUITAR) != case.swapped
             stems = takes.stems(n, plays(n, drums=drums))
             if level is not None:
-                stems = leaking(stems, level)
+                stems = leaking(stems, into_all(len(stems), level))
             own, players, table = explain(taggers[case.spoilt], stems, case.asked, explaining)
             for name, top in own.items():
                 tops[name].append(top)
@@ -479,7 +479,8 @@ def _distortion(takes: Takes, numbers: list[int], level_db: float) -> float:
     ratios = []
     for n in numbers:
         stems = takes.stems(n, plays(n, drums=True))
-        ratios.append(distortion_ratio_db(stems[DRUMS], leaking(stems, level_db)[DRUMS]))
+        leaky = leaking(stems, into_all(len(stems), level_db))
+        ratios.append(distortion_ratio_db(stems[DRUMS], leaky[DRUMS]))
     return float(np.median(ratios)) if ratios else np.nan
 
 
