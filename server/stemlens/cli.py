@@ -59,6 +59,7 @@ from stemlens.cli_common import (
     analysed,
     choice,
     data_folder,
+    kept_scores,
     loaded_tagger,
     loudness,
     progress_bars,
@@ -221,14 +222,13 @@ def analyze(
         options = replace(options, annotations=read_policy(policy))
     require_known(options)
     session = Session.read(*(places or ()), mix=mix)
-    with progress_bars() as show:
+    with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:
             midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
-        with analysed(
-            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
-        ) as analysis:
-            pass
+        analysis = analysed(
+            session, options, loaded, show, kept, device=device, max_minutes=max_minutes
+        )
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
             analysis = analysis.with_npz(npz_file)
