@@ -15,7 +15,7 @@ from stemlens_bridge.cli import main
 from stemlens_bridge.commands.live import parsed
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.live import LiveMix, View
-from stemlens_bridge.liveview import Screen, picture, sentences, tenths
+from stemlens_bridge.liveview import Screen, picture, sentences
 from stemlens_bridge.moves import Move
 from stemlens_bridge.protocol import (
     Error,
@@ -232,10 +232,6 @@ def test_the_picture_fits_the_terminal(width: int, stems: int, name: str) -> Non
     lines = picture(view, {}, width=width, height=24)
     assert len(lines) < 24 and all(columns(line) <= width for line in lines)
     assert all(columns(line) <= width for line in sentences(view, {}, width))
-
-
-def test_numbers_as_people_write_them() -> None:
-    assert [tenths(v) for v in (0.0041, -0.0123, 0.0002, -0.0002)] == ["+0.4", "−1.2", "0.0", "0.0"]
 
 
 class Terminal(io.StringIO):

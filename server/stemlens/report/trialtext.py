@@ -15,7 +15,7 @@ from stemlens.report.addresses import address
 from stemlens.report.heatmap import colour, play_button
 from stemlens.wording.told import certain, isolated, isolated_in
 from stemlens_bridge.annotations import points
-from stemlens_bridge.liveview import tenths
+from stemlens_bridge.wording import tenths
 
 TAGS, LISTED = 6, 30  # tags of a trial; requests of a job
 ADVICE = "Allow a longer search or more stems, or choose another goal."

@@ -23,17 +23,10 @@ from stemlens.opening import OpenedSession
 from stemlens.separation import demucs_models
 from stemlens.separation.trust import assess, doubts, widened
 from stemlens.validation.degrading import Stems, masks
-from stemlens.validation.experiment import (
-    Check,
-    Progress,
-    Settings,
-    number,
-    part,
-    percent,
-    table,
-)
+from stemlens.validation.experiment import Check, Progress, Settings, part, percent, table
 from stemlens.validation.leakage import into_next, leaking
 from stemlens.validation.material import TAGS, chosen, exact, opened_for
+from stemlens_bridge.wording import number
 
 EXCERPT_SEGMENTS, QUICK_EXCERPT_SEGMENTS = 4, 1
 BUDGET = 128  # taggings of each version of the stems

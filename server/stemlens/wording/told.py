@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stemlens_bridge.liveview import tenths
 from stemlens_bridge.table import amount, stem_names
+from stemlens_bridge.wording import tenths
 
 FINE = 0.0195  # of a score: from here on two points are shown
 MOST = 1.0  # that a share in points can be: a score goes from 0 to 1
