@@ -190,7 +190,6 @@ def analyze(
 
     Scores are kept: the same session again, or after one change, takes a part of the time.
     """
-    from stemlens.over_time import OverTime
     from stemlens.report import midi
 
     choice(device, DEVICES, "--device")
@@ -238,12 +237,12 @@ def analyze(
             midi.write(
                 midi_file,
                 Findings.from_document(analysis.to_dict()),
-                OverTime.of(analysis),
+                analysis.over_time,
                 lanes=midi_lanes or (),
                 policy=options.annotations,
             )
         if report_file or plots or csv_file:
-            told = analysis.to_dict(), OverTime.of(analysis)
+            told = analysis.to_dict(), analysis.over_time
             cli_report.write(*told, report_file, report_mb, plots, csv_file)
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())

@@ -131,14 +131,13 @@ def explain(
         loaded = loaded_tagger(options.tagger, device, show)
         from stemlens.explain import listening
         from stemlens.explain import passage as passages
-        from stemlens.over_time import OverTime
 
         known = [tag.name for tag in loaded.tags]
         asked = [passages.require_tag(tag, known) for tag in tags or ()]
         analysis = analysed(
             session, options, loaded, show, kept, device=device, max_minutes=max_minutes
         )
-        result, over = analysis.to_dict(), OverTime.of(analysis)
+        result, over = analysis.to_dict(), analysis.over_time
         explanations, refused = [], []
         for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
             try:
