@@ -182,17 +182,11 @@ class _Work(Asking):
 
     def shares(self) -> Shares:
         """What is known now."""
-        return Shares(
+        return self._shares(
             self._attributions.copy(),
             self._variance.copy(),
             self._bound.copy(),
-            self._mute.copy(),
-            self._solo.copy(),
-            self._everybody - self._nobody,
-            self._scores,
-            self._baseline,
-            self._coalitions,
-            None if self._groups is None else deepcopy(self._of_groups),
+            groups=None if self._groups is None else deepcopy(self._of_groups),
         )
 
     def last(self) -> Shares:

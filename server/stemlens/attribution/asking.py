@@ -10,11 +10,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from stemlens.attribution.sampling import Plays
 from stemlens.attribution.segment import Values
+from stemlens.attribution.shares import Shares
 from stemlens.game import Game
 
 BUDGET = 16_384
@@ -102,6 +104,21 @@ class Asking:
         self._mute[game.sounding] = self._solo[game.sounding] = np.nan
         self._everybody, self._nobody, self._scores, self._baseline = (
             np.zeros((segments, tags)) for _ in range(4)
+        )
+
+    def _shares(self, attributions: Values, variance: Values, bound: Values, **rest: Any) -> Shares:
+        """What is known now: these values, and what is the same for every value."""
+        return Shares(
+            attributions,
+            variance,
+            bound,
+            self._mute.copy(),
+            self._solo.copy(),
+            self._everybody - self._nobody,
+            self._scores,
+            self._baseline,
+            self._coalitions,
+            **rest,
         )
 
     def _ask_ends(self, t: int) -> None:

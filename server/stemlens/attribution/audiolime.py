@@ -171,16 +171,10 @@ class AudioLime(Asking):
             spread: Values = np.concatenate([values, nobody])[whose] * factor[:, :, None]
             return spread
 
-        return Shares(
+        return self._shares(
             over_time(found.coefficients, times),
             over_time(found.variance, times**2),
             over_time(bound, times),
-            self._mute.copy(),
-            self._solo.copy(),
-            self._everybody - self._nobody,
-            self._scores,
-            self._baseline,
-            self._coalitions,
             together=found.of_sums,
             masks=None if self._complete else len(self._worths),
         )
