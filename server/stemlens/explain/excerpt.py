@@ -16,6 +16,7 @@ import numpy as np
 
 from stemlens import audio
 from stemlens.audio import MAX_DURATION_S, Clip, Samples
+from stemlens.explain.pair import fade
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.writing import written
 
@@ -59,7 +60,9 @@ def excerpt(
         _play(place, own, 0.0, late_s, first, rate)
     else:
         _play_stems(place, session, stems, first, max_duration_s)
-    return _faded(place, rate), rate
+    fade(place, rate, FADE_S)
+    fade(place[::-1], rate, FADE_S)
+    return place, rate
 
 
 def _play_stems(
@@ -95,13 +98,3 @@ def _play(
     samples = audio.to_stereo(clip.samples) * np.float32(10 ** (gain_db / 20))
     audio.play_at(whole, samples, clip.sample_rate, rate, start_s)
     place += whole[first:]
-
-
-def _faded(samples: Samples, rate: int) -> Samples:
-    """With both ends faded, as a raised cosine."""
-    length = min(round(FADE_S * rate), len(samples) // 2)
-    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))
-    curve = ramp.astype(np.float32)[:, None]
-    samples[:length] *= curve
-    samples[len(samples) - length :] *= curve[::-1]
-    return samples

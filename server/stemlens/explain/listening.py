@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stemlens import audio, mixing
 from stemlens.explain import passage as passages
 from stemlens.explain.coalitions import explaining
-from stemlens.explain.pair import MOST_MATCH_DB, Levels, Pair, middle_third
+from stemlens.explain.pair import MOST_MATCH_DB, TOLD_DB, Levels, Pair, middle_third
 from stemlens.explain.passage import Passage
 from stemlens.game import Game
 from stemlens.material import Material
@@ -45,7 +45,6 @@ from stemlens_bridge.wording import clock
 from stemlens_bridge.writing import failed, plain_name, written
 
 DIGITS = 7
-TOLD_DB = 0.05
 
 Scores = NDArray[np.float64]
 

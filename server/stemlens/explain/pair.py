@@ -25,6 +25,7 @@ from stemlens.mixing import spans
 EDGE_S = 0.01  # over which a span that is cut out of the session fades in and out
 MOST_MATCH_DB = 24.0  # by which a sound is turned up or down; what is fainter stays fainter
 FULL_SCALE = 0.99
+TOLD_DB = 0.05  # from here on it is told that a sound was turned up or down
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,9 @@ def middle_third(span: slice) -> slice:
     return slice(span.start + third, span.stop - third)
 
 
-def fade(samples: Samples, rate: int) -> None:
+def fade(samples: Samples, rate: int, seconds: float = EDGE_S) -> None:
     """Fades in where a sound begins amid the session, in place; reversed, where it ends."""
-    length = max(min(round(EDGE_S * rate), len(samples) // 2), 1)
+    length = max(min(round(seconds * rate), len(samples) // 2), 1)
     samples[:length] *= _risen(np.arange(length) / length)
 
 

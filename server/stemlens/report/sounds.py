@@ -19,6 +19,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from stemlens.wording.told import shown_names
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.wording import clock
 
-REDUCED_DB = 6.0
+REDUCED_DB = 6.0  # so that few sounds clip
 FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
 MAX_RATE = 48_000  # that MP3 knows
 KBPS = (96, 80)  # that are tried, the best first (benchmarks/report.py measures them)
@@ -48,7 +49,7 @@ COLUMNS = 500  # of the outline
 THINNED = 8  # of so many samples the outline looks at one
 SAME_LENGTH_S = 0.001
 MIX = "\0mix"  # which no stem's id is
-SIDES = {"a": "before_path", "b": "after_path"}
+SIDES = {"a": "before_path", "b": "after_path"}  # of a trial, where its files are named
 SAID = {"only": "Only what makes it", "without": "All but what makes it"}
 NAMED = {"only": "what makes it", "without": "all but what makes it"}
 BROKEN = "Some is missing, because its files broke off while they were read."
@@ -435,12 +436,11 @@ def _finished(samples: audio.Samples, found: Recordings, clip: Clip, kbps: int) 
     return mp3(samples, found.rate, kbps)
 
 
-def outline(samples: audio.Samples) -> Outline:
-    """The lowest and highest sample of equal parts of `[frames, 2]`."""
-    edges = np.linspace(0, len(samples), min(COLUMNS, len(samples)) + 1).astype(int)[:-1]
-    lows = np.minimum.reduceat(samples.min(axis=1), edges)
-    highs = np.maximum.reduceat(samples.max(axis=1), edges)
-    return [(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
+def outline(samples: audio.Samples, columns: int = COLUMNS) -> list[tuple[float, float]]:
+    """The lowest and highest sample of equal parts of `[frames, 2]`, in memory or on disk."""
+    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int)
+    parts = (samples[first:last] for first, last in pairwise(edges))
+    return [(round(float(part.min()), 4), round(float(part.max()), 4)) for part in parts]
 
 
 def mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:

@@ -17,13 +17,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from stemlens import audio, mixing
 from stemlens.explain.pair import FULL_SCALE, Pair, middle_third
+from stemlens.report.sounds import outline
 from stemlens_bridge.protocol import SOUNDS
 from stemlens_bridge.writing import failed, written
 
@@ -139,12 +139,12 @@ class Rendered:
             with mixing.on_disk(self._folder, frames, spare_bytes=frames * _BYTES) as (total,):
                 for part in parts:
                     mixing.add(total, part.path, part.gain_db, part.start_s, rate)
-                outline = _outline(total)
+                drawn = outline(total, COLUMNS)
                 own = audio.loudness(total[: MEASURED_S * rate], rate)
                 gain_db = 0.0
                 if own is not None and loudness_lufs is not None:
                     gain_db = loudness_lufs - own
-                peak = max(max(-low, high) for low, high in outline) * 10 ** (gain_db / 20)
+                peak = max(max(-low, high) for low, high in drawn) * 10 ** (gain_db / 20)
                 down_db = max(20 * np.log10(peak / FULL_SCALE), 0.0) if peak else 0.0
                 gain = np.float32(10 ** ((gain_db - down_db) / 20))
                 blocks = (total[span] * gain for span in mixing.spans(0, frames))
@@ -153,7 +153,7 @@ class Rendered:
         except OSError as error:
             raise failed(self._folder, error) from error
         heard = None if own is None else own + gain_db
-        sound = Sound(str(path), gain_db, float(down_db), heard, outline)
+        sound = Sound(str(path), gain_db, float(down_db), heard, drawn)
         self._keep(name, sound)
         self._make_room(name)
         return sound
@@ -208,12 +208,3 @@ class Rendered:
                 if path.stem not in latest:
                     path.unlink(missing_ok=True)
                     size -= status.st_size
-
-
-def _outline(total: audio.Samples) -> list[tuple[float, float]]:
-    edges = np.linspace(0, len(total), COLUMNS + 1).astype(int)
-    found = []
-    for start, end in pairwise(edges):
-        some = total[start : max(end, start + 1)]
-        found.append((round(float(some.min()), 4), round(float(some.max()), 4)))
-    return found

@@ -24,7 +24,9 @@ import numpy as np
 from stemlens import audio
 from stemlens.explain import passage as passages
 from stemlens.explain.coalitions import explaining
+from stemlens.explain.pair import TOLD_DB
 from stemlens.over_time import OverTime
+from stemlens.report.sounds import REDUCED_DB, SIDES
 from stemlens.service.freezing import is_unchanged
 from stemlens.service.panel.explainedtext import explanation_of, scored
 from stemlens.service.panel.library import Library
@@ -35,10 +37,7 @@ from stemlens.wording.shares import tag_of
 from stemlens.wording.told import few, isolated, listed, shown_names
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import SOUNDS
-
-REDUCED_DB = 6.0
-TOLD_DB = 0.05
-SIDES = {"a": "before_path", "b": "after_path"}
+from stemlens_bridge.wording import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ class Sounds:
         sound = self._rendered.sound([part], *_shape(scene), loudness_lufs=loudness)
         if loudness is None:
             return _heard(sound, "The mix; how loud all stems together were is not known any more")
-        changed = f"{sound.gain_db - REDUCED_DB:+.1f}".replace("-", "−")
+        changed = number(sound.gain_db - REDUCED_DB, 1, sign=True)
         return _heard(sound, f"The mix, {changed} dB to be as loud as all stems together")
 
     def _loudness_lufs(self, scene: _Scene) -> float | None:
