@@ -34,6 +34,7 @@ from stemlens.cli_common import (
     ValueName,
     analysed,
     choice,
+    kept_scores,
     loaded_tagger,
     loudness,
     progress_bars,
@@ -126,28 +127,27 @@ def explain(
         }
     )
     session = Session.read(*(places or ()), mix=mix)
-    with progress_bars() as show:
+    with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         from stemlens.explain import listening
         from stemlens.explain import passage as passages
-        from stemlens.over_time import OverTime
 
         known = [tag.name for tag in loaded.tags]
         asked = [passages.require_tag(tag, known) for tag in tags or ()]
-        with analysed(
-            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
-        ) as analysis:
-            result, over = analysis.to_dict(), OverTime.of(analysis)
-            explanations, refused = [], []
-            for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
-                try:
-                    explanations.append(
-                        listening.explain(analysis.opened, result, over, tag, wanted, output, show)
-                    )
-                except StemlensError as error:  # the other tags can be heard all the same
-                    if error.code != "nothing_explains":
-                        raise
-                    refused.append(error)
+        analysis = analysed(
+            session, options, loaded, show, kept, device=device, max_minutes=max_minutes
+        )
+        result, over = analysis.to_dict(), analysis.over_time
+        explanations, refused = [], []
+        for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
+            try:
+                explanations.append(
+                    listening.explain(analysis.opened, result, over, tag, wanted, output, show)
+                )
+            except StemlensError as error:  # the other tags can be heard all the same
+                if error.code != "nothing_explains":
+                    raise
+                refused.append(error)
     if not explanations:
         raise refused[0]
     document = listening.document(analysis.opened, result, explanations)

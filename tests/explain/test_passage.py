@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.results import result
 
-from stemlens.explain.passage import Passage, best, made, making, named, require_tag, strongest
+from stemlens.explain.passage import Passage, best, made, named, require_tag, strongest
 from stemlens.over_time import OverTime
 from stemlens_bridge.errors import StemlensError
 
@@ -83,17 +83,6 @@ def test_log_odds_are_compared_with_log_odds() -> None:
     np.testing.assert_allclose(strength, 0, atol=1e-9)
     strength = made(document, over(np.full((1, 2), 2.0), np.array([0.9])), "rock", ["a"])
     np.testing.assert_allclose(strength, 2.0)
-
-
-def test_only_what_is_certain_makes_a_tag() -> None:
-    document = result(
-        {"a": (0.1, 0.1, 0.1), "b": (0.3, -0.1, 0.7), "c": (0.2, 0.1, 0.3), "d": (0, 0, 0)}
-    )
-    assert making(document, "rock") == ["c", "a"] and making(document, "rock", 1) == ["c"]
-    document["tags"][0]["attributions"] = document["tags"][0]["attributions"][1:2]
-    with pytest.raises(StemlensError, match="larger budget") as caught:
-        making(document, "rock")
-    assert caught.value.code == "nothing_explains"
 
 
 def test_passages_that_are_named() -> None:

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from stemlens.explain.intended import Word
 from stemlens.over_time import OverTime
-from stemlens.report.taggram import clock
-from stemlens.report.told import brief_names, listed, small, unit_of
 from stemlens.tagging.vocabulary import Tag
+from stemlens.wording.told import brief_names, listed, small, unit_of
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 HEARD, WEAK, NOT_HEARD = VERDICTS = ("heard", "weak", "not heard")
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.taggram import TALL, WIDE, Outline, across, clock, wave
+from stemlens.report.taggram import TALL, WIDE, Outline, across, wave
 from stemlens.report.thinning import Groups
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 STEPS = 20  # of strength
 CURVE = 0.7  # low scores are seen as well

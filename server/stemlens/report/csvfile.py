@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stemlens.report.told import unit_of
+from stemlens.wording.told import unit_of
 from stemlens_bridge.writing import written
 
 COLUMNS = (

@@ -42,15 +42,15 @@ from stemlens.report.sounds import (
     recordings,
 )
 from stemlens.report.sounds import told as told_sounds
-from stemlens.report.taggram import clock, taggram
+from stemlens.report.taggram import taggram
 from stemlens.report.together import together
-from stemlens.report.told import isolated_in, unit_of
 from stemlens.report.trialtext import LEGEND
 from stemlens.report.trialtext import tried as told_trials
+from stemlens.wording.told import isolated_in, listed, unit_of
 from stemlens_bridge import __version__
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import one_line
-from stemlens_bridge.wording import counted
+from stemlens_bridge.wording import clock, counted, number
 
 HERE = Path(__file__).parent
 MB = 1_000_000
@@ -230,7 +230,7 @@ def _lead(document: Mapping[str, Any]) -> str:
     if not best:
         return "To the tagger this mix sounds like nothing that it knows."
     told = [f"{tag['tag']} ({points(tag['score'])} of 100)" for tag in best]
-    return f"To the tagger this mix sounds most of all like {_listed(told)}."
+    return f"To the tagger this mix sounds most of all like {listed(told)}."
 
 
 def _heard_by(document: Mapping[str, Any]) -> str:
@@ -391,7 +391,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Shares", f"{VALUES[method['value']]}, in {unit}, {exact}"),
         ("Work", _work(method)),
         ("Seed", str(method.get("seed", 0))),
-        ("Level", f"all stems at {session['session_gain_db']:+.1f} dB".replace("-", "−")),
+        ("Level", f"all stems at {number(session['session_gain_db'], 1, sign=True)} dB"),
         ("Master bus", session.get("master", "off")),
         ("Revision", str(document["revision"])),
     ]
@@ -410,7 +410,3 @@ def _work(method: Mapping[str, Any]) -> str:
     if method.get("recalled"):
         told += f", {method['recalled']:,} scores known from before"
     return f"{told}, in {counted(method.get('segments', 0), 'segment')}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

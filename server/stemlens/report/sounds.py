@@ -28,16 +28,17 @@ from typing import Any
 import numpy as np
 
 from stemlens import audio, mixing
+from stemlens.explain.coalitions import coalitions
 from stemlens.explain.pair import fade, match_db
 from stemlens.loudness import integrated
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.bars import makers
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.taggram import Outline, clock
-from stemlens.report.told import shown_names
+from stemlens.report.taggram import Outline
 from stemlens.report.trialtext import title
+from stemlens.wording.told import shown_names
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import clock
 
 REDUCED_DB = 6.0
 FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
@@ -266,16 +267,6 @@ def passage(document: Mapping[str, Any], over_time: OverTime | None) -> tuple[fl
     return at, at + PASSAGE_S
 
 
-def coalitions(document: Mapping[str, Any], tag: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """What explains a tag to the ear, as stems: "only" those that add to it for certain, and
-    "without" them, all others. None where no stem or every stem adds to it."""
-    playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
-    only = frozenset(makers(document, tag)) & playing
-    if not only or only == playing:
-        return {}
-    return {"only": only, "without": frozenset(playing - only)}
-
-
 def all_wanted(
     document: Mapping[str, Any], found: Recordings, span: tuple[float, float]
 ) -> list[Wanted]:
@@ -285,11 +276,14 @@ def all_wanted(
     everything = frozenset(found.stems)
     song = (0.0, found.duration_s)
     tags = shown_tags(document)
+    playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
 
     def explained(kind: str, some: Sequence[Mapping[str, Any]], must: bool) -> Iterator[Wanted]:
         for tag in some:
-            name, parts = tag["tag"], coalitions(document, tag).get(kind, frozenset())
-            if parts and parts <= everything:
+            name = tag["tag"]
+            both = coalitions(document, name).among(playing)
+            parts = frozenset(both.of(kind))
+            if both.only and both.without and parts <= everything:
                 listed = ", ".join(names[stem] for stem in names if stem in parts)
                 said = f"{SAID[kind]} {name}: {listed}"
                 where = address(job, "explained", name, kind)

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
 from stemlens.report.thinning import Groups
-from stemlens.report.told import shown_names, small, unit_of
+from stemlens.wording.shares import LEAST_POINTS
+from stemlens.wording.told import shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import amount
+from stemlens_bridge.wording import clock
 
 Outline = Sequence[Sequence[float]]
 Lane = tuple[str, str, NDArray[np.float64]]  # name, colour, share in each segment
@@ -33,7 +35,6 @@ COLOURS = ("#228833", "#CCBB44", "#AA3377", "#E377C2", "#6A3D9A")
 STEMS = len(COLOURS)  # so many have a colour; what the others do together is grey
 WIDE, TALL = 1000, 100  # of either picture, in its own unit; stretched to the page
 OTHERS = "#888888"
-LEAST_POINTS = 0.5
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -115,13 +116,6 @@ class _Song:
         band = '<li><i class="sl-band-sign"></i>Highlight</li>'
         line = '<li><i class="sl-cut-sign"></i>A section begins</li>'
         return (band if self.highlight_s is not None else "") + (line if self.cuts_s else "")
-
-
-def clock(seconds: float) -> str:
-    """A time as a transport shows it: "0:07", "61:40"; before 0 with a minus sign."""
-    whole = round(abs(seconds))
-    sign = "−" if round(seconds) < 0 else ""
-    return f"{sign}{whole // 60}:{whole % 60:02d}"
 
 
 def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stemlens_bridge.liveview import tenths
 from stemlens_bridge.table import amount, stem_names
+from stemlens_bridge.wording import tenths
 
 FINE = 0.0195  # of a score: from here on two points are shown
 NAME_LENGTH = 30  # characters of a stem's name in a sentence, which has to fit into a datagram
