@@ -44,7 +44,7 @@ from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.edits import ExplainOptions, passage_from_text
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.explainedtable import explained_table
-from stemlens_bridge.protocol import Options
+from stemlens_bridge.protocol import Explanation, Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_folder, require_writable
 
@@ -155,8 +155,8 @@ def explain(
         if json_file is not None:
             jsontext.write(json_file, document)
     finally:
-        terminal.write(
-            explained_table(explanation_messages("", "", document), width=terminal.width())
-        )
+        messages = explanation_messages("", "", document)
+        sounds = [message for message in messages if isinstance(message, Explanation)]
+        terminal.write(explained_table(sounds, width=terminal.width()))
     if refused:
         raise refused[0]

@@ -93,6 +93,18 @@ def test_passages_that_are_named() -> None:
         named(90.0, None, STARTS_S, SEGMENT_S, 84.0)
 
 
+def test_what_comes_after_the_last_whole_segment_has_no_score() -> None:
+    """The session ends at 86.5 s, its last segment at 84."""
+    assert named(83.0, 86.5, STARTS_S, SEGMENT_S, 86.5) == Passage(83, 86.5, 7, 8, named=True)
+    for start_s, end_s in ((84.0, 86.5), (84.5, None), (85.0, 90.0)):
+        with pytest.raises(StemlensError, match="which ends at 84 s") as caught:
+            named(start_s, end_s, STARTS_S, SEGMENT_S, 86.5)
+        assert caught.value.code == "bad_options"
+    (short,) = starts = np.array([60.0])  # a session of less than a segment is padded
+    assert named(61.0, 61.4, starts, SEGMENT_S, 61.5) == Passage(61, 61.4, 0, 1, named=True)
+    assert named(short, None, starts, SEGMENT_S, 61.5) == Passage(60, 61.5, 0, 1, named=True)
+
+
 def test_tags_are_found_in_any_case() -> None:
     assert require_tag("hip-hop", ["rock", "Hip-Hop"]) == "Hip-Hop"
     with pytest.raises(StemlensError, match="did you mean Hip-Hop"):

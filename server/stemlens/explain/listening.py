@@ -35,12 +35,11 @@ from stemlens.material import Material
 from stemlens.opening import OpenedSession, Progress, no_progress
 from stemlens.over_time import OverTime
 from stemlens.wording.shares import tag_of
-from stemlens.wording.told import few, listed, small, unit_of
+from stemlens.wording.told import brief_names, few, listed, small, unit_of
 from stemlens_bridge import __version__, schemas
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import ExplainOptions
 from stemlens_bridge.protocol import SOUNDS
-from stemlens_bridge.table import stem_names
 from stemlens_bridge.wording import clock
 from stemlens_bridge.writing import failed, plain_name, written
 
@@ -278,7 +277,7 @@ class _Words:
     def __init__(
         self, result: Mapping[str, Any], tag: str, stems: Sequence[str], shares: Sequence[float]
     ) -> None:
-        names, unit = stem_names(result), unit_of(result)
+        names, unit = brief_names(result), unit_of(result)
         self.tag = tag
         self.start_s = float(result["session"]["start_s"])
         self.stems = listed(few([names[own] for own in stems]))

@@ -104,7 +104,7 @@ def named(
 ) -> Passage:
     """The passage that was asked for; where only one of its ends was, it lasts as long as the best
     would at least. Raises `bad_options` for one that lies outside of the session, which ends at
-    `last_s`."""
+    `last_s`, or behind its last segment."""
     least_s = segment_s * max(math.ceil(LEAST_S / segment_s), 1)
     first_s = float(starts_s[0])
     if start_s is None:
@@ -122,5 +122,12 @@ def named(
     inside = np.flatnonzero((starts_s >= start_s - 1e-6) & (ends_s <= end_s + 1e-6))
     if not len(inside):  # shorter than a segment, or across two of them: the one it has most of
         common = np.minimum(ends_s, end_s) - np.maximum(starts_s, start_s)
+        if common.max() <= 0:
+            raise StemlensError(
+                "bad_options",
+                f"The passage from {wanted[0]:g} to {wanted[1]:g} s lies behind the last whole "
+                f"segment, which ends at {ends_s[-1]:g} s: what comes after it is too short for "
+                "the tagger, and was not analysed. Choose one that begins before.",
+            )
         inside = np.array([np.argmax(common)])
     return Passage(start_s, end_s, int(inside[0]), int(inside[-1]) + 1, named=True)

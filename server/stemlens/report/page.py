@@ -15,7 +15,6 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,6 @@ from stemlens_bridge.wording import clock, counted, number
 HERE = Path(__file__).parent
 MB = 1_000_000
 UPRIGHT = 8  # stems: with more, they are the rows of the heat map
-DRAWN = 300  # segments of a picture over time, at most
 LEAD = 3  # tags in the first sentence
 PARTS = (
     ("what", "What it sounds like"),
@@ -94,28 +92,21 @@ def report(
     max_mb: float,
     tried_so_far: Tried | None = None,
     check: Check = anything,
+    no_course: str = NO_COURSE,
 ) -> str:
     """The page about a result, with sounds of the files that it names, in at most `max_mb` MB.
 
-    `over_time`: None where it was not kept. `tried_so_far`: what was tried; None: what the result
-    knows of. `check`: raises a StemlensError for a file that must not be read. What cannot be read
-    or has no room is said on the page, and so there is a page of every result.
+    `over_time`: None where it was not kept, which `no_course` says. `tried_so_far`: what was tried;
+    None: what the result knows of. `check`: raises a StemlensError for a file that must not be
+    read. What cannot be read or has no room is said on the page, and so there is a page of every
+    result.
     """
-    if over_time is not None:
-        over_time = thinned(over_time)
     tried = tried_of(document) if tried_so_far is None else tried_so_far
     shown = (document, over_time, tried)
     found = recordings(document, tried, check)
     wanted = all_wanted(document, found, passage(document, over_time))
-    room = max_mb * MB - len(page(*shown, blank(found, wanted)).encode())
-    return page(*shown, heard(found, wanted, room))
-
-
-def thinned(over_time: OverTime) -> OverTime:
-    """The same with as many segments as can be seen in a picture."""
-    step = -(-len(over_time.start_s) // DRAWN)
-    names = ("start_s", "scores", "baseline", "attributions")
-    return replace(over_time, **{name: getattr(over_time, name)[::step] for name in names})
+    room = max_mb * MB - len(page(*shown, blank(found, wanted), no_course).encode())
+    return page(*shown, heard(found, wanted, room), no_course)
 
 
 def tried_of(document: Mapping[str, Any]) -> Tried:
@@ -134,7 +125,11 @@ def tried_of(document: Mapping[str, Any]) -> Tried:
 
 
 def page(
-    document: Mapping[str, Any], over_time: OverTime | None, tried_so_far: Tried, sounds: Heard
+    document: Mapping[str, Any],
+    over_time: OverTime | None,
+    tried_so_far: Tried,
+    sounds: Heard,
+    no_course: str = NO_COURSE,
 ) -> str:
     """The page with these sounds."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
@@ -163,7 +158,7 @@ def page(
         heat_map=_heat_map(document, there),
         caption=caption(document),
         course=_course(document, over_time, sounds),
-        no_course=NO_COURSE,
+        no_course=no_course,
         times=_times(document, sounds),
         song_parts=_listed_times(document, _sections(document), sounds),
         highlight=_highlight(document, sounds),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
+from stemlens.report.thinning import Groups
 from stemlens.wording.shares import LEAST_POINTS
 from stemlens.wording.told import shown_names, small, unit_of
 from stemlens_bridge.annotations import points
@@ -46,14 +47,18 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     session, unit = document["session"], unit_of(document)
     duration_s, start_s = session["duration_s"], session["start_s"]
     scores = shares.scores[:, shares.tags.index(tag)]
-    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
+    groups = Groups.of(shares)
+    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in groups.spans_s]
     lanes = lanes_of(tag, shares, shown_names(document))
-    reach = _reach([lane for _, _, lane in lanes])
+    height = _height([lane for _, _, lane in lanes], len(scores))
+    reach = float(np.ceil(100 * max(height.max(), 0.01)) / 100)
+    tallest = groups.strongest(height)
+    drawn = [(name, shade, lane[tallest]) for name, shade, lane in lanes]
     song = _Song.of(document)
     behind, cuts = song.drawn(duration_s, start_s)
     above = (
         f'{behind}<polygon class="sl-wave" points="{wave(outline)}"/>{cuts}'
-        f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
+        f'<polyline class="sl-line" points="{_line(scores[groups.strongest(scores)], spans)}"/>'
     )
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
     over = "; ".join([_told(tag, scores, shares.start_s), *song.told()])
@@ -61,9 +66,10 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     ends = amount(reach, unit), amount(-reach, unit)
     return (
         _picture(seek, over, above, ("100", "0"))
-        + _picture(seek, under, _stacked(lanes, spans, reach), ends)
+        + _picture(seek, under, _stacked(drawn, spans, reach), ends)
         + _axis(duration_s, start_s)
         + _legend(lanes, song)
+        + (f'<p class="sl-muted">{groups.said}</p>' if groups.said else "")
     )
 
 
@@ -136,13 +142,11 @@ def lanes_of(tag: str, shares: OverTime, names: Mapping[str, str]) -> list[Lane]
     return lanes
 
 
-def _reach(lanes: Sequence[NDArray[np.float64]]) -> float:
-    """How far up or down the stack goes at most, in whole points above 0."""
-    if not lanes:
-        return 0.01
-    stack = np.stack(lanes)
-    up, down = np.clip(stack, 0, None).sum(axis=0).max(), np.clip(stack, None, 0).sum(axis=0).min()
-    return float(np.ceil(100 * max(up, -down, 0.01)) / 100)
+def _height(lanes: Sequence[NDArray[np.float64]], segments: int) -> NDArray[np.float64]:
+    """How far up or down the stack goes in each segment `[segments]`."""
+    stack = np.stack(lanes) if lanes else np.zeros((1, segments))
+    up, down = np.clip(stack, 0, None).sum(axis=0), np.clip(stack, None, 0).sum(axis=0)
+    return np.asarray(np.maximum(up, -down))
 
 
 def wave(outline: Outline) -> str:
