@@ -32,6 +32,7 @@ from stemlens.attribution.lime import (
     ridge,
 )
 from stemlens.attribution.table import membership
+from stemlens_bridge.wording import tenths
 
 SHOWN = ("rock", "electronic", "80s")
 TAGS = 10
@@ -57,11 +58,6 @@ VALUES: dict[str, Callable[[Values], Values]] = {
 }
 
 
-def signed(score: float) -> str:
-    """Points with one decimal."""
-    return f"{100 * score:+.1f}".replace("-", "−").replace("−0.0", "0.0").replace("+0.0", "0.0")
-
-
 def row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -80,10 +76,10 @@ def of_tag(names: list[str], table: Values, drawn: tuple[Values, Values]) -> Ite
     yield row(["stem", *VALUES, f"LIME, {MASKS:,} masks", "last (muted)", "first (solo)"])
     yield "|---" * 7 + "|"
     for i, name in enumerate(names):
-        told = f"{signed(drawn[0][i, 0])} ±{100 * drawn[1][i, 0]:.1f}"
-        cells = [signed(value[i, 0]) for value in (*found, lost, alone)]
+        told = f"{tenths(drawn[0][i, 0])} ±{100 * drawn[1][i, 0]:.1f}"
+        cells = [tenths(value[i, 0]) for value in (*found, lost, alone)]
         yield row([name, *cells[:3], told, *cells[3:]])
-    sums = [f"**{signed(value.sum())}**" for value in (*found, drawn[0], lost, alone)]
+    sums = [f"**{tenths(value.sum())}**" for value in (*found, drawn[0], lost, alone)]
     yield row(["*sum*", *sums])
     yield ""
 
