@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from os import PathLike
 from pathlib import Path
@@ -181,6 +181,7 @@ def _told(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> di
     of_song = sections(over_time, kinds, policy)
     best = highlight(result, over_time, policy)
     return {
+        "policy": {**asdict(policy), "kinds": [*policy.kinds], "moments": [*policy.moments]},
         "annotations": annotate(result, policy),
         "moments": of_stems,
         "sections": of_song,

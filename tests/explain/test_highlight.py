@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 from stemlens import Options, analyze, cli, cli_when
 from stemlens.explain.excerpt import FADE_S, excerpt
 from stemlens.explain.highlight import LEAST_S, MOST_S, passage
+from stemlens.explain.leading import leading
+from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
 
 FADED = round(FADE_S * RATE)
@@ -64,11 +66,34 @@ def test_of_a_session(tmp_path: Path) -> None:
     result = analyze(folder, Options(start_s=100.0), tagger=Meter()).to_dict()
     found = result["highlight"]
     assert (found["start_s"], found["end_s"]) == (120, 137)
-    assert [tag["tag"] for tag in found["tags"]] == ["loud"] and found["text"] == "loud"
+    assert [tag["tag"] for tag in found["tags"]] == ["loud", "bright"]
     assert found["tags"][0]["score"] > found["tags"][0]["song"]
     assert result["markers"][-1] == {
-        "track": "", "tag": "loud", "start_s": 120, "end_s": 137, "text": "highlight: loud",
+        "track": "", "tag": "loud", "start_s": 120, "end_s": 137,
+        "text": "highlight: loud, bright",
     }  # fmt: skip
+
+
+KINDS = {"rock": "genre", "sad": "mood", "guitar": "instrument", "80s": "era"}
+SCORES = np.array([0.32, 0.15, 0.40, 0.14])
+SILENCE = np.array([0.20, 0.01, 0.10, 0.13])
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, ["guitar", "sad", "rock"]),  # by what is above silence; the 80s hardly are
+        ({"kinds": ("genre", "mood")}, ["sad", "rock"]),
+        ({"kinds": ("era",)}, ["guitar", "sad", "rock"]),  # where there are none of these
+        ({"min_score": 20.0}, ["guitar", "rock"]),
+    ],
+)
+def test_a_song_is_what_it_has_most_of_above_silence(
+    policy: dict[str, Any], expected: list[str]
+) -> None:
+    tags = tuple(KINDS)
+    found = leading(SCORES, SILENCE, tags, KINDS, AnnotationPolicy(**policy))
+    assert [tags[k] for k in found] == expected
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 14.6, 15.0])

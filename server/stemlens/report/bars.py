@@ -13,6 +13,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stemlens.report import silence
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import LEAST_POINTS, play_button
 from stemlens.report.told import certain, ends, few, listed, possible, shown_names, small, unit_of
@@ -20,7 +21,6 @@ from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
 NAMED = 3  # stems that the sentence names on either side
-SILENT = 0.02  # of a score above silence that says nothing
 LEAST_AXIS = {"points": 0.05, "log-odds": 0.25}  # to either side
 ALONE = (
     "Muting it: what the tag does when that alone is done, measured by itself; it need not match "
@@ -133,9 +133,10 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     told = [
         f"{tag['tag'][:1].upper()}{tag['tag'][1:]} is {points(tag['score'])} of 100 {_aside(tag)}."
     ]
-    if tag["score"] <= tag["baseline"] + SILENT:
+    if silence.above(tag) < silence.LEAST:
         told.append(
-            f"That is no more than silence scores, so this mix does not speak for {tag['tag']}."
+            f"That is {silence.next_to_nothing(silence.above(tag))} scores, so this mix does not "
+            f"speak for {tag['tag']}."
         )
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]
