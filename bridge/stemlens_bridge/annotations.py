@@ -23,7 +23,7 @@ FOR, AGAINST = "#0072B2", "#D55E00"
 TOP = "top"
 KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
 MOMENTS = ("peak", "entry", "exit", "section", "highlight")
-FIRST = ("genre", "mood")
+FIRST = {TOP, "genre", "mood"}
 MARKER_KEYS = ("track", "tag", "start_s", "end_s", "text")
 
 
@@ -104,14 +104,16 @@ def tellable(tags: Sequence[Mapping[str, Any]], kinds: Collection[str]) -> set[s
 def told(
     result: Mapping[str, Any], policy: AnnotationPolicy
 ) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
-    """For each stem id the (tag, share) pairs worth telling: genres and moods first, and within
-    each the largest share first. Of a rest nothing is told: it has no track to write on."""
+    """For each stem id the (tag, share) pairs worth telling: genres, moods and the song's top tag
+    first, the others after them, and among either the largest share first. Of a rest nothing is
+    told: it has no track to write on."""
     chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
         stem["id"]: [] for stem in result["session"]["stems"]
     }
     tracks = {stem["id"] for stem in result["session"]["stems"] if stem.get("kind") != "rest"}
     in_points = result["method"].get("unit", "points") == "points"
     names = tellable(result["tags"], policy.kinds)
+    first = tellable(result["tags"], FIRST.intersection(policy.kinds))
     for tag in result["tags"] if in_points else ():
         if tag["tag"] not in names or 100 * tag["score"] < policy.min_score:
             continue
@@ -123,7 +125,7 @@ def told(
             if worth and share["stem"] in tracks:
                 chosen[share["stem"]].append((tag, share))
     for pairs in chosen.values():
-        pairs.sort(key=lambda pair: (pair[0]["kind"] not in FIRST, -abs(pair[1]["value"])))
+        pairs.sort(key=lambda pair: (pair[0]["tag"] not in first, -abs(pair[1]["value"])))
         del pairs[policy.tags :]
     return chosen
 

@@ -147,11 +147,11 @@ def test_the_song_s_top_tag_has_moments_of_whatever_kind_and_tracks_no_more_mark
     document["tags"][0]["baseline"] = 0.2  # silence's metal, and the most that is left is guitar
     found = moments(document, over_time, AnnotationPolicy())
     assert [m["text"] for m in found] == [
-        "Guitar: +31 points of metal",  # which as a genre comes first, and becomes the marker
         "Guitar: +50 points of guitar",
+        "Guitar: +31 points of metal",
         "Guitar enters: +50 points of guitar",
     ]
-    assert [m["tag"] for m in markers(found, [], None, AnnotationPolicy())] == ["metal"]
+    assert [m["tag"] for m in markers(found, [], None, AnnotationPolicy())] == ["guitar"]
     document["tags"][0]["baseline"] = 0.0
     assert {m["tag"] for m in moments(document, over_time, AnnotationPolicy())} == {"metal"}
 

@@ -205,7 +205,7 @@ def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
         "estimated from some of all combinations",
         "at −12 dB: a stem is missing",
         "Drums 40 %",
-        "Drums and Bass do less for it together",
+        "Drums and Bass together: 6 points less than one by one.",
         "Nothing was tried on this session yet",
         "φ<sub>i</sub>",
     ):
@@ -278,7 +278,9 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     assert "louder, <b>A enters" in section.text_content()
     told = tree.xpath("string(//details[@data-about='sad'])")
     assert "Sad peaks twice." in told and "Sad is steady." in told
-    assert "Highlight: 1:00 rock, sad" in " ".join(tree.xpath("string(//*[@id='when'])").split())
+    assert "Highlight: 1:00 to 1:06: rock, sad" in " ".join(
+        tree.xpath("string(//*[@id='when'])").split()
+    )
     assert moment.text_content().split(maxsplit=1) == ["1:02", "<b>A: +31 rock"]
     assert moment.xpath(".//button/@data-from") == ["2.00"]
     sides = {key: document["session"]["stems"][0]["path"] for key in ("before_path", "after_path")}

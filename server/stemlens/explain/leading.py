@@ -18,14 +18,18 @@ def leading(
     kinds: Mapping[str, str],
     policy: AnnotationPolicy,
 ) -> list[int]:
-    """The columns of the tags that lead, the best first: tags with the policy's least score and
-    clearly more than silence; of the kinds that it tells, and of any kind where these are not all
-    that was asked for ("top"), or none of them leads.
+    """The columns of the tags that lead, the best first: tags with the policy's least score that
+    are heard above silence, or faintly where none is. They are of any kind where the policy tells
+    the top tag of a song, else of its kinds, or where none of these leads of any kind as well.
 
     scores, baseline: `[tags]`; kinds: by the tags' names.
     """
     above = scores - baseline
-    worth = (100 * scores >= policy.min_score) & (above >= silence.LEAST)
+    worth = 100 * scores >= policy.min_score
     told = np.array([TOP in policy.kinds or kinds.get(tag) in policy.kinds for tag in tags])
-    chosen = worth & told if (worth & told).any() else worth
-    return [int(k) for k in np.argsort(-above, kind="stable") if chosen[k]]
+    for some in (worth & told, worth):
+        for least in (silence.HEARD, silence.LEAST):
+            chosen = some & (above >= least)
+            if chosen.any():
+                return [int(k) for k in np.argsort(-above, kind="stable") if chosen[k]]
+    return []

@@ -46,7 +46,7 @@ def course(
         scores = over_time.scores[:, over_time.tags.index(tag["tag"])]
         best = int(np.argmax(scores))
         rows += (
-            f'<tr><th scope="row">{html.escape(tag["tag"])}</th>'
+            f'<tr><th scope="row"><bdi>{html.escape(tag["tag"])}</bdi></th>'
             f'<td class="sl-strip">{_strip(seek, _cells(scores, edges))}</td>'
             f"<td>{points(scores[best])}</td><td>{clock(over_time.start_s[best])}</td></tr>"
         )

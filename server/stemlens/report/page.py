@@ -390,7 +390,10 @@ def _sections(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def _highlight(document: Mapping[str, Any], sounds: Heard) -> dict[str, Any] | None:
     """The passage in which the song is most itself, where a result has one."""
     best = document.get("highlight")
-    return None if best is None else _listed_times(document, [best], sounds)[0]
+    if best is None:
+        return None
+    (told,) = _listed_times(document, [best], sounds)
+    return {**told, "end": clock(best["end_s"])}
 
 
 def _from(job: str, at_s: float, shown_s: float, sounds: Heard) -> Markup:

@@ -25,8 +25,8 @@ def above(tag: Mapping[str, Any]) -> float:
 def named(name: str, tag: Mapping[str, Any], of: str = "") -> str:
     """A tag by a name with its score, and with silence's where that says something: "pop (22)",
     "rock (30, silence 20)"; `of` stands behind the score."""
-    silence = float(tag["baseline"])
-    beside = f", silence {points(silence)}" if silence >= LEAST else ""
+    silence = points(tag["baseline"])
+    beside = f", silence {silence}" if silence >= points(LEAST) else ""
     return f"{name} ({points(tag['score'])}{of}{beside})"
 
 
