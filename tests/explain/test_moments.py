@@ -195,5 +195,7 @@ def test_what_becomes_a_marker_is_chosen(entering: Path) -> None:
     result = analyze(entering, options, tagger=Meter()).to_dict()
     kinds = [m["text"].partition(":")[0] for m in result["markers"]]
     assert kinds[0] == "lead enters" and set(kinds[1:]) <= {"section"}
+    assert result["policy"]["moments"] == ["entry", "section"]
+    assert result["policy"]["kinds"] == ["top", "genre", "mood"]
     options = Options.from_dict({"annotations": {"markers": False}})
     assert analyze(entering, options, tagger=Meter()).to_dict()["markers"] == []
