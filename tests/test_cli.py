@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from support.sounds import RATE, sounds, stem_folder
+from typer.testing import CliRunner
+
+from stemlens.cli import app
+from stemlens_bridge.errors import StemlensError
 
 pytestmark = pytest.mark.usefixtures("real_weights")
 
@@ -140,6 +144,46 @@ def test_what_goes_wrong_is_one_sentence(
     soundfile.write(tmp_path / "long.wav", np.zeros(10 * RATE), RATE)
     done = stemlens(*arguments, code=1)
     assert says in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("analyze nowhere --report none/r.html", "there is no folder"),
+        ("analyze nowhere --report folder", "it is a folder; name a file in it"),
+        ("analyze nowhere --plots file", "is a file and no folder; choose another"),
+        ("analyze nowhere --csv none/r.csv", "make it, or choose another"),
+        ("report nowhere.json -o folder", "it is a folder"),
+        ("report nowhere.json --plots file/below", "is a file and no folder"),
+        ("explain nowhere -o file", "is a file and no folder"),
+        ("highlight nowhere -o none/h.wav", "there is no folder"),
+        ("highlight nowhere -o folder", "it is a folder"),
+        ("validate --stems nowhere -o none/v.md", "there is no folder"),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    error = CliRunner().invoke(app, command.split()).exception
+    assert isinstance(error, StemlensError) and error.code == "output_failed"
+    assert reason in error.message and "\n" not in error.message
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("report r.json", "-o FILE.html, --plots DIR or --csv"),
+        ("highlight stems", "Missing option"),
+        ("highlight stems -o best.mp3", "call it best.wav"),
+    ],
+)
+def test_where_it_is_to_go_is_asked_for(command: str, says: str) -> None:
+    done = CliRunner().invoke(app, command.split())
+    assert done.exit_code == 2 and says in " ".join(done.output.replace("│", "").split())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no /dev/full")

@@ -3,7 +3,8 @@
 A bare "+21" beside a fader reads as decibels, so the text always says points of what: "rock: 21 of
 63 points (muting it: −9)". Only what a musician can rely on is said: the tag itself must score
 high enough and above silence, the stem's share must be large enough, and its interval must exclude
-zero. Genres and moods are told by default; instruments only when asked for.
+zero. Genres and moods are told by default, and so is the song's top tag, the one that it has most
+of above silence, of whatever kind; other instruments only when asked for.
 
 The server applies the policy to a result (`stemlens.analysis/1`, scores 0 to 1) and the DAW side
 writes what comes out. Of a result in log-odds nothing is told: they are no points. Colours are
@@ -13,15 +14,16 @@ result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 FOR, AGAINST = "#0072B2", "#D55E00"
+TOP = "top"
 KINDS = ("genre", "mood", "instrument", "voice", "era", "quality")
 MOMENTS = ("peak", "entry", "exit", "section", "highlight")
-FIRST = ("genre", "mood")
+FIRST = {TOP, "genre", "mood"}
 MARKER_KEYS = ("track", "tag", "start_s", "end_s", "text")
 
 
@@ -30,7 +32,8 @@ class AnnotationPolicy:
     """What is worth writing on a track.
 
     tags: how many are told of a track at most.
-    kinds: which kinds of tags are told: genre, mood, instrument, voice, era, quality.
+    kinds: which kinds of tags are told: genre, mood, instrument, voice, era, quality; top is the
+        tag that the song has most of above silence, whatever its kind.
     min_share: the least share that is told, points.
     min_score: the least score of a tag that is told, points.
     colour: by the strongest "tag", or by the "sign" of its share.
@@ -40,7 +43,7 @@ class AnnotationPolicy:
     """
 
     tags: int = 3
-    kinds: tuple[str, ...] = ("genre", "mood")
+    kinds: tuple[str, ...] = (TOP, "genre", "mood")
     min_share: float = 3.0
     min_score: float = 10.0
     colour: str = "tag"
@@ -48,9 +51,10 @@ class AnnotationPolicy:
     moments: tuple[str, ...] = ("peak", "highlight")
 
     def __post_init__(self) -> None:
-        unknown = set(self.kinds) - set(KINDS)
+        unknown = set(self.kinds) - {TOP, *KINDS}
         if unknown:
-            raise ValueError(f"kinds has {sorted(unknown)[0]!r}; there are {', '.join(KINDS)}")
+            there = ", ".join((TOP, *KINDS))
+            raise ValueError(f"kinds has {sorted(unknown)[0]!r}; there are {there}")
         unknown = set(self.moments) - set(MOMENTS)
         if unknown:
             raise ValueError(f"moments has {sorted(unknown)[0]!r}; there are {', '.join(MOMENTS)}")
@@ -88,18 +92,30 @@ def label(tag: Mapping[str, Any], share: Mapping[str, Any]) -> str:
     return f"{tag['tag']} {points(share['value'])} of {points(tag['score'])} points"
 
 
+def tellable(tags: Sequence[Mapping[str, Any]], kinds: Collection[str]) -> set[str]:
+    """The names of those of a song's tags (`tag`, `kind`, `score`, `baseline`) that are told where
+    these kinds are."""
+    names = {tag["tag"] for tag in tags if tag["kind"] in kinds}
+    if TOP in kinds and tags:
+        names.add(max(tags, key=lambda tag: tag["score"] - tag["baseline"])["tag"])
+    return names
+
+
 def told(
     result: Mapping[str, Any], policy: AnnotationPolicy
 ) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
-    """For each stem id the (tag, share) pairs worth telling: genres and moods first, and within
-    each the largest share first. Of a rest nothing is told: it has no track to write on."""
+    """For each stem id the (tag, share) pairs worth telling: genres, moods and the song's top tag
+    first, the others after them, and among either the largest share first. Of a rest nothing is
+    told: it has no track to write on."""
     chosen: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
         stem["id"]: [] for stem in result["session"]["stems"]
     }
     tracks = {stem["id"] for stem in result["session"]["stems"] if stem.get("kind") != "rest"}
     in_points = result["method"].get("unit", "points") == "points"
+    names = tellable(result["tags"], policy.kinds)
+    first = tellable(result["tags"], FIRST.intersection(policy.kinds))
     for tag in result["tags"] if in_points else ():
-        if tag["kind"] not in policy.kinds or 100 * tag["score"] < policy.min_score:
+        if tag["tag"] not in names or 100 * tag["score"] < policy.min_score:
             continue
         if tag["score"] <= tag["baseline"]:
             continue
@@ -109,7 +125,7 @@ def told(
             if worth and share["stem"] in tracks:
                 chosen[share["stem"]].append((tag, share))
     for pairs in chosen.values():
-        pairs.sort(key=lambda pair: (pair[0]["kind"] not in FIRST, -abs(pair[1]["value"])))
+        pairs.sort(key=lambda pair: (pair[0]["tag"] not in first, -abs(pair[1]["value"])))
         del pairs[policy.tags :]
     return chosen
 
@@ -118,8 +134,9 @@ def annotate(result: Mapping[str, Any], policy: AnnotationPolicy) -> list[dict[s
     """The annotations `{"track", "text", "label", "color"}` of a result, one for each stem with
     any."""
     colours: dict[str, str] = {}
+    names = tellable(result["tags"], policy.kinds)
     for tag in result["tags"]:
-        if tag["kind"] in policy.kinds:
+        if tag["tag"] in names:
             colours[tag["tag"]] = PALETTE[len(colours) % len(PALETTE)]
     annotations = []
     for track, pairs in told(result, policy).items():

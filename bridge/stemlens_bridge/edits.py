@@ -277,7 +277,16 @@ def passage_from_text(text: str) -> tuple[float | None, float | None]:
             f"{text!r} is no passage. Write START-END in seconds or minutes, like 62-75.5 or "
             "1:02-1:15.5.",
         )
-    return _seconds(found["start"]), _seconds(found["end"])
+    start_s, end_s = _seconds(found["start"]), _seconds(found["end"])
+    if start_s is not None and end_s is not None and end_s <= start_s:
+        problem = f"The passage {found['start']}-{found['end']}"
+        raise StemlensError(
+            "bad_options",
+            f"{problem} ends before it begins: did you mean {found['end']}-{found['start']}?"
+            if end_s < start_s
+            else f"{problem} has no length: where should it end?",
+        )
+    return start_s, end_s
 
 
 def _seconds(told: str | None) -> float | None:

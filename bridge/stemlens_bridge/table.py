@@ -128,8 +128,9 @@ def _together(
         certain = pair["low"] > 0 or pair["high"] < 0
         if pair["tag"] == tag["tag"] and certain and abs(pair["value"]) >= TOGETHER:
             one, other = (names[stem] for stem in pair["stems"])
-            what = "do more together" if pair["value"] > 0 else "do less together"
-            lines.append(f"{one} and {other} {what}: {amount(pair['value'], unit)}")
+            size = amount(abs(pair["value"]), unit).lstrip("+")
+            what = "more" if pair["value"] > 0 else "less"
+            lines.append(f"{one} and {other} together: {size} {what} than one by one")
     return lines[:PAIRS]
 
 

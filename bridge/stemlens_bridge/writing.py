@@ -38,36 +38,49 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def require_writable(*paths: Path | None) -> None:
-    """Raises `output_failed` for a path that could not be written; to be asked before long work."""
+    """Raises `output_failed` for a path that could not be written, and says what to do; to be asked
+    before long work."""
     for path in paths:
         if path is None:
             continue
         try:
             if path.is_dir():
-                raise IsADirectoryError(None, "it is a folder")
-            if not path.exists():
-                part = _beside(Path(os.path.realpath(path)))
-                part.touch()
-                part.unlink()
-            elif not os.access(path, os.W_OK):
-                raise PermissionError(None, "it may not be written to")
+                raise IsADirectoryError(None, "it is a folder; name a file in it")
+            if path.exists():
+                if not os.access(path, os.W_OK):
+                    raise PermissionError(None, "it may not be changed; choose another name")
+                continue
+            target = Path(os.path.realpath(path))
+            _require_into(target.parent)
+            if not target.parent.exists():
+                raise FileNotFoundError(
+                    None, f"there is no folder {target.parent}; make it, or choose another"
+                )
+            part = _beside(target)
+            part.touch()
+            part.unlink()
         except (OSError, ValueError) as error:
             raise failed(path, error) from error
 
 
 def require_folder(folder: Path) -> None:
     """Raises `output_failed` for a folder in which nothing could be written, or that could not be
-    made; to be asked before long work. Nothing is made."""
+    made, and says what to do; to be asked before long work. Nothing is made."""
     try:
-        there = folder.absolute()
-        while not there.exists():
-            there = there.parent
-        if not there.is_dir():
-            raise NotADirectoryError(None, f"{there} is no folder")
-        if not os.access(there, os.W_OK):
-            raise PermissionError(None, f"nothing may be written into {there}")
+        _require_into(folder.absolute())
     except (OSError, ValueError) as error:
         raise failed(folder, error) from error
+
+
+def _require_into(folder: Path) -> None:
+    """Raises OSError, with a reason for people, where nothing could be written into an absolute
+    folder, or into the nearest above it that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(None, f"{folder} is a file and no folder; choose another")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(None, f"nothing may be written into {folder}; choose another folder")
 
 
 def require_copy(source: Path, target: Path, *, replace: bool) -> None:

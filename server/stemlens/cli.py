@@ -195,7 +195,8 @@ def analyze(
     choice(device, DEVICES, "--device")
     if midi_lanes and midi_file is None:
         raise typer.BadParameter("it needs --midi FILE.", param_hint="--midi-lanes")
-    require_writable(json_file, npz_file, midi_file, report_file, csv_file)
+    require_writable(json_file, npz_file, midi_file)
+    cli_report.require_outputs(report_file, plots, csv_file)
     options = Options.from_dict(
         {
             "tagger": tagger,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemlens_bridge import jsontext, schemas
-from stemlens_bridge.writing import require_writable, written
+from stemlens_bridge.writing import require_folder, require_writable, written
 
 if TYPE_CHECKING:
     from stemlens.over_time import OverTime
@@ -58,14 +58,23 @@ def report(
     from stemlens.over_time import saved
 
     if output is None and plots is None and csv is None:
-        raise typer.BadParameter("where should it go?", param_hint="--output")
-    require_writable(output, csv)
+        raise typer.BadParameter(
+            "say what to make: -o FILE.html, --plots DIR or --csv FILE.", param_hint="--output"
+        )
+    require_outputs(output, plots, csv)
     _, over_time = saved(result)
     document = jsontext.read(result.read_text(encoding="utf-8"))
     tried = [(path.name, schemas.load(path, schemas.TRIALS)) for path in trials or ()]
     write(
         document, over_time, output, report_mb, plots, csv, tried_so_far=tried if trials else None
     )
+
+
+def require_outputs(page: Path | None, plots: Path | None, csv: Path | None) -> None:
+    """Raises `output_failed` for what could not be written; to be asked before long work."""
+    require_writable(page, csv)
+    if plots is not None:
+        require_folder(plots)
 
 
 def write(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,9 +60,11 @@ def highlight(
 ) -> None:
     """Write the 15 to 30 s in which a song is most what it is, at the level of its bounce."""
     choice(device, DEVICES, "--device")
-    if output.suffix.lower() not in (".wav", ".rf64"):
-        raise typer.BadParameter("the file is a WAV; call it so.", param_hint="--output")
     require_writable(output)
+    if output.suffix.lower() not in (".wav", ".rf64"):
+        raise typer.BadParameter(
+            f"it will be a WAV file: call it {output.stem}.wav.", param_hint="--output"
+        )
     given = places or []
     if mix is None and len(given) == 1 and _is_result(given[0]):
         document = schemas.load(given[0], schemas.RESULT)
@@ -70,6 +72,7 @@ def highlight(
         options = Options(tagger=tagger, hop_s=hop, budget=0)  # which the sum of all is spared
         # A lone mix is heard as it is: no stems are made of it.
         session = Session.read(*given, mix=mix) if given or mix is None else Session.read(mix)
+        _require_other(output, [stem.path for stem in session.stems], session.mix)
         document = _heard(session, options, device, fresh, max_minutes)
     if "highlight" not in document:
         raise StemlensError(
@@ -80,9 +83,10 @@ def highlight(
     if found is None:
         raise StemlensError(
             "nothing_to_analyse",
-            "There is no highlight, because no tag scores above silence. Is the bounce right?",
+            "There is no highlight, because no tag is clearly above silence. Is the bounce right?",
         )
-    _require_other(output, document["session"])
+    stems, mix_file = document["session"]["stems"], document["session"]["mix"]
+    _require_other(output, [stem["path"] for stem in stems], mix_file and mix_file["path"])
     from stemlens.explain import excerpt
     from stemlens_bridge.wording import clock
 
@@ -110,11 +114,9 @@ def _is_result(path: Path) -> bool:
     return isinstance(document, dict) and str(document.get("schema")).startswith(f"{family}/")
 
 
-def _require_other(output: Path, session: Mapping[str, Any]) -> None:
+def _require_other(output: Path, stems: Sequence[Path | str], mix: Path | str | None) -> None:
     """Raises `output_failed` where the file to write is one that the session is made of."""
-    mix = [] if session["mix"] is None else [session["mix"]]
-    for part in (*session["stems"], *mix):
-        source = Path(part["path"])
+    for source in map(Path, [*stems, *([] if mix is None else [mix])]):
         if output.exists() and source.exists() and output.samefile(source):
             raise StemlensError(
                 "output_failed",

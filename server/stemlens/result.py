@@ -11,7 +11,7 @@ whoever has it needs no arrays.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,7 @@ def _told(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> di
     of_song = sections(over_time, kinds, policy)
     best = highlight(result, over_time, policy)
     return {
+        "policy": {**asdict(policy), "kinds": [*policy.kinds], "moments": [*policy.moments]},
         "annotations": annotate(result, policy),
         "moments": of_stems,
         "sections": of_song,

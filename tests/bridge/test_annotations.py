@@ -86,15 +86,25 @@ def test_at_most_three_tags_largest_first() -> None:
         ("silence scores as much", tag("rock", 0.30, share("a", 0.2), baseline=0.31)),
         ("the share is small", tag("rock", 0.5, share("a", 0.02))),
         ("the interval has 0 in it", tag("rock", 0.5, share("a", 0.2, wide=0.21))),
-        ("instruments are told on request", tag("guitar", 0.5, share("a", 0.4), kind="instrument")),
     ],
 )
 def test_what_is_not_told(reason: str, one: dict[str, Any]) -> None:
     assert told(one) == {}, reason
 
 
-def test_instruments_on_request() -> None:
-    assert told(tag("guitar", 0.5, share("a", 0.4), kind="instrument"), kinds=("instrument",))
+GUITAR = tag("guitar", 0.5, share("a", 0.4), kind="instrument")
+
+
+def test_instruments_are_told_on_request_and_where_the_song_has_most_of_one() -> None:
+    rock = tag("rock", 0.63, share("a", 0.21))
+    only_rock = {"a": "rock: 21 of 63 points (muting it: 0)"}
+    assert told(rock, GUITAR) == told(rock, GUITAR, kinds=("genre",)) == only_rock
+    assert told(GUITAR, kinds=("instrument",)) == {"a": "guitar: 40 of 50 points (muting it: 0)"}
+    silent = rock | {"baseline": 0.2}  # 43 above silence, and the guitar has 50
+    assert told(silent, GUITAR, kinds=("genre",)) == only_rock  # asked for genres, told genres
+    both = told(silent, GUITAR)["a"].split("; ")
+    assert [text.split(":")[0] for text in both] == ["guitar", "rock"]
+    assert told(silent, GUITAR, kinds=("top",)) == told(GUITAR)
 
 
 def test_genres_and_moods_come_before_instruments() -> None:
@@ -155,7 +165,7 @@ def test_colours_are_by_tag_or_by_sign() -> None:
 
 def test_a_policy_that_makes_no_sense() -> None:
     for wrong in (
-        {"kinds": ("tempo",)},
+        {"kinds": ("top", "tempo")},
         {"moments": ("drop",)},
         {"colour": "rainbow"},
         {"tags": -1},

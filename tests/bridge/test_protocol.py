@@ -147,7 +147,7 @@ def test_options_travel_as_json() -> None:
         ({"hop_s": 0.1}, "0.25 s or more"),
         ({"intended": 3}, "a text"),
         ({"steady": 1}, "true or false"),
-        ({"annotations": {"kinds": ["tempo"]}}, "there are genre"),
+        ({"annotations": {"kinds": ["tempo"]}}, "there are top, genre"),
         ({"annotations": {"tag": 1}}, "annotations.tag"),
         ({"annotations": 3}, "must be an object"),
         ([], "JSON object"),

@@ -127,8 +127,8 @@ def test_no_line_of_groups_is_too_wide(names: list[str], name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "off", "says"),
     [
-        (0.07, 0.01, "Guitar and Bass do more together: +7"),
-        (-0.07, 0.01, "Guitar and Bass do less together: −7"),
+        (0.07, 0.01, "Guitar and Bass together: 7 more than one by one"),
+        (-0.07, 0.01, "Guitar and Bass together: 7 less than one by one"),
         (0.07, 0.08, None),
         (0.01, 0.0, None),
     ],

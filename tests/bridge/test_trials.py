@@ -244,6 +244,22 @@ def test_passages(text: str, seconds: tuple[float | None, float | None]) -> None
     assert passage_from_text(text) == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0:20-0:10", "The passage 0:20-0:10 ends before it begins: did you mean 0:10-0:20?"),
+        (" 62.5 – 9 ", "The passage 62.5-9 ends before it begins: did you mean 9-62.5?"),
+        ("1:00-60", "The passage 1:00-60 has no length: where should it end?"),
+    ],
+)
+def test_a_passage_the_wrong_way_round_is_said_in_the_words_it_was_typed_in(
+    text: str, says: str
+) -> None:
+    with pytest.raises(StemlensError) as raised:
+        passage_from_text(text)
+    assert (raised.value.code, raised.value.message) == ("bad_options", says)
+
+
 @pytest.mark.parametrize("text", ["-", "62", "a-b", "1-2-3", "62.5.5-70"])
 def test_what_is_no_passage(text: str) -> None:
     with pytest.raises(StemlensError, match="START-END") as raised:

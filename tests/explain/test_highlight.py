@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from typer.testing import CliRunner, Result
 from stemlens import Options, analyze, cli, cli_when
 from stemlens.explain.excerpt import FADE_S, excerpt
 from stemlens.explain.highlight import LEAST_S, MOST_S, passage
+from stemlens.explain.leading import leading
+from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.errors import StemlensError
 
 FADED = round(FADE_S * RATE)
@@ -64,11 +67,35 @@ def test_of_a_session(tmp_path: Path) -> None:
     result = analyze(folder, Options(start_s=100.0), tagger=Meter()).to_dict()
     found = result["highlight"]
     assert (found["start_s"], found["end_s"]) == (120, 137)
-    assert [tag["tag"] for tag in found["tags"]] == ["loud"] and found["text"] == "loud"
+    assert [tag["tag"] for tag in found["tags"]] == ["loud", "bright"]
     assert found["tags"][0]["score"] > found["tags"][0]["song"]
     assert result["markers"][-1] == {
-        "track": "", "tag": "loud", "start_s": 120, "end_s": 137, "text": "highlight: loud",
+        "track": "", "tag": "loud", "start_s": 120, "end_s": 137,
+        "text": "highlight: loud, bright",
     }  # fmt: skip
+
+
+KINDS = {"rock": "genre", "sad": "mood", "guitar": "instrument", "80s": "era", "live": "quality"}
+SCORES = np.array([0.32, 0.15, 0.40, 0.14, 0.15])
+SILENCE = np.array([0.20, 0.01, 0.10, 0.13, 0.12])
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, ["guitar", "sad", "rock"]),  # by what is above silence, of those that are heard
+        ({"kinds": ("era", "quality")}, ["live"]),  # faintly, and the 80s are not
+        ({"kinds": ("genre", "mood")}, ["sad", "rock"]),
+        ({"kinds": ("era",)}, ["guitar", "sad", "rock"]),  # where there are none of these
+        ({"min_score": 20.0}, ["guitar", "rock"]),
+    ],
+)
+def test_a_song_is_what_it_has_most_of_above_silence(
+    policy: dict[str, Any], expected: list[str]
+) -> None:
+    tags = tuple(KINDS)
+    found = leading(SCORES, SILENCE, tags, KINDS, AnnotationPolicy(**policy))
+    assert [tags[k] for k in found] == expected
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 14.6, 15.0])
@@ -88,8 +115,10 @@ def test_silence_has_none(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- as a file
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> Result:
-    monkeypatch.setattr(cli_when, "loaded_tagger", lambda *_: Meter())
+def run(
+    monkeypatch: pytest.MonkeyPatch, *words: object, tagger: Callable[[], Meter] | None = Meter
+) -> Result:
+    monkeypatch.setattr(cli_when, "loaded_tagger", tagger and (lambda *_: tagger()))
     return CliRunner().invoke(cli.app, ["highlight", *map(str, words)])
 
 
@@ -153,7 +182,8 @@ def test_what_cannot_be_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     analyze(folder, Options(), tagger=Meter()).write_json(result)
     own = folder / "kick.wav"
     before = own.read_bytes()
-    code(run(monkeypatch, result, "-o", own), "output_failed")
+    for place in (result, folder):  # of a session it is told before it is analysed
+        code(run(monkeypatch, place, "-o", own, tagger=None), "output_failed")
     assert own.read_bytes() == before
     document: dict[str, Any] = json.loads(result.read_text())
     for changed, expected in (

@@ -15,6 +15,7 @@ from support.meter import Meter
 from stemlens import Options, Session, analyze
 from stemlens.explain import intended, intent
 from stemlens.explain.intended import Word
+from stemlens.report.page import outstanding
 from stemlens.service.delivery import result_messages
 from stemlens.tagging.vocabulary import MSD
 from stemlens_bridge.errors import StemlensError
@@ -60,33 +61,77 @@ def test_what_is_heard_what_is_weak_and_what_is_not() -> None:
     assert rock["score"] == pytest.approx(0.31) and rock["instead"] == []
     assert [tag["tag"] for tag in metal["instead"]] == ["rock"]
     assert "Rock is heard: 31 of 100 points, silence 1, and no other genre" in rock["sentence"]
-    assert "less than half of rock (31). More plainly heard: rock (31)." in metal["sentence"]
+    less = "less than half of what rock (31) has above silence. More plainly heard: rock (31)."
+    assert less in metal["sentence"]
 
 
-def test_the_loudest_tag_is_not_heard_where_silence_has_as_much() -> None:
-    over = over_time(shares([0.01, 0.1, 0, 0, 0, 0]), baseline=[0.2, 0.01, 0.01, 0.01, 0.01, 0.01])
-    rock, metal = intent.judged(
-        [word("rock"), word("metal")], document(over), over, TAGS
-    )  # fmt: skip
-    assert rock["verdict"] == "not heard" and "no more than silence (20)" in rock["sentence"]
+SILENCE = [0.2, 0.01, 0.01, 0.01, 0.01, 0.01]  # as msd-musicnn's, which has 20 points of rock
+
+
+@pytest.mark.parametrize(("rock_above", "how"), [(0.01, "hardly"), (-0.01, "no")])
+def test_the_loudest_tag_is_not_heard_where_silence_has_as_much(
+    rock_above: float, how: str
+) -> None:
+    over = over_time(shares([rock_above, 0.06, 0, 0, 0, 0]), baseline=SILENCE)
+    told = document(over)
+    rock, metal = intent.judged([word("rock"), word("metal")], told, over, TAGS)
+    assert told["tags"][0]["tag"] == "rock"
+    assert rock["verdict"] == "not heard" and f"{how} more than silence (20)" in rock["sentence"]
     assert metal["verdict"] == "heard" and metal["instead"] == []  # rock says nothing
+    assert metal["fails"] == []  # nor in the segments
 
 
-@given(SCORES, SCORES, SCORES, SCORES)
-def test_a_verdict_never_gets_worse_where_the_score_rises(
-    above: float, more: float, part: float, better: float
+def test_what_silence_scores_speaks_for_no_rival() -> None:
+    """All as the page's headline has it: by what is above silence, rock's 30 points are 10."""
+    over = over_time(shares([0.10, 0.05, 0.12, 0, 0, 0]), baseline=SILENCE)
+    told = document(over)
+    rock, metal, pop = intent.judged(list(map(word, ("rock", "metal", "pop"))), told, over, TAGS)
+    assert [one["verdict"] for one in (rock, metal, pop)] == ["heard", "weak", "heard"]
+    assert metal["of_best"] == pytest.approx(5 / 12, abs=1e-4)
+    assert [tag["tag"] for tag in metal["instead"]] == ["pop", "rock"]
+    assert "More plainly heard: pop (13) and rock (30, silence 20)." in metal["sentence"]
+    assert "silence 20, behind pop (13)" in rock["sentence"] and pop["instead"] == []
+    headline = [tag["tag"] for tag in outstanding(told)][:3]
+    assert headline == [tag["tag"] for tag in metal["instead"]] + ["metal"]
+
+
+BOTH = {"heard", "not heard"}
+MOVES = st.floats(-intent.SURE_OF + 1e-9, intent.SURE_OF - 1e-9)
+
+
+def verdict(above: float, best: float) -> str:
+    return intent.verdict(above, intent.part_of(above, best))
+
+
+@given(SCORES, SCORES, st.floats(0, 0.3), SCORES)
+def test_a_verdict_never_gets_worse_where_a_score_rises_or_its_rivals_fall(
+    above: float, best: float, more: float, less: float
 ) -> None:
     order = ["not heard", "weak", "heard"]
-    low = intent.verdict(above, part)
-    assert order.index(intent.verdict(above + more, part + better)) >= order.index(low)
+    low = order.index(verdict(above, best))
+    assert order.index(verdict(above + more, best)) >= low
+    assert order.index(verdict(above, best - less)) >= low
 
 
-@given(SCORES, SCORES, st.floats(-0.029, 0.029))
-def test_no_three_points_turn_heard_into_not_heard(above: float, part: float, by: float) -> None:
-    assert {intent.verdict(above, part), intent.verdict(above + by, part)} != {
-        "heard",
-        "not heard",
-    }
+@given(st.floats(0, 0.3), st.floats(-0.1, 0.6), MOVES, MOVES)
+def test_two_points_turn_no_heard_into_not_heard_whatever_moves(
+    above: float, best: float, by: float, rival_by: float
+) -> None:
+    assert {verdict(above, best), verdict(above + by, best + rival_by)} != BOTH
+
+
+@given(st.floats(0, 0.3), st.floats(-0.1, 0.6), st.floats(0, 1))
+def test_of_a_word_alone_it_takes_more_than_half_of_it_and_two_and_a_half_points(
+    above: float, best: float, part: float
+) -> None:
+    least = max(0.025, above / 2) * (1 - 1e-9)
+    assert {verdict(above, best), verdict(above - part * least, best)} != BOTH
+
+
+def test_those_limits_are_reached() -> None:
+    assert {verdict(0.05, 0.1), verdict(0.0299, 0.12)} == BOTH
+    assert {verdict(0.05, 0.1), verdict(0.0249, 0.1)} == BOTH
+    assert {verdict(0.3, 0.6), verdict(0.149, 0.6)} == BOTH
 
 
 def test_the_stems_for_and_against_with_their_numbers() -> None:
@@ -105,7 +150,7 @@ def test_a_mixture_is_a_weighted_mean_held_to_its_heaviest_tag() -> None:
     (alone,) = judged(BAND, word("guitars", rock=0.4, metal=1e-9))
     assert alone["of_best"] is not None and alone["verdict"] == whole["verdict"] == "heard"
     (both,) = judged(BAND, word("both", metal=0.5, pop=0.5))
-    assert both["verdict"] == "weak"  # 9 and 4: together what one tag with 13 is beside 31
+    assert both["verdict"] == "weak"  # 8 and 3 above silence: as one tag with 11 beside 30
 
 
 def test_a_mixtures_interval_is_the_widest_that_its_tags_allow() -> None:
@@ -160,6 +205,13 @@ def test_a_stem_may_pull_to_what_is_heard_instead() -> None:
     whole = intent.whole(intent.judged([word("pop")], told, over, TAGS), told)
     assert whole["sentence"].startswith("Not heard: pop. Heard instead: rock (31) and metal (9).")
     assert {pull["to"] for pull in whole["pulls"]} == {"rock"}
+
+
+def test_what_is_heard_of_any_kind_where_no_word_is_and_nothing_of_its_kind() -> None:
+    over = over_time(shares([0.3, 0.06, 0.04, 0.01, 0.01, 0]), baseline=SILENCE)
+    told = document(over)
+    whole = intent.whole(intent.judged([word("sad"), word("weird")], told, over, TAGS), told)
+    assert "Heard instead: rock (50, silence 20) and metal (7)." in whole["sentence"]
 
 
 def test_log_odds_are_no_points_and_no_stem_is_told() -> None:

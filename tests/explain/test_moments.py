@@ -18,6 +18,7 @@ from stemlens_bridge.annotations import AnnotationPolicy, markers
 
 TAGS = ("metal", "happy", "guitar")
 KINDS = ("genre", "mood", "instrument")
+GENRES_AND_MOODS = AnnotationPolicy(kinds=("genre", "mood"))
 
 
 def song(
@@ -121,7 +122,7 @@ def test_a_rest_of_the_master_has_no_moments() -> None:
 
 def test_peaks_that_are_apart_are_several_the_strongest_first() -> None:
     shares = [0.2, 0.2, 0.0, 0.0, 0.3, 0.3, 0.05, 0.15, -0.3]
-    found = moments(*song("x" * 9, shares), AnnotationPolicy())
+    found = moments(*song("x" * 9, shares), GENRES_AND_MOODS)
     peaks = [(m["start_s"], m["end_s"], m["text"]) for m in found if m["kind"] == "peak"]
     assert peaks == [
         (72, 78, "Guitar: +30 points of metal"),
@@ -138,7 +139,21 @@ def test_no_sound_is_in_two_peaks() -> None:
     far = [0.3, 0.3, *[0.0] * 6, 0.2, 0.2]
     for shares, count in ((near, 1), (far, 2)):
         document, over_time = song("x" * len(shares), shares, hop_s=0.5)
-        assert len(moments(document, over_time, AnnotationPolicy())) == count
+        assert len(moments(document, over_time, GENRES_AND_MOODS)) == count
+
+
+def test_the_song_s_top_tag_has_moments_of_whatever_kind_and_tracks_no_more_markers() -> None:
+    document, over_time = song("--xxxxxx")
+    document["tags"][0]["baseline"] = 0.2  # silence's metal, and the most that is left is guitar
+    found = moments(document, over_time, AnnotationPolicy())
+    assert [m["text"] for m in found] == [
+        "Guitar: +50 points of guitar",
+        "Guitar: +31 points of metal",
+        "Guitar enters: +50 points of guitar",
+    ]
+    assert [m["tag"] for m in markers(found, [], None, AnnotationPolicy())] == ["guitar"]
+    document["tags"][0]["baseline"] = 0.0
+    assert {m["tag"] for m in moments(document, over_time, AnnotationPolicy())} == {"metal"}
 
 
 def test_names_are_text() -> None:
@@ -180,5 +195,7 @@ def test_what_becomes_a_marker_is_chosen(entering: Path) -> None:
     result = analyze(entering, options, tagger=Meter()).to_dict()
     kinds = [m["text"].partition(":")[0] for m in result["markers"]]
     assert kinds[0] == "lead enters" and set(kinds[1:]) <= {"section"}
+    assert result["policy"]["moments"] == ["entry", "section"]
+    assert result["policy"]["kinds"] == ["top", "genre", "mood"]
     options = Options.from_dict({"annotations": {"markers": False}})
     assert analyze(entering, options, tagger=Meter()).to_dict()["markers"] == []

@@ -13,6 +13,7 @@ from stemlens_bridge.annotations import AnnotationPolicy
 
 TAGS = ("metal", "happy", "guitar")
 KINDS = {"metal": "genre", "happy": "mood", "guitar": "instrument"}
+GENRES_AND_MOODS = AnnotationPolicy(kinds=("genre", "mood"))
 SEGMENT_S = 3.0
 CALM, LOUD = (0.1, 0.5, 0.2), (0.6, 0.2, 0.7)
 
@@ -41,7 +42,7 @@ def song(
 @pytest.mark.parametrize("at_s", [24.0, 9.0, 39.0])
 def test_two_halves_have_one_boundary(hop_s: float, at_s: float) -> None:
     over_time = song((CALM, at_s), (LOUD, 48.0 - at_s), hop_s=hop_s)
-    one, other = sections(over_time, KINDS, AnnotationPolicy())
+    one, other = sections(over_time, KINDS, GENRES_AND_MOODS)
     assert one["end_s"] == other["start_s"] == pytest.approx(60 + at_s, abs=hop_s / 2 + 0.01)
     assert (one["start_s"], other["end_s"]) == (60, 108)
     assert (one["text"], other["text"]) == ("happy, less metal", "metal, less happy")
@@ -63,7 +64,9 @@ def test_a_song_of_one_kind_is_one_section(noise: float, hop_s: float) -> None:
     over_time = song((LOUD, 90.0), hop_s=hop_s, noise=noise)
     (only,) = sections(over_time, KINDS, AnnotationPolicy())
     assert (only["start_s"], only["end_s"]) == (60, 150)
-    assert only["text"] == "metal, happy" and only["tags"][0]["rest"] is None
+    assert only["text"] == "guitar, metal, happy" and only["tags"][0]["rest"] is None
+    (only,) = sections(over_time, KINDS, GENRES_AND_MOODS)
+    assert only["text"] == "metal, happy"
 
 
 @pytest.mark.parametrize("seconds", [3.0, 9.0, 15.0])
@@ -98,6 +101,6 @@ def test_tags_are_told_as_the_policy_wants() -> None:
     over_time = song((CALM, 24.0), (LOUD, 24.0))
     texts = [
         sections(over_time, KINDS, AnnotationPolicy(**policy))[1]["text"]  # type: ignore[arg-type]
-        for policy in ({"kinds": ("instrument",)}, {"kinds": ("era",)}, {"min_share": 40.0})
+        for policy in ({"kinds": ("instrument",)}, {"kinds": ("era",)}, {"min_share": 45.0})
     ]
-    assert texts == ["guitar", "like the rest", "metal"]
+    assert texts == ["guitar", "like the rest", "guitar, metal"]

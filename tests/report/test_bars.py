@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from lxml import html
 from support.results import result
 
@@ -62,11 +63,13 @@ def test_a_tag_in_plain_words() -> None:
     ]
 
 
-def test_a_tag_that_silence_scores_too_is_told_as_nothing() -> None:
-    nothing = result({"guitars": (0.07, 0.06, 0.08), "pads": (-0.07, -0.08, -0.06)}, score=0.07)
+@pytest.mark.parametrize(("points", "how"), [(6, "hardly"), (5, "no"), (3, "no")])
+def test_a_tag_that_silence_scores_too_is_told_as_nothing(points: int, how: str) -> None:
+    shares = {"guitars": (0.07, 0.06, 0.08), "pads": (-0.07, -0.08, -0.06)}
+    nothing = result(shares, score=points / 100)
     assert summary(nothing, nothing["tags"][0])[:2] == [
-        "Rock is 7 of 100 (even silence scores 5).",
-        "That is no more than silence scores, so this mix does not speak for rock.",
+        f"Rock is {points} of 100 (even silence scores 5).",
+        f"That is {how} more than silence scores, so this mix does not speak for rock.",
     ]
     told = summary(some := result({"guitars": GUITARS}, score=0.08), some["tags"][0])
     assert not any("no more than silence" in sentence for sentence in told)

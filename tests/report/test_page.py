@@ -230,11 +230,11 @@ def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
     page = report(document, over_time, max_mb=0)
     assert "This page has no sounds." in page and len(page.encode()) < 0.2 * MB
     for words in (
-        "To the tagger this mix sounds most of all like rock (50 of 100)",
+        "To the tagger this mix sounds most of all like rock (50 of 100, silence 5)",
         "estimated from some of all combinations",
         "at −12 dB: a stem is missing",
         "Drums 40 %",
-        "Drums and Bass do less for it together",
+        "Drums and Bass together: 6 points less than one by one.",
         "Nothing was tried on this session yet",
         "φ<sub>i</sub>",
     ):
@@ -247,6 +247,41 @@ def test_every_kind_of_result_has_a_page(tmp_path: Path) -> None:
         assert ("shares are exact" in page) == (value == "owen")
     document["tags"] = []
     assert "like nothing that it knows" in report(document, None, max_mb=0)
+
+
+LISTENING = "To the tagger this mix sounds "
+
+
+@pytest.mark.parametrize(
+    ("scores", "lead", "kinds"),
+    [
+        (  # rock is first of all, and has least above silence
+            {"rock": (0.31, 0.20), "jazz": (0.16, 0.01), "female vocalists": (0.07, 0.05)},
+            "most of all like jazz (16 of 100) and rock (31 of 100, silence 20).",
+            "Genre: rock, jazz.",
+        ),
+        (
+            {"female vocalists": (0.07, 0.05), "sad": (0.03, 0.0), "rock": (0.21, 0.2)},
+            "only faintly like sad (3 of 100) and female vocalists (7 of 100, silence 5).",
+            None,
+        ),
+        ({"rock": (0.21, 0.2)}, "like nothing that it knows.", None),
+    ],
+)
+def test_only_tags_that_are_heard_are_what_it_sounds_like(
+    tmp_path: Path, scores: dict[str, tuple[float, float]], lead: str, kinds: str | None
+) -> None:
+    document, _ = session(tmp_path, {"a": "A"}, 3.0, tags=tuple(scores))
+    for tag in document["tags"]:
+        tag["score"], tag["baseline"] = scores[tag["tag"]]
+    tree = opened(report(document, None, max_mb=0))
+    assert tree.xpath("string(//p[@class='sl-lead'])") == LISTENING + lead
+    (*said, _caption) = tree.xpath("//section[@id='what']/*[self::p or self::figure]")
+    assert [one.text_content() for one in said] == ([] if kinds is None else [kinds])
+    faint = next(tag for tag in document["tags"] if tag["tag"] in ("rock", "female vocalists"))
+    told = tree.xpath(f"string(//details[@data-about='{faint['tag']}'])")
+    nothing = faint["score"] - faint["baseline"] < 0.02
+    assert ("That is hardly more than silence scores" in told) is nothing
 
 
 def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: Path) -> None:
@@ -272,7 +307,9 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     assert "louder, <b>A enters" in section.text_content()
     told = tree.xpath("string(//details[@data-about='sad'])")
     assert "Sad peaks twice." in told and "Sad is steady." in told
-    assert "Highlight: 1:00 rock, sad" in " ".join(tree.xpath("string(//*[@id='when'])").split())
+    assert "Highlight: 1:00 to 1:06: rock, sad" in " ".join(
+        tree.xpath("string(//*[@id='when'])").split()
+    )
     assert moment.text_content().split(maxsplit=1) == ["1:02", "<b>A: +31 rock"]
     assert moment.xpath(".//button/@data-from") == ["2.00"]
     sides = {key: document["session"]["stems"][0]["path"] for key in ("before_path", "after_path")}
@@ -281,6 +318,29 @@ def test_verdicts_trials_and_moments_are_told_where_a_result_has_them(tmp_path: 
     goal = {"words": "more rock", "weights": []}
     told = {"goal": goal, "suggestion": {"sentence": "One helps."}, "trials": [], "warnings": []}
     assert "One helps." in report(document, None, max_mb=0, tried_so_far=[("r", told)])
+
+
+def test_which_kinds_have_no_moments_is_said_and_how_they_have(tmp_path: Path) -> None:
+    document, _ = session(tmp_path, {"a": "A"}, 3.0)
+    document["tags"][1]["kind"], document["tags"][2]["kind"] = "era", "instrument"
+    document["moments"] = []
+
+    def said(*kinds: str, **policy: Any) -> str:
+        document["policy"] = {"kinds": [*kinds], "min_score": 10.0, **policy}
+        return " ".join(opened(report(document, None, max_mb=0)).xpath("//*[@id='when']/p/text()"))
+
+    assert (
+        "Moments are told of the song's top tag, genres and moods, and so none of sad and piano. "
+        "For these, analyse it with --policy FILE, where FILE has the line: "
+        'kinds = ["top", "genre", "mood", "era", "instrument"].'
+    ) in said("top", "genre", "mood")
+    assert "told of genres, and so none of sad and piano." in said("genre")
+    for told in (said("genre", "era", "instrument"), said("genre", "mood", min_score=45.0)):
+        assert "Moments are told" not in told
+    document["tags"][0]["kind"] = "era"  # as the song's top tag may be
+    assert "none of sad and piano" in said("top", "genre", "mood")
+    document["policy"] = None
+    assert "Moments are told" not in report(document, None, max_mb=0)
 
 
 def test_fine_shares_over_time_draw_no_more_than_can_be_seen(tmp_path: Path) -> None:

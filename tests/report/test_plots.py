@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from lxml import etree
 from PIL import Image
 from support.reports import session
 
 from stemlens.report import plots
+from stemlens_bridge.annotations import signed
 
 
 def test_plots_are_whole_narrow_and_the_same_each_time(
@@ -36,3 +38,22 @@ def test_plots_are_whole_narrow_and_the_same_each_time(
         else:
             with Image.open(path) as image:
                 assert image.width == round(80 / 25.4 * plots.DPI) or image.width == 944
+
+
+def test_names_that_fit_stand_whole_beside_the_heat_map(tmp_path: Path) -> None:
+    names = {"a": "Overdriven guitar", "b": "Kick (room mics, left)", "c": "Bass"}
+    tags = ("rock", "Progressive rock", "female vocalists", *"abcdefg")
+    document, _ = session(tmp_path, names, 3.0, tags=tags)
+    with mpl.rc_context(plots.STYLE):
+        figure = plots.heat_map(document)
+        figure.draw_without_rendering()
+    axes, scale = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(names.values())
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(tags)
+    for label in (*axes.get_yticklabels(), *axes.get_xticklabels(), scale.xaxis.label):
+        box = label.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+    cell = axes.bbox.width / len(tags)
+    assert [text.get_text() for text in axes.texts[:10]] == [signed(0.3)] * 10
+    assert all(text.get_window_extent().width < cell for text in axes.texts)

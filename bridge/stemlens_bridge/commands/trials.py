@@ -144,9 +144,11 @@ def _explain(given: argparse.Namespace) -> int:
     from stemlens_bridge.edits import ExplainOptions, passage_from_text
     from stemlens_bridge.explainedtable import explained_table
     from stemlens_bridge.trials import TrialsClient
-    from stemlens_bridge.writing import require_writable
+    from stemlens_bridge.writing import require_folder, require_writable
 
     require_writable(given.json)
+    if given.folder is not None:
+        require_folder(given.folder)
     options = ExplainOptions(given.top, given.whole, *passage_from_text(given.passage))
     with TrialsClient(given.server, given.transport) as client:
         explained = client.explained(

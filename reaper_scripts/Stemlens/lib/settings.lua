@@ -9,6 +9,7 @@ local settings = {}
 
 local SECTION = "stemlens"
 local KINDS = {
+  top = true, -- the tag that a song has most of, whatever its kind
   genre = true, mood = true, instrument = true, voice = true, era = true, quality = true,
 }
 local MOMENTS = { peak = true, entry = true, exit = true, section = true, highlight = true }
@@ -85,8 +86,8 @@ end
 -- `song`: it is kept with the project.
 local FIELDS = {
   { key = "tags", caption = "Tags told per track", default = "3", read = whole(0, 9) },
-  { key = "kinds", caption = "Kinds of tags", default = "genre mood",
-    read = some_of(KINDS, "genre mood instrument voice era quality") },
+  { key = "kinds", caption = "Kinds of tags", default = "top genre mood",
+    read = some_of(KINDS, "top genre mood instrument voice era quality") },
   { key = "min_share", caption = "Least share told (points)", default = "3", read = whole(0, 100) },
   { key = "colour", caption = "Colour tracks (no / tag / sign)", default = "no",
     read = one_of("no", "tag", "sign") },

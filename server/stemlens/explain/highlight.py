@@ -1,10 +1,10 @@
 """The highlight of a song: the passage of 15 to 30 s in which it is most what it is.
 
-What a song is, are its leading tags: up to five, genres and moods by default, each weighted by how
-far its score in the whole session is above silence. Their weighted mean in each segment is how much
-of the song that segment has. The highlight begins as the `LEAST_S` with most of it, and grows to
-either side, up to `MOST_S`, while its neighbours have more than halfway between the song's mean and
-what it has itself. A session of no more than `LEAST_S` is its own highlight.
+What a song is, are its leading tags: the five that are farthest above silence, of whatever kind
+unless the policy asks for some, each weighted by how far that is. Their weighted mean in each
+segment is how much of the song that segment has. The highlight begins as the `LEAST_S` with most of
+it, and grows to either side, up to `MOST_S`, while its neighbours have more than halfway between
+the song's mean and what it has itself. A session of no more than `LEAST_S` is its own highlight.
 
 Scores are 0 to 1, times are seconds of project time.
 """
@@ -31,7 +31,7 @@ def highlight(
     document: Mapping[str, Any], over_time: OverTime, policy: AnnotationPolicy
 ) -> dict[str, Any] | None:
     """The highlight as plain data: `start_s`, `end_s`, `tags` (`tag`, `score` in it, `song`, its
-    score in all), `text`. None where no tag scores above silence, as in a silent session.
+    score in all), `text`. None where no tag is clearly above silence, as in a silent session.
 
     document: a result, of which the tags and the session's length are read.
     """

@@ -1,10 +1,11 @@
 """Heard as it is meant? A verdict for each intended word, and what speaks for and against it.
 
-A word (see `intended`) is heard where the mix scores clearly more than silence does, and not much
-less than the best tag of its kind. Both are measured on the score itself, which is never an
-estimate, by the two rows of `THRESHOLDS`; the worse of the two answers is the verdict. Between
-"heard" and "not heard" lies "weak", so wide that no small change of the mix turns the one into the
-other. The same rule, applied to single segments, says where in the song a word is lost.
+A word (see `intended`) is heard where the mix scores clearly more than silence does, and has not
+much less above silence than the best tag of its kind: what silence scores by itself speaks neither
+for a word nor for its rivals. Both are measured on the score itself, which is never an estimate, by
+the two rows of `THRESHOLDS`; the worse of the two answers is the verdict. Between "heard" and "not
+heard" lies "weak", so wide that neither becomes the other where no score moves by more than
+`SURE_OF`. The same rule, applied to single segments, says where in the song a word is lost.
 
 A mixture's score is the weighted mean of its tags' scores. It is held to the same thresholds times
 the weight of its heaviest tag: a mixture is heard where its heaviest tag would be heard alone, and
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,12 @@ from numpy.typing import NDArray
 from stemlens.explain.intended import Word
 from stemlens.over_time import OverTime
 from stemlens.tagging.vocabulary import Tag
+from stemlens.wording import silence
 from stemlens.wording.told import brief_names, listed, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.wording import clock
+
+Score = TypeVar("Score", float, NDArray[np.float64])
 
 HEARD, WEAK, NOT_HEARD = VERDICTS = ("heard", "weak", "not heard")
 
@@ -49,20 +53,22 @@ class Threshold:
 
 ABOVE_SILENCE = Threshold(
     "the score less what silence scores",
-    heard=0.05,
-    lost=0.02,
+    heard=silence.HEARD,
+    lost=silence.LEAST,
     why="Silence moves by nothing, real mixes by a point or two when they are bounced again. These "
     "networks score low: in a song that is plainly rock the tag may have no more than 20 points, "
     "so more than 5 above silence would call real hits lost.",
 )
 OF_THE_BEST = Threshold(
-    "the score, as a part of that of the best other tag of its kind",
+    "what it has above silence, as a part of what the best other tag of its kind has",
     heard=0.5,
     lost=0.25,
     why="A listener who is told two genres names the one that is at least half as strong as the "
     "other. Below a quarter the word would stand beside ten others in any list.",
 )
 THRESHOLDS = (ABOVE_SILENCE, OF_THE_BEST)
+SURE_OF = 0.02  # above silence: where neither the word nor its rivals move by more, none that is
+# heard becomes one that is not heard. It follows from the four numbers above.
 
 LEAST_SHARE = 0.01  # of a stem that is named: a point
 LEAST_LEAD = 0.01  # of the tag to which a stem pulls over its next
@@ -71,12 +77,18 @@ PULLING = 5  # stems of which the sentence on the whole says to what they pull
 
 
 def verdict(above: float, part: float) -> str:
-    """The verdict for a tag's score that is `above` what silence scores and `part` of the best
-    other tag of its kind (infinite where there is none); it never gets worse where either rises."""
+    """The verdict for a tag's score that is `above` what silence scores, and that is the `part` of
+    what the best other tag of its kind has; it never gets worse where either rises."""
     given = ((above, ABOVE_SILENCE), (part, OF_THE_BEST))
     if any(value < threshold.lost for value, threshold in given):
         return NOT_HEARD
     return HEARD if all(value >= threshold.heard for value, threshold in given) else WEAK
+
+
+def part_of(above: float, best: float) -> float:
+    """What a score has above silence as a part of the `best` other one's; infinite where that has
+    nothing."""
+    return above / best if best > 0 else np.inf
 
 
 def judged(
@@ -99,10 +111,9 @@ def whole(intent: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> d
         said = [word["plain"] for word in intent if word["verdict"] == one]
         if said:
             sentences.append(f"{_capital(one)}: {', '.join(said)}.")
-    instead = _instead(intent)
+    instead = _instead(intent, document)
     if instead:
-        told = [f"{tag['plain']} ({points(tag['score'])})" for tag in instead[:NAMED]]
-        sentences.append(f"Heard instead: {listed(told)}.")
+        sentences.append(f"Heard instead: {_listed(instead)}.")
     if pulls:
         first, *rest = [f"{names[pull['stem']]} {{}}{_to(pull)}" for pull in pulls[:PULLING]]
         told = [first.format("pulls "), *(one.format("") for one in rest)]
@@ -154,18 +165,19 @@ class _Judged:
         self._rivals = [
             tag.name for tag in tags if tag.kind in self.kinds and tag.name not in for_it
         ]
-        scored = [(float(self._found[name]["score"]), name) for name in self._rivals]
-        self._best, self._best_of = max(scored, default=(0.0, ""))
-        self.part = _part(self._in_full(self.score), self._best)
-        self.verdict = verdict(self._in_full(self.score - self.baseline), self.part)
+        self._above = self._in_full(self.score - self.baseline)
+        heard = [(silence.above(self._found[name]), name) for name in self._rivals]
+        best, self._best_of = max(heard, default=(0.0, ""))
+        self.part = part_of(self._above, best)
+        self.verdict = verdict(self._above, self.part)
         self._spans = over_time.spans_s
         self._series = self._over_time(over_time.scores, over_time.tags)
-        silence = self._over_time(over_time.baseline, over_time.tags)
+        above = over_time.scores - over_time.baseline
         rivals = [over_time.tags.index(name) for name in self._rivals]
-        others = over_time.scores[:, rivals].max(axis=1, initial=0.0)
+        own = self._in_full(self._over_time(above, over_time.tags))
+        others = above[:, rivals].max(axis=1, initial=0.0)
         self._segments = [
-            verdict(self._in_full(own - quiet), _part(self._in_full(own), other))
-            for own, quiet, other in zip(self._series, silence, others, strict=True)
+            verdict(one, part_of(one, other)) for one, other in zip(own, others, strict=True)
         ]
 
     def to_plain(self) -> dict[str, Any]:
@@ -194,8 +206,8 @@ class _Judged:
         }
         return {**plain, "sentence": self._sentence(plain)}
 
-    def _in_full(self, score: float) -> float:
-        """A part of the word's score, as the heaviest of its tags alone would have to have it."""
+    def _in_full(self, score: Score) -> Score:
+        """Parts of the word's score, as the heaviest of its tags alone would have to have them."""
         return score / self._word.heaviest
 
     def _mixed(self, key: str) -> float:
@@ -228,13 +240,13 @@ class _Judged:
         return sorted(told, key=lambda share: -share.value)
 
     def _instead(self) -> list[dict[str, Any]]:
-        """The tags of its kind that score higher and say more than silence does; none of a word
-        that is heard with nothing before it."""
-        higher = [
+        """The tags of its kind that have more above silence than it has, and more than nothing, the
+        best first; none of a word that is heard with nothing before it."""
+        more = [
             self._found[name]
             for name in self._rivals
-            if self._found[name]["score"] > self._in_full(self.score)
-            and self._found[name]["score"] - self._found[name]["baseline"] >= ABOVE_SILENCE.lost
+            if silence.above(self._found[name]) > self._above
+            and silence.above(self._found[name]) >= silence.LEAST
         ]
         return [
             {
@@ -243,7 +255,7 @@ class _Judged:
                 "score": tag["score"],
                 "baseline": tag["baseline"],
             }
-            for tag in sorted(higher, key=lambda tag: -tag["score"])
+            for tag in sorted(more, key=silence.above, reverse=True)
         ]
 
     def _fails(self) -> list[tuple[float, float]]:
@@ -264,9 +276,8 @@ class _Judged:
         told = f"{_capital(plain['plain'])} is {self.verdict}: {points(self.score)} of 100 points, "
         sentences = [f"{told}{self._because(plain['instead'])}."]
         if self.verdict != HEARD and plain["instead"]:
-            heard = [f"{tag['plain']} ({points(tag['score'])})" for tag in plain["instead"][:NAMED]]
             more = "Heard instead" if self.verdict == NOT_HEARD else "More plainly heard"
-            sentences.append(f"{more}: {listed(heard)}.")
+            sentences.append(f"{more}: {_listed(plain['instead'])}.")
         sides = []
         for what, side in (("for it", plain["for"]), ("against it", plain["against"])):
             stems = [f"{names[s['stem']]} ({small(s['value'], 'points')})" for s in side[:NAMED]]
@@ -279,25 +290,23 @@ class _Judged:
 
     def _because(self, instead: Sequence[Mapping[str, Any]]) -> str:
         """Why it is the verdict that it is."""
-        silence = points(self.baseline)
-        above = self._in_full(self.score - self.baseline)
-        if above < ABOVE_SILENCE.lost:
-            return f"no more than silence ({silence})"
-        best = f"{self._plain(self._best_of)} ({points(self._best)})"
+        quiet = points(self.baseline)
+        if self._above < ABOVE_SILENCE.lost:
+            return f"{silence.next_to_nothing(self._above)} ({quiet})"
         if self.verdict == NOT_HEARD:
-            return f"less than a quarter of {best}"
-        if above < ABOVE_SILENCE.heard:
-            return f"little more than silence ({silence})"
+            return f"less than a quarter of what {self._best()} has above silence"
+        if self._above < ABOVE_SILENCE.heard:
+            return f"little more than silence ({quiet})"
         if self.verdict == WEAK:
-            return f"less than half of {best}"
+            return f"less than half of what {self._best()} has above silence"
         if not instead:
             other = f"no other {' or '.join(self.kinds)}"
-            return f"silence {silence}, and {other} is heard more"
-        more = [f"{tag['plain']} ({points(tag['score'])})" for tag in instead[:NAMED]]
-        return f"silence {silence}, behind {listed(more)}"
+            return f"silence {quiet}, and {other} is heard more"
+        return f"silence {quiet}, behind {_listed(instead)}"
 
-    def _plain(self, name: str) -> str:
-        return self._tags[name].plain if name else ""
+    def _best(self) -> str:
+        """The best other tag of its kind, with its score."""
+        return silence.named(self._tags[self._best_of].plain, self._found[self._best_of])
 
     def _when(self, plain: Mapping[str, Any]) -> list[str]:
         """Where it is lost and where it is clearest, where the song is longer than a segment."""
@@ -316,14 +325,17 @@ class _Judged:
         return [f"{lost} at {top}."]
 
 
-def _part(score: float, best: float) -> float:
-    """A score as a part of the best other one."""
-    return score / best if best > 0 else np.inf
+def _listed(tags: Sequence[Mapping[str, Any]]) -> str:
+    """The first of some tags that are heard instead, with their scores."""
+    return listed([silence.named(tag["plain"], tag) for tag in tags[:NAMED]])
 
 
-def _instead(intent: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What is heard instead of the words that are not plainly heard, each tag once, the highest
-    first; not what was itself intended."""
+def _instead(
+    intent: Sequence[Mapping[str, Any]], document: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """What is heard instead of the words that are not plainly heard, each tag once, the best first;
+    not what was itself intended. Where no word is heard and nothing else of their kinds: what is
+    heard of any kind."""
     meant = {word["tag"] for word in intent}
     found = {
         tag["tag"]: tag
@@ -332,7 +344,13 @@ def _instead(intent: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         for tag in word["instead"]
         if tag["tag"] not in meant
     }
-    return sorted(found.values(), key=lambda tag: -tag["score"])
+    if not found and intent and all(word["verdict"] == NOT_HEARD for word in intent):
+        found = {
+            tag["tag"]: {**tag, "plain": tag["tag"]}
+            for tag in document["tags"]
+            if silence.above(tag) >= silence.HEARD and tag["tag"] not in meant
+        }
+    return sorted(found.values(), key=silence.above, reverse=True)
 
 
 def _pulls(

@@ -1,4 +1,4 @@
-"""Which tags a song, or a part of it, is told by: the strongest of those that are worth telling."""
+"""Which tags a song, or a part of it, is told by: those that it has most of above silence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens_bridge.annotations import AnnotationPolicy
+from stemlens.wording import silence
+from stemlens_bridge.annotations import TOP, AnnotationPolicy
 
 
 def leading(
@@ -17,12 +18,18 @@ def leading(
     kinds: Mapping[str, str],
     policy: AnnotationPolicy,
 ) -> list[int]:
-    """The columns of the tags that lead, the best first: tags of kinds that the policy tells, with
-    its least score and more than silence; of any kind where none of these is.
+    """The columns of the tags that lead, the best first: tags with the policy's least score that
+    are heard above silence, or faintly where none is. They are of any kind where the policy tells
+    the top tag of a song, else of its kinds, or where none of these leads of any kind as well.
 
     scores, baseline: `[tags]`; kinds: by the tags' names.
     """
-    worth = (100 * scores >= policy.min_score) & (scores > baseline)
-    told = np.array([kinds.get(tag) in policy.kinds for tag in tags], dtype=np.bool_)
-    chosen = worth & told if (worth & told).any() else worth
-    return [int(k) for k in np.argsort(-scores, kind="stable") if chosen[k]]
+    above = scores - baseline
+    worth = 100 * scores >= policy.min_score
+    told = np.array([TOP in policy.kinds or kinds.get(tag) in policy.kinds for tag in tags])
+    for some in (worth & told, worth):
+        for least in (silence.HEARD, silence.LEAST):
+            chosen = some & (above >= least)
+            if chosen.any():
+                return [int(k) for k in np.argsort(-above, kind="stable") if chosen[k]]
+    return []

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.over_time import OverTime
-from stemlens_bridge.annotations import AnnotationPolicy, signed, told
+from stemlens_bridge.annotations import AnnotationPolicy, signed, tellable, told
 
 PEAKS = 3  # of one tag of one stem at most
 REST_S = 4.0  # less silence is a rest
@@ -49,9 +49,9 @@ def moments(
         for stem in document["session"]["stems"]
         if stem.get("kind") != "rest"  # which has no track
     }
-    kinds = {tag["tag"]: tag["kind"] for tag in document["tags"]}
+    may_be = tellable(document["tags"], policy.kinds)
     in_points = document["method"].get("unit", "points") == "points"
-    of_kind = np.array([in_points and kinds.get(tag) in policy.kinds for tag in over_time.tags])
+    of_kind = np.array([in_points and tag in may_be for tag in over_time.tags])
     column = {tag: k for k, tag in enumerate(over_time.tags)}
     found = []
     for i, stem in enumerate(over_time.stems):

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from stemlens.explain.leading import leading
 from stemlens.over_time import OverTime
-from stemlens_bridge.annotations import AnnotationPolicy
+from stemlens_bridge.annotations import AnnotationPolicy, tellable
 
 REACH_S = 12.0  # of the kernel, to either side
 LEAST_S = 8.0  # two bars at 60 beats a minute
@@ -93,8 +93,8 @@ def sections(
 ) -> list[dict[str, Any]]:
     """The sections as plain data: `start_s`, `end_s`, `tags`, `text`, `novelty`.
 
-    kinds: of the tags, by their names. Of the tags of kinds that the policy tells a section has
-    those that are most different from the rest of the song; a song of one section those that lead.
+    kinds: of the tags, by their names. Of the tags that the policy tells a section has those that
+    are most different from the rest of the song; a song of one section those that lead.
     """
     found = spans(over_time)
     times = over_time.spans_s
@@ -129,7 +129,7 @@ def _own(
     rest = over_time.scores[~inside].mean(axis=0)
     heard = 100 * np.maximum(score, rest) >= policy.min_score
     clear = 100 * abs(score - rest) >= policy.min_share
-    told = np.array([kinds.get(tag) in policy.kinds for tag in over_time.tags], dtype=np.bool_)
+    told = _told(over_time, kinds, policy)
     own = np.flatnonzero(heard & clear & told)
     own = own[np.argsort(-abs(score - rest)[own], kind="stable")][:TOLD]
     own = own[np.argsort((score < rest)[own], kind="stable")]  # "ambient, less rock"
@@ -141,6 +141,19 @@ def _own(
         }
         for k in own
     ]
+
+
+def _told(
+    over_time: OverTime, kinds: Mapping[str, str], policy: AnnotationPolicy
+) -> NDArray[np.bool_]:
+    """Which tags the policy tells of this song `[tags]`."""
+    score, baseline = over_time.scores.mean(axis=0), over_time.baseline.mean(axis=0)
+    tags = [
+        {"tag": tag, "kind": kinds.get(tag), "score": score[k], "baseline": baseline[k]}
+        for k, tag in enumerate(over_time.tags)
+    ]
+    names = tellable(tags, policy.kinds)
+    return np.array([tag in names for tag in over_time.tags], dtype=np.bool_)
 
 
 def _words(tag: Mapping[str, Any]) -> str:

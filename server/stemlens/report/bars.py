@@ -14,13 +14,13 @@ from typing import Any
 
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import play_button
+from stemlens.wording import silence
 from stemlens.wording.shares import Row, rows
 from stemlens.wording.told import few, listed, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
 NAMED = 3  # stems that the sentence names on either side
-SILENT = 0.02  # of a score above silence that says nothing
 LEAST_AXIS = {"points": 0.05, "log-odds": 0.25}  # to either side
 ALONE = (
     "Muting it: what the tag does when that alone is done, measured by itself; it need not match "
@@ -76,9 +76,10 @@ def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     told = [
         f"{tag['tag'][:1].upper()}{tag['tag'][1:]} is {points(tag['score'])} of 100 {_aside(tag)}."
     ]
-    if tag["score"] <= tag["baseline"] + SILENT:
+    if silence.above(tag) < silence.LEAST:
         told.append(
-            f"That is no more than silence scores, so this mix does not speak for {tag['tag']}."
+            f"That is {silence.next_to_nothing(silence.above(tag))} scores, so this mix does not "
+            f"speak for {tag['tag']}."
         )
     told.append(_from(adding, unit) + _taken(taking, unit))
     unclear = [row.name for row in own if not row.clear]

@@ -50,7 +50,7 @@ def course(
         best = int(np.argmax(scores))
         drawn = _cells(scores[groups.strongest(scores)], edges)
         rows += (
-            f'<tr><th scope="row">{html.escape(tag["tag"])}</th>'
+            f'<tr><th scope="row"><bdi>{html.escape(tag["tag"])}</bdi></th>'
             f'<td class="sl-strip">{_strip(seek, drawn)}</td>'
             f"<td>{points(scores[best])}</td><td>{clock(over_time.start_s[best])}</td></tr>"
         )

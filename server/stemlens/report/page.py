@@ -25,7 +25,7 @@ from markupsafe import Markup
 from stemlens.over_time import OverTime
 from stemlens.report import DRAWINGS
 from stemlens.report.addresses import address
-from stemlens.report.bars import SILENT, bars, caption, summary
+from stemlens.report.bars import bars, caption, summary
 from stemlens.report.course import course
 from stemlens.report.definition import definition
 from stemlens.report.doubts import doubts
@@ -46,9 +46,10 @@ from stemlens.report.taggram import taggram
 from stemlens.report.together import together
 from stemlens.report.trialtext import LEGEND
 from stemlens.report.trialtext import tried as told_trials
-from stemlens.wording.told import isolated_in, listed, unit_of
+from stemlens.wording import silence
+from stemlens.wording.told import few, isolated_in, listed, unit_of
 from stemlens_bridge import __version__
-from stemlens_bridge.annotations import points
+from stemlens_bridge.annotations import points, tellable
 from stemlens_bridge.table import one_line
 from stemlens_bridge.wording import clock, counted, number
 
@@ -71,6 +72,15 @@ KINDS = {
     "voice": "Voices",
     "era": "Era",
     "quality": "Quality",
+}
+TOLD_KINDS = {
+    "top": "the song's top tag",
+    "genre": "genres",
+    "mood": "moods",
+    "instrument": "instruments",
+    "voice": "voices",
+    "era": "eras",
+    "quality": "qualities",
 }
 VALUES = {
     "shapley": "Shapley values",
@@ -160,6 +170,7 @@ def page(
         course=_course(document, over_time, sounds),
         no_course=no_course,
         times=_times(document, sounds),
+        untold=_untold(document),
         song_parts=_listed_times(document, _sections(document), sounds),
         highlight=_highlight(document, sounds),
         tried=Markup(
@@ -222,15 +233,18 @@ def _table(sounds: Heard) -> Markup:
 
 def outstanding(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The tags that are shown, those first that are furthest above what silence scores."""
-    return sorted(shown_tags(document), key=lambda tag: tag["baseline"] - tag["score"])
+    return sorted(shown_tags(document), key=silence.above, reverse=True)
 
 
 def _lead(document: Mapping[str, Any]) -> str:
-    best = [tag for tag in outstanding(document)[:LEAD] if tag["score"] > tag["baseline"] + SILENT]
-    if not best:
-        return "To the tagger this mix sounds like nothing that it knows."
-    told = [f"{tag['tag']} ({points(tag['score'])} of 100)" for tag in best]
-    return f"To the tagger this mix sounds most of all like {listed(told)}."
+    best = outstanding(document)[:LEAD]
+    for least, how in ((silence.HEARD, "most of all"), (silence.LEAST, "only faintly")):
+        told = [
+            silence.named(tag["tag"], tag, " of 100") for tag in best if silence.above(tag) >= least
+        ]
+        if told:
+            return f"To the tagger this mix sounds {how} like {listed(told)}."
+    return "To the tagger this mix sounds like nothing that it knows."
 
 
 def _heard_by(document: Mapping[str, Any]) -> str:
@@ -242,10 +256,10 @@ def _heard_by(document: Mapping[str, Any]) -> str:
 
 
 def _kinds(document: Mapping[str, Any]) -> list[str]:
-    """The tags that score more than silence, in words, by their kinds."""
+    """The tags that are heard, in words, by their kinds."""
     of_kind: dict[str, list[str]] = {}
     for tag in shown_tags(document):
-        if tag["score"] > tag["baseline"] + SILENT:
+        if silence.above(tag) >= silence.HEARD:
             of_kind.setdefault(tag["kind"], []).append(tag["tag"])
     told = [f"{KINDS.get(kind, kind)}: {', '.join(tags)}." for kind, tags in of_kind.items()]
     return [" ".join(told)] if told else []
@@ -324,6 +338,31 @@ def _times(document: Mapping[str, Any], sounds: Heard) -> list[dict[str, Any]]:
     return _listed_times(document, happens, sounds)
 
 
+def _untold(document: Mapping[str, Any]) -> str:
+    """Which of the tags that are heard have no moments because their kinds are not told, and how
+    they would have some; nothing where there are none, or it is not known what was to be told."""
+    policy = document.get("policy")
+    if policy is None:
+        return ""
+    may_be = tellable(document["tags"], policy["kinds"])
+    missing = [
+        tag
+        for tag in shown_tags(document)
+        if silence.above(tag) >= silence.HEARD
+        and 100 * tag["score"] >= policy["min_score"]
+        and tag["tag"] not in may_be
+    ]
+    if not missing:
+        return ""
+    kinds = [TOLD_KINDS.get(kind, kind) for kind in policy["kinds"]]
+    wanted = json.dumps([*policy["kinds"], *dict.fromkeys(tag["kind"] for tag in missing)])
+    return (
+        f"Moments are told of {listed(kinds) if kinds else 'no tag'}, and so none of "
+        f"{listed(few([tag['tag'] for tag in missing]))}. For these, analyse it with "
+        f"--policy FILE, where FILE has the line: kinds = {wanted}."
+    )
+
+
 def _listed_times(
     document: Mapping[str, Any], happens: Sequence[Mapping[str, Any]], sounds: Heard
 ) -> list[dict[str, Any]]:
@@ -347,7 +386,10 @@ def _sections(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def _highlight(document: Mapping[str, Any], sounds: Heard) -> dict[str, Any] | None:
     """The passage in which the song is most itself, where a result has one."""
     best = document.get("highlight")
-    return None if best is None else _listed_times(document, [best], sounds)[0]
+    if best is None:
+        return None
+    (told,) = _listed_times(document, [best], sounds)
+    return {**told, "end": clock(best["end_s"])}
 
 
 def _from(job: str, at_s: float, shown_s: float, sounds: Heard) -> Markup:

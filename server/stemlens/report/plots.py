@@ -37,7 +37,9 @@ WIDTH_IN = 80 / 25.4
 ROW_IN, HEAD_IN = 0.19, 0.95
 DPI = 300
 TAGS = 3  # that have plots of their own
-NAME, NARROW = 22, 14  # columns of a name, and where cells need the room
+NAME = 22  # columns of a name
+SCALE_IN, SLANTED_IN = 0.25, 0.042  # the scale below a heat map; a column of a name that is aslant
+LEAST_LOG_ODDS = 0.05  # less is shown as nothing
 INK, FAINT, UNCLEAR = "#1b1b1f", "#d0d0d8", "#c8c8d0"
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Arial Unicode MS")
 UNITS = {"points": "points of 100", "log-odds": "log-odds"}
@@ -137,7 +139,9 @@ def heat_map(document: Mapping[str, Any]) -> Figure:
     tags, names = shown_tags(document), stem_names(document)
     shares = [{share["stem"]: share["value"] for share in tag["attributions"]} for tag in tags]
     values = np.array([[of[stem] for of in shares] for stem in names])
-    figure, axes = _figure(HEAD_IN + 0.35 + ROW_IN * len(names))
+    labels = [_short(tag["tag"]) for tag in tags]
+    below_in = SCALE_IN + SLANTED_IN * max(map(len, labels), default=0)
+    figure, axes = _figure(HEAD_IN + below_in + ROW_IN * len(names))
     most = max(float(np.abs(values).max(initial=0)), 0.05)
     colours = LinearSegmentedColormap.from_list("shares", [AGAINST, "#ffffff", FOR])
     image = axes.imshow(values, cmap=colours, norm=Normalize(-most, most), aspect="auto")
@@ -152,18 +156,12 @@ def heat_map(document: Mapping[str, Any]) -> Figure:
             fontsize=5.5,
             color="white" if light else INK,
         )
-    axes.set_yticks(range(len(names)), [fit(name, NARROW) for name in names.values()])
-    axes.set_xticks(
-        range(len(tags)),
-        [fit(tag["tag"], NARROW) for tag in tags],
-        rotation=45,
-        ha="right",
-        rotation_mode="anchor",
-    )
+    axes.set_yticks(range(len(names)), [_short(name) for name in names.values()])
+    axes.set_xticks(range(len(tags)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("What each stem adds to each tag", loc="left")
-    scale = figure.colorbar(image, ax=axes, pad=0.02, aspect=30)
+    scale = figure.colorbar(image, ax=axes, location="bottom", pad=0.02, aspect=40)
     scale.outline.set_visible(False)
     ticks = [-most, 0, most]
     scale.set_ticks(ticks, labels=[_cell(tick, unit) if tick else "0" for tick in ticks])
@@ -234,7 +232,7 @@ def _shade(row: Row) -> str:
 def _cell(value: float, unit: str) -> str:
     """A share in as few letters as go into a cell."""
     if unit != "points":
-        return number(value, 1, sign=True)
+        return number(value, 1, sign=True) if abs(value) >= LEAST_LOG_ODDS else "·"
     return signed(value) if 100 * abs(value) >= LEAST_POINTS else "·"
 
 

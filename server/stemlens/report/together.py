@@ -1,8 +1,9 @@
-"""What pairs of stems do together, in words: where two say more than each by itself, and where they
-do less.
+"""What pairs of stems do together, in words: how much more, or less, that is than what each of them
+does by itself, added up.
 
-Only what is certain and a point or more is told. Pure functions: a result (DESIGN's schema) in,
-plain sentences out.
+That is all that an interaction says: two stems of which each takes from a tag may well take less
+together, which is more of the tag. Only what is certain and a point or more is told. Pure
+functions: a result (DESIGN's schema) in, plain sentences out.
 """
 
 from __future__ import annotations
@@ -25,10 +26,6 @@ def together(document: Mapping[str, Any], tag: str) -> list[str]:
         if pair["tag"] != tag or not is_certain or abs(value) < LEAST[unit]:
             continue
         one, other = (names[stem] for stem in pair["stems"])
-        what = (
-            "do more for it together than each by itself"
-            if value > 0
-            else "do less for it together than each by itself"
-        )
-        told.append(f"{one} and {other} {what} ({small(value, unit)}).")
+        size, what = small(abs(value), unit).lstrip("+"), "more" if value > 0 else "less"
+        told.append(f"{one} and {other} together: {size} {unit} {what} than one by one.")
     return told

@@ -3,7 +3,7 @@
 local tests = {}
 
 local DEFAULTS = {
-  tags = 3, kinds = { "genre", "mood" }, min_share = 3, colour = "no", names = false,
+  tags = 3, kinds = { "top", "genre", "mood" }, min_share = 3, colour = "no", names = false,
   markers = true, moments = { "peak", "highlight" }, apply = true, returns = "own", keep = 3,
   tagger = "msd-musicnn", intended = {},
   server = "127.0.0.1:9420",
@@ -22,7 +22,7 @@ tests["the defaults are the least intrusive"] = function(t)
   t:equal(settings.get(), DEFAULTS)
   local options = t:module("json").write(settings.options(settings.get()))
   t:equal(require("json").read(options), { tagger = "msd-musicnn", annotations = { tags = 3,
-    kinds = { "genre", "mood" }, min_share = 3.0, colour = "tag", markers = true,
+    kinds = { "top", "genre", "mood" }, min_share = 3.0, colour = "tag", markers = true,
     moments = { "peak", "highlight" } } })
 end
 
@@ -95,7 +95,7 @@ tests["what cannot be is said, and asked again with what was typed"] = function(
   local reaper = plain(t)
   local wrong = {
     { { [1] = "many" }, '"Tags told per track" is "many"; it can be a whole number from 0 to 9.' },
-    { { [2] = "genres moods loudness" }, "genre mood instrument voice era quality" },
+    { { [2] = "genres moods loudness" }, "top genre mood instrument voice era quality" },
     { { [7] = "drops" }, "peak entry exit section highlight" },
     { { [13] = "nowhere" }, "host:port" },
     { { [2] = "genre,mood" }, "Use spaces instead of commas" },
