@@ -44,7 +44,7 @@ def main() -> None:
         tagger = tagging.load(TAGGER, "cpu")
         session = Session.read(ROOT / "examples" / "demo")
         analysis = analyze(session, Options(tagger=TAGGER), tagger=tagger, kept=kept)
-        demo = analysis.to_dict(), OverTime.of(analysis)
+        demo = analysis.to_dict(), analysis.over_time
         print("| page | MB | sounds | kbit/s | made in | opened in |\n|---|---|---|---|---|---|")
         for line in pages(Path(folder), demo, grown(Path(folder), *demo)):
             print(line, flush=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stemlens import Options, Session, analyze, tagging
 from stemlens.explain.intent import HEARD, WEAK
-from stemlens.report.silence import named
 from stemlens.tagging import Tagger
+from stemlens.wording.silence import named
 
 TAGGERS = ("msd-musicnn", "mtt-musicnn")
 KINDS = ("genre", "era")

@@ -1,9 +1,19 @@
-"""What imports what: the bridge stays small, and the server process never has torch."""
+"""What imports what: one way, the bridge stays small, and the server process never has torch."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import stemlens
+import stemlens_bridge
 
 
 def modules_after(code: str) -> set[str]:
@@ -34,3 +44,23 @@ def test_importing_stemlens_is_light() -> None:
 def test_the_bridge_never_imports_the_server() -> None:
     code = "import stemlens_bridge.client, stemlens_bridge.reference, stemlens_bridge.resources"
     assert "stemlens" not in modules_after(code)
+
+
+def rooms(package: str, folder: Path) -> dict[str, set[str]]:
+    """For each module or folder right below a package those that its code imports, wherever."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in folder.rglob("*.py"):
+        own = path.relative_to(folder).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for name in node.names:
+                    first, _, rest = f"{node.module}.{name.name}".partition(".")
+                    if first == package and rest.partition(".")[0] != own:
+                        found[own].add(rest.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", [stemlens, stemlens_bridge])
+def test_imports_run_one_way(package: ModuleType) -> None:
+    below = rooms(package.__name__, Path(package.__path__[0]))
+    assert list(TopologicalSorter(below).static_order())  # raises where some import each other

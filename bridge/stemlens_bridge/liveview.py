@@ -17,22 +17,11 @@ from stemlens_bridge.annotations import points, signed
 from stemlens_bridge.live import View
 from stemlens_bridge.protocol import LiveTrack
 from stemlens_bridge.table import columns, fit, one_line, pad
+from stemlens_bridge.wording import clock, tenths
 
 TAGS, EACH = 6, 3  # tags shown; effects shown of each fader
 SAME_DB = 0.005
 UP_AND_CLEAR = "\033[{}F\033[J"
-
-
-def tenths(value: float) -> str:
-    """A part of a score in points with its sign and one digit: "+0.4", "−1.2", "0.0"."""
-    told = f"{100 * value:+.1f}".replace("-", "−")
-    return "0.0" if told in ("+0.0", "−0.0") else told
-
-
-def clock(seconds: float) -> str:
-    """A time as people write it: "1:02", "−0:03"."""
-    whole = abs(int(seconds))
-    return f"{'−' if seconds < 0 else ''}{whole // 60}:{whole % 60:02d}"
 
 
 def picture(

@@ -2,7 +2,7 @@
 
 Each message is an immutable dataclass whose fields, in order, are its OSC arguments: `str` is `s`,
 `int` is `i`, `float` is `f`. Fields with a default may be left out by the sender; a field that is
-a tuple takes all arguments that remain, as single integers or as groups of a nested dataclass.
+a tuple takes all arguments that remain, one by one or as groups of a nested dataclass.
 `encode` and `decode`, their checks and the page `docs/osc.md` are derived from these classes; there
 is no other list of messages.
 
@@ -112,8 +112,8 @@ def _flatten(item: Any) -> tuple[str, list[osc.Argument]]:
             continue
         member = get_args(hints[spec.name])[0]
         for element in value:
-            if member is int:
-                types += "i"
+            if member in LETTERS:
+                types += LETTERS[member]
                 arguments.append(element)
             else:
                 inner_types, inner = _flatten(element)
@@ -142,8 +142,8 @@ def _unflatten(cls: type[Any], arguments: list[osc.Argument], address: str) -> A
 def _group(
     member: type[Any], arguments: list[osc.Argument], address: str, spec: Field[Any]
 ) -> tuple[Any, ...]:
-    if member is int:
-        return tuple(_checked(int, argument, address, spec.name) for argument in arguments)
+    if member in LETTERS:
+        return tuple(_checked(member, argument, address, spec.name) for argument in arguments)
     size = len(fields(member))
     if len(arguments) % size:
         raise osc.bad_message(f"{address} has an incomplete group in {spec.name}")
@@ -419,8 +419,8 @@ class Explain(Message):
 
     The job must be done. `request` is an id that the client chooses (up to 64 characters), as in
     `/stemlens/try`. `options` is JSON of `ExplainOptions`. Answered by `/stemlens/trial/progress`,
-    then by `/stemlens/explanation` for each sound, `/stemlens/trial/done` or
-    `/stemlens/trial/failed`.
+    then by `/stemlens/explanation` for each sound, `/stemlens/explanation/tracks`, and
+    `/stemlens/trial/done`, or by `/stemlens/trial/failed`.
     """
 
     job: str
@@ -861,9 +861,9 @@ class Explanation(Message):
     `kind` is "only" (the stems that make the tag, alone), "without" (the mix without them) or
     "crossfade" (from the one to the other); `span` is "passage" (where the tag is strongest) or
     "whole". It is to be heard from `start_s` to `end_s` of project time. `score` is what the tagger
-    says of it in that span, −1 where that was not measured (a crossfade). `tracks` is a JSON list
-    of the ids of the stems that play (for "crossfade": those that make the tag). `path` is the file
-    on the server's machine; `sentence` says what it is.
+    says of it in that span, −1 where that was not measured (a crossfade). `path` is the file on the
+    server's machine; `sentence` says what it is. Which stems play, `/stemlens/explanation/tracks`
+    tells.
     """
 
     job: str
@@ -875,9 +875,25 @@ class Explanation(Message):
     start_s: float
     end_s: float
     score: float
-    tracks: str
     path: str
     sentence: str
+
+
+@_to_client("/stemlens/explanation/tracks")
+@dataclass(frozen=True, slots=True)
+class ExplanationTracks(Message):
+    """Which stems play in the sounds of a kind, by their ids; several messages where they would not
+    fit one datagram.
+
+    `kind` is "only" or "without". A "crossfade" goes from the ones to the others.
+    """
+
+    job: str
+    request: str
+    seq: int
+    tag: str
+    kind: str
+    tracks: tuple[str, ...] = ()
 
 
 @_to_client("/stemlens/trial/done")

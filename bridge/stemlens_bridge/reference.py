@@ -17,8 +17,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 from stemlens_bridge.annotations import AnnotationPolicy
 from stemlens_bridge.edits import ExplainOptions, SuggestOptions, TryOptions
 from stemlens_bridge.errors import CODES
+from stemlens_bridge.keys import MAX_SEAL_BYTES
 from stemlens_bridge.protocol import (
     LETTERS,
+    MAX_RESULT_BYTES,
     PORT,
     TO_CLIENT,
     TO_SERVER,
@@ -53,6 +55,11 @@ def osc_page() -> str:
             "Other machines, where they are let in at all, stamp every message with the server's "
             "key, and the server stamps its own: see [remote.md](remote.md). Messages that come "
             "faster than 5,000 a second from one sender are passed over (UDP) or wait (TCP).",
+            "",
+            f"Results come in datagrams of {MAX_RESULT_BYTES:,} bytes at most, with a stamp "
+            f"{MAX_RESULT_BYTES + MAX_SEAL_BYTES:,}, while ids of tracks have up to 64 characters: "
+            "lists go on in further messages, and a sentence that names in it make too long ends "
+            "in …; the JSON has it whole.",
             "",
             "## Client → server",
             *_messages(TO_SERVER.values()),
@@ -133,7 +140,8 @@ def _arguments(kind: type[Any]) -> list[str]:
         hint = hints[spec.name]
         if get_origin(hint) is tuple:
             member = get_args(hint)[0]
-            inner = " ".join(_arguments(member)) if member not in LETTERS else "seq:i"
+            one = f"{spec.name.removesuffix('s')}:{LETTERS.get(member)}"
+            inner = one if member in LETTERS else " ".join(_arguments(member))
             shown.append(f"[{inner} …]")
         elif spec.default is MISSING:
             shown.append(f"{spec.name}:{LETTERS[hint]}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from stemlens_bridge.annotations import points, signed
 from stemlens_bridge.verdicts import verdict_lines
+from stemlens_bridge.wording import clock, counted
 
 EXPLANATIONS = {
     "shapley": "The shares of a tag add up to its score less what silence scores.",
@@ -174,17 +175,11 @@ def _value(share: Mapping[str, Any], unit: str, estimated: bool) -> str:
     return told + (" " * 5 if off == 0 else f" ±{off:<3.1f}" if off < 0.95 else f" ±{off:<3.0f}")
 
 
-def _stems(session: Mapping[str, Any]) -> str:
-    count = len(session["stems"])
-    return "1 stem" if count == 1 else f"{count} stems"
-
-
 def _headline(result: Mapping[str, Any]) -> str:
     session, tagger = result["session"], result["tagger"]
-    seconds = round(session["duration_s"])
     return (
-        f"{one_line(session['project'])}: {_stems(session)}, "
-        f"{seconds // 60}:{seconds % 60:02d}, heard by {tagger['name']}"
+        f"{one_line(session['project'])}: {counted(len(session['stems']), 'stem')}, "
+        f"{clock(session['duration_s'])}, heard by {tagger['name']}"
     )
 
 

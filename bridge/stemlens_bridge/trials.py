@@ -44,6 +44,7 @@ from stemlens_bridge.protocol import (
     Error,
     Explain,
     Explanation,
+    ExplanationTracks,
     Message,
     Suggest,
     Suggestion,
@@ -64,7 +65,7 @@ SCHEMA = "stemlens.tried/1"
 EXPLAINED = "stemlens.explained/1"
 CANCEL_S = 1.0  # how long a user who stops waits for the server to hear of it
 
-Answer = Trial | TrialEdit | TrialTag | TrialShares | Suggestion | Explanation
+Answer = Trial | TrialEdit | TrialTag | TrialShares | Suggestion | Explanation | ExplanationTracks
 Asked = Try | Suggest | Explain | Verify
 Kind = TypeVar("Kind", bound=Message)
 OnProgress = Callable[[str, float], None]
@@ -197,7 +198,8 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The whole answer to a request for an explanation: its sounds, those of the passage first.
+    """The whole answer to a request for an explanation: its sounds, those of the passage first, and
+    the stems that play in the sounds of each kind.
 
     `path` is the server's own JSON of it (`stemlens.explanation/1`), on its machine, where the
     sounds' files are too.
@@ -207,27 +209,31 @@ class Explained:
     request: str
     path: str
     sounds: tuple[Explanation, ...]
+    playing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_messages(cls, done: TrialDone, messages: Sequence[Message]) -> Explained:
+        """The answer in its messages, in the order of their seq."""
+        playing: dict[str, tuple[str, ...]] = {}
+        for part in messages:
+            if isinstance(part, ExplanationTracks):
+                playing[part.kind] = (*playing.get(part.kind, ()), *part.tracks)
+        sounds = tuple(one for one in messages if isinstance(one, Explanation))
+        return cls(done.job, done.request, done.path, sounds, playing)
+
+    def tracks(self, sound: Explanation) -> list[str]:
+        """The tracks of a sound; of a crossfade those that make the tag."""
+        return list(self.playing.get("without" if sound.kind == "without" else "only", ()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema `stemlens.explained/1`; the tracks of sounds are lists."""
+        """Plain data, schema `stemlens.explained/1`; each sound has its `tracks`."""
         return {
             "schema": EXPLAINED,
             "job": self.job,
             "request": self.request,
             "path": self.path,
-            "sounds": [{**_plain(one), "tracks": tracks(one)} for one in self.sounds],
+            "sounds": [{**_plain(one), "tracks": self.tracks(one)} for one in self.sounds],
         }
-
-
-def tracks(sound: Explanation) -> list[str]:
-    """The tracks of a sound that explains a tag; raises `bad_message`."""
-    try:
-        found = jsontext.read(sound.tracks)
-    except ValueError as error:
-        raise osc.bad_message(f"the tracks of an explanation are not JSON: {error}") from error
-    if not isinstance(found, list) or not all(isinstance(track, str) for track in found):
-        raise osc.bad_message("the tracks of an explanation must be a list of texts")
-    return found
 
 
 def actions(edit: TrialEdit) -> list[dict[str, Any]]:
@@ -322,9 +328,7 @@ class TrialsClient:
         """What makes an analysed job's mix sound like a tag, as files to listen to."""
         own = request or new_request_id()
         asked = Explain(job, own, tag, json.dumps(asdict(options)))
-        done, messages = self._collected(asked, on_progress)
-        sounds = tuple(one for one in messages if isinstance(one, Explanation))
-        return Explained(done.job, done.request, done.path, sounds)
+        return Explained.from_messages(*self._collected(asked, on_progress))
 
     def verified(self, job: str, before: str, request: str, rank: int = 0) -> Verified:
         """Whether what was promised of the job `before` holds in the new bounce, `job`."""

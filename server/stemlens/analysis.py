@@ -17,10 +17,11 @@ from stemlens import tagging
 from stemlens.attribution import anytime, overlapping
 from stemlens.attribution.shares import Shares
 from stemlens.audio import MAX_DURATION_S
-from stemlens.explain import steadiness
+from stemlens.explain import intended, steadiness
 from stemlens.game import Game
+from stemlens.grouping import grouping
 from stemlens.opening import OpenedSession, Progress, no_progress, open_game
-from stemlens.result import Analysis, grouping
+from stemlens.result import Analysis
 from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.errors import StemlensError
@@ -154,13 +155,15 @@ def analyze(
     `session` is a Session, or a place that `Session.read` takes. `tagger` takes the place of the
     one that the options name. `on_progress` is told the stage and its fraction (0 to 1). `kept` is
     where scores are looked up and kept, so that the same session again costs little; None: nowhere.
-    Raises StemlensError with the codes of `audio.read` and `tagging.load`.
+    Raises StemlensError with the codes of `audio.read` and `tagging.load`, and `bad_options` for an
+    intended word that the tagger does not know.
     """
     if not isinstance(session, Session):
         session = Session.read(session)
     options = session.options(options or Options())
     if tagger is None:
         tagger = tagging.load(options.tagger, device)
+    intended.words(options.intended, tagger.tags, tagger.name)  # before long work
     opened = open_game(
         session,
         tagger,

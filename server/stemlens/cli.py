@@ -59,6 +59,7 @@ from stemlens.cli_common import (
     analysed,
     choice,
     data_folder,
+    kept_scores,
     loaded_tagger,
     loudness,
     progress_bars,
@@ -189,7 +190,6 @@ def analyze(
 
     Scores are kept: the same session again, or after one change, takes a part of the time.
     """
-    from stemlens.over_time import OverTime
     from stemlens.report import midi
 
     choice(device, DEVICES, "--device")
@@ -222,14 +222,13 @@ def analyze(
         options = replace(options, annotations=read_policy(policy))
     require_known(options)
     session = Session.read(*(places or ()), mix=mix)
-    with progress_bars() as show:
+    with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:
             midi.require_tags(midi_lanes, [tag.name for tag in loaded.tags])
-        with analysed(
-            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
-        ) as analysis:
-            pass
+        analysis = analysed(
+            session, options, loaded, show, kept, device=device, max_minutes=max_minutes
+        )
     try:  # files first: whoever reads the table may go away (`| head`)
         if npz_file is not None:
             analysis = analysis.with_npz(npz_file)
@@ -239,12 +238,12 @@ def analyze(
             midi.write(
                 midi_file,
                 Findings.from_document(analysis.to_dict()),
-                OverTime.of(analysis),
+                analysis.over_time,
                 lanes=midi_lanes or (),
                 policy=options.annotations,
             )
         if report_file or plots or csv_file:
-            told = analysis.to_dict(), OverTime.of(analysis)
+            told = analysis.to_dict(), analysis.over_time
             cli_report.write(*told, report_file, report_mb, plots, csv_file)
     finally:  # what took minutes is shown even where the disk is full
         terminal.show(analysis.to_dict())

@@ -121,31 +121,34 @@ def loaded_tagger(name: str, device: str, show: Callable[[str, float], None]) ->
     return tagger
 
 
-@contextmanager
+def kept_scores(fresh: bool) -> ScoreCache:
+    """The scores of earlier analyses, to be opened; none where it is to begin `fresh`."""
+    return ScoreCache(None if fresh else scorecache.default_path())
+
+
 def analysed(
     session: Session,
     options: Options,
     tagger: Tagger,
     show: Callable[[str, float], None],
+    kept: ScoreCache,
     *,
     device: str,
-    fresh: bool,
     max_minutes: float,
-) -> Iterator[Analysis]:
-    """The analysis of a session; what is asked of its game in the block is kept, as its own scores
-    are."""
+) -> Analysis:
+    """The analysis of a session; what is asked of its game later is kept too, while `kept` is
+    open."""
     from stemlens.analysis import analyze
 
-    with ScoreCache(None if fresh else scorecache.default_path()) as kept:
-        yield analyze(
-            session,
-            options,
-            tagger=tagger,
-            on_progress=show,
-            max_duration_s=60 * max_minutes,
-            kept=kept,
-            device=device,
-        )
+    return analyze(
+        session,
+        options,
+        tagger=tagger,
+        on_progress=show,
+        max_duration_s=60 * max_minutes,
+        kept=kept,
+        device=device,
+    )
 
 
 def choice(value: str, allowed: tuple[str, ...], option: str) -> str:

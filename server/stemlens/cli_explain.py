@@ -34,6 +34,7 @@ from stemlens.cli_common import (
     ValueName,
     analysed,
     choice,
+    kept_scores,
     loaded_tagger,
     loudness,
     progress_bars,
@@ -43,7 +44,7 @@ from stemlens_bridge import jsontext, terminal
 from stemlens_bridge.edits import ExplainOptions, passage_from_text
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.explainedtable import explained_table
-from stemlens_bridge.protocol import Options
+from stemlens_bridge.protocol import Explanation, Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_folder, require_writable
 
@@ -126,28 +127,27 @@ def explain(
         }
     )
     session = Session.read(*(places or ()), mix=mix)
-    with progress_bars() as show:
+    with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         from stemlens.explain import listening
         from stemlens.explain import passage as passages
-        from stemlens.over_time import OverTime
 
         known = [tag.name for tag in loaded.tags]
         asked = [passages.require_tag(tag, known) for tag in tags or ()]
-        with analysed(
-            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
-        ) as analysis:
-            result, over = analysis.to_dict(), OverTime.of(analysis)
-            explanations, refused = [], []
-            for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
-                try:
-                    explanations.append(
-                        listening.explain(analysis.opened, result, over, tag, wanted, output, show)
-                    )
-                except StemlensError as error:  # the other tags can be heard all the same
-                    if error.code != "nothing_explains":
-                        raise
-                    refused.append(error)
+        analysis = analysed(
+            session, options, loaded, show, kept, device=device, max_minutes=max_minutes
+        )
+        result, over = analysis.to_dict(), analysis.over_time
+        explanations, refused = [], []
+        for tag in dict.fromkeys(asked or [result["tags"][0]["tag"]]):
+            try:
+                explanations.append(
+                    listening.explain(analysis.opened, result, over, tag, wanted, output, show)
+                )
+            except StemlensError as error:  # the other tags can be heard all the same
+                if error.code != "nothing_explains":
+                    raise
+                refused.append(error)
     if not explanations:
         raise refused[0]
     document = listening.document(analysis.opened, result, explanations)
@@ -155,8 +155,8 @@ def explain(
         if json_file is not None:
             jsontext.write(json_file, document)
     finally:
-        terminal.write(
-            explained_table(explanation_messages("", "", document), width=terminal.width())
-        )
+        messages = explanation_messages("", "", document)
+        sounds = [message for message in messages if isinstance(message, Explanation)]
+        terminal.write(explained_table(sounds, width=terminal.width()))
     if refused:
         raise refused[0]

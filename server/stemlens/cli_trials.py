@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemlens import scorecache
 from stemlens.audio import MAX_DURATION_S
 from stemlens.cli_common import (
     DEFAULTS,
@@ -27,10 +26,10 @@ from stemlens.cli_common import (
     SeparatorName,
     TaggerName,
     choice,
+    kept_scores,
     loaded_tagger,
     progress_bars,
 )
-from stemlens.scorecache import ScoreCache
 from stemlens.service.delivery import trial_messages
 from stemlens_bridge import jsontext, schemas
 from stemlens_bridge.edits import Edit, SuggestOptions, TryOptions
@@ -72,7 +71,7 @@ def _opened(
         from stemlens.edits.trials import TrialSession
         from stemlens.opening import open_game
 
-        with ScoreCache(None if fresh else scorecache.default_path()) as kept:
+        with kept_scores(fresh) as kept:
             own = session.options(options)
             opened = open_game(
                 session,

@@ -18,6 +18,7 @@ from stemlens.cli_common import (
     TaggerName,
     analysed,
     choice,
+    kept_scores,
     loaded_tagger,
     progress_bars,
 )
@@ -87,7 +88,7 @@ def highlight(
     stems, mix_file = document["session"]["stems"], document["session"]["mix"]
     _require_other(output, [stem["path"] for stem in stems], mix_file and mix_file["path"])
     from stemlens.explain import excerpt
-    from stemlens.report.taggram import clock
+    from stemlens_bridge.wording import clock
 
     samples, rate = excerpt.excerpt(
         document, found["start_s"], found["end_s"], max_duration_s=60 * max_minutes
@@ -127,9 +128,9 @@ def _heard(
     session: Session, options: Options, device: str, fresh: bool, max_minutes: float
 ) -> dict[str, Any]:
     """The result of an analysis that hears the sum of all stems and nothing else."""
-    with progress_bars() as show:
+    with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
-        with analysed(
-            session, options, loaded, show, device=device, fresh=fresh, max_minutes=max_minutes
-        ) as analysis:
-            return analysis.to_dict()
+        found = analysed(
+            session, options, loaded, show, kept, device=device, max_minutes=max_minutes
+        )
+        return found.to_dict()

@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
 
 from stemlens.audio import FLOOR_DB, Samples
 
@@ -132,6 +131,8 @@ def left_db(mix: Samples, explained: Samples) -> float:
 
 def gain_curve(mix: Samples, total: Samples, rate: float, gain: float) -> Curve:
     """The curve that brings `gain` · `total` nearest to `mix`."""
+    from scipy.linalg import solveh_banded  # which takes a third of a second to load
+
     step = round(rate * KNOT_S)
     knots = len(total) // step + 2
     ramp = np.arange(step, dtype=np.float32) / np.float32(step)

@@ -35,6 +35,8 @@ def on_disk(folder: Path, frames: int, sums: int = 1, spare_bytes: int = 0) -> I
     if shutil.disk_usage(folder).free < sums * frames * FRAME_BYTES + spare_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):  # or a disk that fills up meanwhile ends the process
+            os.posix_fallocate(file.fileno(), 0, sums * frames * FRAME_BYTES)
         yield np.memmap(file, np.float32, "w+", shape=(sums, frames, 2))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.audio import MAX_DURATION_S
-from stemlens.explain import intended
 from stemlens.game import Game
 from stemlens.material import Material, prepare
 from stemlens.scorecache import ScoreCache
@@ -64,8 +63,7 @@ def open_game(
     device: str = "auto",
     separated: Path | None = None,
 ) -> OpenedSession:
-    """Reads a session and opens it for a tagger; raises the errors of `audio.read`, and
-    `bad_options` for an intended word that the tagger does not know.
+    """Reads a session and opens it for a tagger; raises the errors of `audio.read`.
 
     `kept`: where scores are looked up and kept (see `Game`). `before`: sessions that are open
     already; one with the same audio lends what was made of it, whatever its gains.
@@ -74,7 +72,6 @@ def open_game(
     `separating`).
     """
     started = time.perf_counter()
-    intended.words(options.intended, tagger.tags, tagger.name)  # before long work
     made = with_stems(
         session, options, device, on_progress, folder=separated, max_duration_s=max_duration_s
     )

@@ -1,4 +1,4 @@
-"""Scores and shares segment by segment, from an Analysis or from the .npz of a saved result.
+"""Scores and shares segment by segment, of an Analysis or from the .npz of a saved result.
 
 Scores and shares are 0 to 1, times are seconds of project time.
 """
@@ -9,7 +9,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 from stemlens_bridge import jsontext
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.findings import Findings
-
-if TYPE_CHECKING:  # it would bring the whole analysis with it
-    from stemlens.result import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +68,6 @@ class OverTime:
         if self.sounds is not None:
             return self.sounds
         return np.asarray(self.attributions.any(axis=2))
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> OverTime:
-        """Those of an analysis, at the finest hop that it has."""
-        game, shares = analysis.opened.game, analysis.course or analysis.shares
-        starts = game.start_s if analysis.course is None else analysis.course.start_s
-        return cls(
-            start_s=np.asarray(analysis.options.start_s + starts, dtype=np.float64),
-            segment_s=game.tagger.segment_s,
-            scores=np.asarray(shares.scores, dtype=np.float64),
-            baseline=np.asarray(shares.baseline, dtype=np.float64),
-            attributions=np.asarray(shares.attributions, dtype=np.float64),
-            stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
-            tags=tuple(tag.name for tag in game.tagger.tags),
-            sounds=game.sounding if analysis.course is None else analysis.course.sounding,
-        )
 
     @classmethod
     def read(cls, path: Path, segment_s: float) -> OverTime:

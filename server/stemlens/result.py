@@ -11,9 +11,7 @@ whoever has it needs no arrays.
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,13 +27,13 @@ from stemlens.explain.highlight import highlight
 from stemlens.explain.moments import moments
 from stemlens.explain.steadiness import Steadiness
 from stemlens.explain.structure import sections
+from stemlens.grouping import grouping
 from stemlens.opening import OpenedSession
 from stemlens.over_time import OverTime
 from stemlens.separation.trust import LOW_TRUST, doubts, widened
 from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, markers
 from stemlens_bridge.protocol import Options
-from stemlens_bridge.session import Session
 from stemlens_bridge.table import stem_names
 from stemlens_bridge.writing import written
 
@@ -69,6 +67,22 @@ class Analysis:
         """The session's shares, scores 0 to 1: `[stems, tags]`."""
         mean: NDArray[np.float64] = self.shares.attributions.mean(axis=0)
         return mean
+
+    @property
+    def over_time(self) -> OverTime:
+        """Scores and shares over time, at the finest hop that it has."""
+        game, shares = self.opened.game, self.course or self.shares
+        starts = game.start_s if self.course is None else self.course.start_s
+        return OverTime(
+            start_s=np.asarray(self.options.start_s + starts, dtype=np.float64),
+            segment_s=game.tagger.segment_s,
+            scores=np.asarray(shares.scores, dtype=np.float64),
+            baseline=np.asarray(shares.baseline, dtype=np.float64),
+            attributions=np.asarray(shares.attributions, dtype=np.float64),
+            stems=tuple(stem.id for stem in self.opened.material.session.stems),
+            tags=tuple(tag.name for tag in game.tagger.tags),
+            sounds=game.sounding if self.course is None else self.course.sounding,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The analysis as plain data, schema `stemlens.analysis/1`."""
@@ -118,16 +132,6 @@ class Analysis:
         return replace(self, npz=Path(path).absolute())
 
 
-def grouping(session: Session) -> tuple[list[str], list[int]]:
-    """The names of the session's groups of two stems or more, and for each stem a number: that of
-    its group's name, or one of its own."""
-    members = Counter(stem.group for stem in session.stems if stem.group is not None)
-    names = [name for name, times in members.items() if times > 1]
-    numbers = {name: number for number, name in enumerate(names)}
-    own = count(len(names))
-    return names, [numbers[s.group] if s.group in numbers else next(own) for s in session.stems]
-
-
 def _plain(analysis: Analysis) -> dict[str, Any]:
     """The analysis as JSON's dict, with nothing in it that JSON does not know."""
     game = analysis.opened.game
@@ -163,7 +167,7 @@ def _plain(analysis: Analysis) -> dict[str, Any]:
         "timings_s": {stage: round(s, 3) for stage, s in analysis.timings_s.items()},
         "versions": _versions(),
     }
-    over_time = OverTime.of(analysis)
+    over_time = analysis.over_time
     result |= _told(analysis, over_time, result)
     words = intended.words(analysis.options.intended, game.tagger.tags, game.tagger.name)
     result["intent"] = intent.judged(words, result, over_time, game.tagger.tags)

@@ -155,7 +155,7 @@ def test_the_sessions_shares_stay_and_the_course_is_finer(tmp_path: Path) -> Non
     read = OverTime.read(tmp_path / "fine.npz", 1.0)
     assert len(read.start_s) == 3 + 2 + 2 and read.start_s[0] == 60
     for name in ("start_s", "scores", "baseline", "attributions"):
-        np.testing.assert_array_equal(getattr(OverTime.of(fine), name), getattr(read, name))
+        np.testing.assert_array_equal(getattr(fine.over_time, name), getattr(read, name))
     with np.load(tmp_path / "fine.npz") as arrays:
         assert arrays["scores"].shape == (3, 2) and arrays["fine_off"].shape == (7, 3, 2)
     spans = read.spans_s

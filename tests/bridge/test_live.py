@@ -15,7 +15,7 @@ from stemlens_bridge.cli import main
 from stemlens_bridge.commands.live import parsed
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.live import LiveMix, View
-from stemlens_bridge.liveview import Screen, clock, picture, sentences, tenths
+from stemlens_bridge.liveview import Screen, picture, sentences
 from stemlens_bridge.moves import Move
 from stemlens_bridge.protocol import (
     Error,
@@ -232,11 +232,6 @@ def test_the_picture_fits_the_terminal(width: int, stems: int, name: str) -> Non
     lines = picture(view, {}, width=width, height=24)
     assert len(lines) < 24 and all(columns(line) <= width for line in lines)
     assert all(columns(line) <= width for line in sentences(view, {}, width))
-
-
-def test_numbers_and_times_as_people_write_them() -> None:
-    assert [tenths(v) for v in (0.0041, -0.0123, 0.0002, -0.0002)] == ["+0.4", "−1.2", "0.0", "0.0"]
-    assert [clock(s) for s in (0, 62.9, -3.2)] == ["0:00", "1:02", "−0:03"]
 
 
 class Terminal(io.StringIO):

@@ -16,7 +16,6 @@ from stemlens import audio
 from stemlens.analysis import Analysis, analyze
 from stemlens.explain import listening
 from stemlens.explain.pair import EDGE_S, FULL_SCALE, Pair
-from stemlens.over_time import OverTime
 from stemlens_bridge.edits import ExplainOptions
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -72,7 +71,7 @@ def explained(
 ) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, Any]]]:
     """An explanation, and its sounds by kind and span."""
     made = listening.explain(
-        analysis.opened, analysis.to_dict(), OverTime.of(analysis), tag,
+        analysis.opened, analysis.to_dict(), analysis.over_time, tag,
         ExplainOptions(**options), folder,
     )  # fmt: skip
     return made, {(one["kind"], one["span"]): one for one in made["sounds"]}
@@ -283,7 +282,7 @@ def test_work_can_be_given_up_at_any_stage(analysis: Analysis, tmp_path: Path) -
 
         with pytest.raises(Enough):
             listening.explain(
-                analysis.opened, analysis.to_dict(), OverTime.of(analysis), "loud",
+                analysis.opened, analysis.to_dict(), analysis.over_time, "loud",
                 ExplainOptions(), tmp_path, stop,
             )  # fmt: skip
     assert not list(tmp_path.iterdir()), "nothing half is left"

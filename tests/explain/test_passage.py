@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.results import result
 
-from stemlens.explain.passage import Passage, best, made, making, named, require_tag, strongest
+from stemlens.explain.passage import Passage, best, made, named, require_tag, strongest
 from stemlens.over_time import OverTime
 from stemlens_bridge.errors import StemlensError
 
@@ -85,23 +85,24 @@ def test_log_odds_are_compared_with_log_odds() -> None:
     np.testing.assert_allclose(strength, 2.0)
 
 
-def test_only_what_is_certain_makes_a_tag() -> None:
-    document = result(
-        {"a": (0.1, 0.1, 0.1), "b": (0.3, -0.1, 0.7), "c": (0.2, 0.1, 0.3), "d": (0, 0, 0)}
-    )
-    assert making(document, "rock") == ["c", "a"] and making(document, "rock", 1) == ["c"]
-    document["tags"][0]["attributions"] = document["tags"][0]["attributions"][1:2]
-    with pytest.raises(StemlensError, match="larger budget") as caught:
-        making(document, "rock")
-    assert caught.value.code == "nothing_explains"
-
-
 def test_passages_that_are_named() -> None:
     assert named(62.0, 70.0, STARTS_S, SEGMENT_S, 84.0) == Passage(62, 70, 1, 3, named=True)
     assert named(64.0, 66.0, STARTS_S, SEGMENT_S, 84.0) == Passage(64, 66, 1, 2, named=True)
     assert named(None, 65.0, STARTS_S, SEGMENT_S, 84.0) == Passage(60, 65, 0, 1, named=True)
     with pytest.raises(StemlensError, match="goes from 60 to 84 s"):
         named(90.0, None, STARTS_S, SEGMENT_S, 84.0)
+
+
+def test_what_comes_after_the_last_whole_segment_has_no_score() -> None:
+    """The session ends at 86.5 s, its last segment at 84."""
+    assert named(83.0, 86.5, STARTS_S, SEGMENT_S, 86.5) == Passage(83, 86.5, 7, 8, named=True)
+    for start_s, end_s in ((84.0, 86.5), (84.5, None), (85.0, 90.0)):
+        with pytest.raises(StemlensError, match="which ends at 84 s") as caught:
+            named(start_s, end_s, STARTS_S, SEGMENT_S, 86.5)
+        assert caught.value.code == "bad_options"
+    (short,) = starts = np.array([60.0])  # a session of less than a segment is padded
+    assert named(61.0, 61.4, starts, SEGMENT_S, 61.5) == Passage(61, 61.4, 0, 1, named=True)
+    assert named(short, None, starts, SEGMENT_S, 61.5) == Passage(60, 61.5, 0, 1, named=True)
 
 
 def test_tags_are_found_in_any_case() -> None:

@@ -6,8 +6,7 @@ import pytest
 from lxml import html
 from support.results import result
 
-from stemlens.report.bars import bars, makers, summary
-from stemlens.report.told import certain, ends
+from stemlens.report.bars import bars, summary
 
 GUITARS = (0.21, 0.19, 0.23)
 PADS = (-0.03, -0.05, -0.01)
@@ -89,11 +88,6 @@ def test_no_share_is_told_to_be_what_none_can_be() -> None:
     assert "−66 to +100" in table.text_content() and "sl-unclear" in table.xpath("//rect/@class")[0]
 
 
-def test_an_interval_whose_end_is_shown_as_0_is_not_certain() -> None:
-    assert not certain(ends(-0.021, -0.0004, "points")) and certain(ends(-0.021, -0.001, "points"))
-    assert not certain(ends(0.004, 0.09, "points")) and certain(ends(0.006, 0.09, "points"))
-
-
 def test_a_name_that_is_written_the_other_way_turns_no_other_words() -> None:
     document = result({"גיטרה": GUITARS})
     assert "from \u2068גיטרה\u2069 (+21)" in summary(document, document["tags"][0])[1]
@@ -133,15 +127,3 @@ def test_trust_and_what_the_stems_leave_of_the_mix_are_told_where_they_matter() 
     assert "18 more than its stems together" in told[-1] and "-12 dB" in told[-1]
     alike = result(shares, mix_score=0.44, residual_db=-12.0)
     assert not any("dB" in sentence for sentence in summary(alike, alike["tags"][0]))
-
-
-def test_what_makes_a_tag_adds_for_certain() -> None:
-    shares = {
-        "guitars": GUITARS,
-        "pads": PADS,
-        "keys": KEYS,
-        "bell": NOTHING,
-        "hum": (0.004, 0.003, 0.0049),
-    }
-    document = result(shares)
-    assert makers(document, document["tags"][0]) == ["guitars"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,38 @@ def test_log_odds_are_no_points() -> None:
     (row,) = csvfile.rows(document)
     told = dict(zip(csvfile.COLUMNS, row, strict=True))
     assert (told["value"], told["score"], told["unit"]) == (pytest.approx(1.25), 43.0, "log-odds")
+
+
+OWASP = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # its page "CSV Injection", with what follows:
+CONTROLS = ("\t", "\r", "\n")
+BLANKS = ("", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\0", *CONTROLS)
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("sign", OWASP)
+def test_no_cell_begins_like_a_formula(tmp_path: Path, sign: str, blank: str) -> None:
+    """Also where a spreadsheet takes semicolons for what separates cells, as in much of Europe."""
+    attack = f"{blank}{sign}cmd|' /C calc'!A0"
+    names = [attack, f"Bass;{attack}", f"Keys\r\n{attack}", f'Pad";\t{attack}']
+    document = result({f"s{n}": (0.21, 0.19, 0.23) for n in range(4)})
+    for stem, name in zip(document["session"]["stems"], names, strict=True):
+        stem["name"] = name
+    path = tmp_path / "shares.csv"
+    csvfile.write(path, document)
+    text = path.read_bytes().decode("utf-8")
+    _, *rows = parsed(text)
+    assert [row[3][0] for row in rows] == ["'", "B", "K", "P"]
+    assert [row[3].replace("'", "") for row in rows] == [name.replace("'", "") for name in names]
+    for cell in re.split("[;\\t\\r\\n]", text):  # whatever quotes may mean there
+        seen = unicodedata.normalize("NFKC", cell).strip(" \0\u200b\ufeff")
+        assert not seen.startswith(("=", "+", "-", "@")), cell
+
+
+def test_other_names_stay_as_they_are_unless_they_begin_with_a_control() -> None:
+    document = result({"a": (0.21, 0.19, 0.23)})
+    for control in CONTROLS:
+        document["session"]["stems"][0]["name"] = f"{control}pad"
+        assert next(csvfile.rows(document))[3] == f"'{control}pad"
+    for name in ("R&B", "A-side", "kick; snare", "−12 dB", "2+1", "'80s", "", " pad", "שם"):
+        document["session"]["stems"][0]["name"] = name
+        assert next(csvfile.rows(document))[3] == name

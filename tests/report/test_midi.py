@@ -280,7 +280,7 @@ def saved_result(tmp_path: Path) -> Path:
     options = Options.from_dict({"tempo": 96.0, "start_s": 4.0})
     analysis = analyze(folder, options, tagger=Meter()).with_npz(tmp_path / "t.npz")
     analysis.write_json(tmp_path / "r.json")
-    over = OverTime.of(analysis)
+    over = analysis.over_time
     read = saved(tmp_path / "r.json")[1]
     assert read is not None and read.tags == over.tags and read.stems == over.stems
     np.testing.assert_allclose(read.attributions, over.attributions)

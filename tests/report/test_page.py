@@ -26,12 +26,12 @@ from stemlens.report.sounds import (
     Recording,
     Recordings,
     all_wanted,
-    coalitions,
     passage,
     planned,
     size,
 )
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import clock
 
 BAND = {"drums": "Drums", "pads": "Pads", "bass": "Bass"}
 MB = 1_000_000
@@ -85,6 +85,35 @@ def test_what_is_heard_is_what_the_stems_are(short: tuple[dict[str, Any], OverTi
     assert loudness["explained/rock/only"] == pytest.approx(loudness["sum"], abs=0.3)
     assert loudness["explained/rock/without"] == pytest.approx(loudness["sum"], abs=0.3)
     assert loudness["stem/drums"] < loudness["sum"] - 1
+
+
+def test_what_would_clip_turns_all_down_so_that_they_compare(tmp_path: Path) -> None:
+    document, over_time = session(tmp_path, BAND, 3.0)
+    plain = clips(report(document, over_time, max_mb=8))
+    document["session"]["session_gain_db"] = 11.0
+    page = report(document, over_time, max_mb=8)
+    loud = clips(page)
+    (down_db,) = map(float, re.findall(r"All are turned down by (\d\.\d) dB", page))
+    changed = [20 * np.log10(np.std(loud[where]) / np.std(plain[where])) for where in plain]
+    assert changed == pytest.approx(len(plain) * [11 - down_db], abs=0.15) and down_db > 2
+    assert 0.9 < max(np.abs(one).max() for one in loud.values()) < 1.03
+    assert "so that it does not clip" not in page
+
+
+def test_a_click_does_not_make_the_page_silent(tmp_path: Path) -> None:
+    """Brought to the loudness of all stems it would be far beyond full scale."""
+    document, over_time = session(tmp_path, BAND, 3.0)
+    click = np.zeros(3 * RATE)
+    click[RATE] = 0.9
+    soundfile.write(tmp_path / "pads.wav", click, RATE)
+    page = report(document, over_time, max_mb=8)
+    assert "All are turned down by 6.0 dB" in page
+    (table,) = opened(page).xpath("//script[@id='sl-sounds']/text()")
+    said = {where.split("/", 3)[3]: one["said"] for where, one in json.loads(table).items()}
+    assert re.search(r"Pads; \d+\.\d dB quieter than that", said["explained/rock/without"])
+    assert [where for where in said if "quieter" in said[where]] == [
+        where for where in said if where.endswith("/without")
+    ]
 
 
 def test_a_long_session_of_noise_stays_within_the_limit(tmp_path: Path) -> None:
@@ -159,7 +188,7 @@ def test_a_rest_of_the_master_is_no_file_to_be_played(tmp_path: Path) -> None:
     document["session"]["stems"][1]["kind"] = "rest"
     heard = clips(report(document, over_time, max_mb=8))
     assert "stem/pads" not in heard and "sum" in heard
-    assert coalitions(document, document["tags"][0]) == {}  # all that play make it
+    assert "explained/rock/only" not in heard  # all that play make it
 
 
 def test_the_passage_is_the_highlight_or_where_the_best_tags_are_best(tmp_path: Path) -> None:
@@ -318,18 +347,39 @@ def test_which_kinds_have_no_moments_is_said_and_how_they_have(tmp_path: Path) -
 
 
 def test_fine_shares_over_time_draw_no_more_than_can_be_seen(tmp_path: Path) -> None:
+    """But no peak is lost of it, and what is told is of all of it."""
     document, over_time = session(tmp_path, BAND, 3.0)
-    times = 60 + 0.25 * np.arange(2400)
+    document["session"]["duration_s"] = 602.75
+    count, peak = 2400, 1003  # of eight segments the fourth
     grown = OverTime(
-        times,
+        60 + 0.25 * np.arange(count),
         3.0,
-        np.abs(np.random.RandomState(1).standard_normal((2400, 4))).clip(0, 1),
-        np.zeros((2400, 4)),
-        np.random.RandomState(2).standard_normal((2400, 3, 4)),
+        np.random.RandomState(1).uniform(0, 0.2, (count, 4)),
+        np.zeros((count, 4)),
+        np.random.RandomState(2).uniform(-0.1, 0.1, (count, 3, 4)),
         over_time.stems,
         over_time.tags,
     )
-    assert len(report(document, grown, max_mb=0).encode()) < 0.5 * MB
+    grown.scores[peak], grown.scores[peak + 1] = 0.9, 0.0
+    grown.attributions[peak, 0] = 0.8
+    page = report(document, grown, max_mb=0)
+    assert len(page.encode()) < 0.5 * MB
+    tree = opened(page)
+    at = clock(60 + 0.25 * peak)
+    for row in tree.xpath("//table[@class='sl-course']/tbody/tr"):
+        assert [cell.text for cell in row.xpath("./td")[1:]] == ["90", at]
+        strengths = [float(one) for one in row.xpath(".//rect/@fill-opacity")]
+        assert max(strengths) == 0.95 and sorted(strengths)[-2] < 0.4
+    (said,) = tree.xpath("//figure[table/@class='sl-course']/figcaption/text()")
+    assert "Of each 8 segments the strongest is drawn." in said
+    scores, shares, *_ = tree.xpath("//details[@data-about='rock']//div[@class='sl-time']/svg")
+    line = [float(one.split(",")[1]) for one in scores.xpath("./polyline/@points")[0].split()]
+    assert len(line) == 600 and min(line) == 10
+    label = scores.get("aria-label")
+    assert f"highest at {at} with 90 of 100, lowest at {clock(60 + 0.25 * peak + 0.25)}" in label
+    assert "Drums from −10 to +80" in shares.get("aria-label")
+    tops = [float(one) for one in re.findall(r"V([-0-9.]+)H", "".join(shares.xpath("./path/@d")))]
+    assert len(tops) == 3 * 300 and min(tops) < 10 and sorted(tops)[3] > 30
 
 
 def test_the_page_needs_no_torch_and_no_matplotlib() -> None:

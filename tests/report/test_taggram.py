@@ -11,7 +11,7 @@ from lxml import html
 from support.results import result
 
 from stemlens.over_time import OverTime
-from stemlens.report.taggram import COLOURS, OTHERS, TALL, WIDE, clock, taggram
+from stemlens.report.taggram import COLOURS, OTHERS, TALL, WIDE, taggram
 from stemlens_bridge.annotations import AGAINST, FOR
 
 STEMS = ("guitars", "pads")
@@ -113,7 +113,3 @@ def test_a_session_without_a_waveform_has_its_line() -> None:
     )
     drawn = taggram(result({"a": (0.0, 0.0, 0.0)}), "rock", shares, ())
     assert 'points=""' in drawn and "none to speak of" in drawn
-
-
-def test_times_are_those_of_a_transport() -> None:
-    assert [clock(s) for s in (0, 7.4, 61, 3700, -3)] == ["0:00", "0:07", "1:01", "61:40", "−0:03"]

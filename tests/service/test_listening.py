@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -377,3 +378,74 @@ def test_the_report_is_saved_with_what_was_submitted_and_for_the_panel_alone(des
     assert "the files are gone or have changed: Pads." in answer.text
     assert desk.ask(where, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert desk.ask(saving.report_address("another")).status_code == 404
+
+
+@pytest.mark.parametrize("damage", ["gone", "broken"])
+def test_without_shares_over_time_there_is_a_report_that_says_so(
+    tmp_path: Path, damage: str
+) -> None:
+    desk, arrays = Desk(tmp_path), tmp_path / "times.npz"
+    desk.document["time"] = str(arrays)
+    if damage == "broken":
+        arrays.write_bytes(b"PK\x03\x04 half of it")
+    desk.keep()
+    answer = desk.ask(saving.report_address(JOB))
+    assert answer.status_code == 200 and answer.text.count("data-clip=") >= 6
+    assert saving.COURSE_GONE in answer.text and str(tmp_path) not in answer.text
+
+
+def test_while_many_wait_for_a_report_the_panel_answers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than there are threads, and one report is made at a time."""
+    begun, go_on, at_work = threading.Event(), threading.Event(), []
+
+    def make(*_: object) -> tuple[str, str]:
+        at_work.append(1)
+        assert len(at_work) == 1
+        begun.set()
+        assert go_on.wait(30)
+        at_work.pop()
+        return "name", "page"
+
+    monkeypatch.setattr(saving, "_made", make)
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(desk.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://panel") as client:
+            where = saving.report_address(JOB)
+            waiting = [asyncio.create_task(client.get(where)) for _ in range(60)]
+            assert await asyncio.to_thread(begun.wait, 30)
+            try:
+                heard = await asyncio.wait_for(client.get(address(JOB, "sum")), 20)
+            finally:
+                go_on.set()
+            assert heard.status_code == 200
+            assert {(await one).text for one in waiting} == {"page"}
+
+    asyncio.run(ask())
+
+
+def test_a_report_that_nobody_waits_for_any_more_is_not_made(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(saving, "_made", lambda *_: made.append(_))
+
+    async def leave() -> None:
+        came = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+        async def receive() -> Any:
+            return next(came)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        where = saving.report_address(JOB)
+        scope = {"type": "http", "method": "GET", "path": unquote(where), "raw_path": b"",
+                 "query_string": b"", "headers": [], "root_path": ""}  # fmt: skip
+        await desk.app(scope, receive, send)
+
+    sent: list[Any] = []
+    asyncio.run(leave())
+    assert sent[0]["status"] == saving.NOBODY and not made

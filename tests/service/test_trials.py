@@ -21,7 +21,7 @@ from stemlens_bridge.edits import Edit, ExplainOptions, SuggestOptions, TryOptio
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
-from stemlens_bridge.trials import Explained, TrialsClient, tracks
+from stemlens_bridge.trials import Explained, TrialsClient
 
 pytestmark = pytest.mark.usefixtures("real_weights")
 
@@ -269,8 +269,8 @@ def test_an_explanation_over_osc(own: ServerProcess, job: str) -> None:
         (kind, span) for span in ("passage", "whole") for kind in ("only", "without", "crossfade")
     ]
     only, without = found.sounds[3], found.sounds[4]
-    assert only.tag == tag["tag"] and tracks(only) == [best["stem"]]
-    assert {*tracks(only), *tracks(without)} == {"kick", "chord", "noise"}
+    assert only.tag == tag["tag"] and found.tracks(only) == [best["stem"]]
+    assert {*found.tracks(only), *found.tracks(without)} == {"kick", "chord", "noise"}
     assert only.score == pytest.approx(tag["baseline"] + best["solo"], abs=1e-5)
     assert without.score == pytest.approx(tag["score"] + best["mute"], abs=1e-5)
     assert all(Path(one.path).is_file() for one in found.sounds)

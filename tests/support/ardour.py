@@ -453,9 +453,26 @@ class ArdourWindow:
             )
         try:
             self.osc = wait_for(path, self.process)
+            self._wait_for_window()
         except AssertionError:
             self.stop()
             raise
+
+    def _wait_for_window(self) -> None:
+        """Returns when the window does what it is asked to: Ardour answers before it does."""
+        away, deadline = 48_000, time.monotonic() + START_S
+        while self._playhead() != away:
+            assert time.monotonic() < deadline, "the playhead does not move"
+            self.osc.send([("/locate", (away, 0))])
+        self.action("Transport/GotoStart")  # once: what waits for the window happens later
+        while self._playhead() in (away, None):
+            assert time.monotonic() < deadline, "the window does nothing"
+
+    def _playhead(self) -> int | None:
+        self.osc.receive(0)  # what came before can be no answer
+        self.osc.send([("/transport_frame", ())])
+        heard = dict(self.osc.receive(0.5))
+        return int(heard["/transport_frame"][0]) if "/transport_frame" in heard else None
 
     def action(self, name: str) -> None:
         """Has an action of the menu done, e.g. LuaAction/script-1."""

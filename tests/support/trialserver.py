@@ -16,6 +16,7 @@ from stemlens_bridge.protocol import (
     ChangedShare,
     Explain,
     Explanation,
+    ExplanationTracks,
     JobDone,
     JobStatus,
     Kept,
@@ -77,12 +78,18 @@ def trial(
 def explanation(job: str, request: str, tag: str, spans: Sequence[str]) -> list[Message]:
     """The messages of an explanation."""
     return [
-        Explanation(
-            job, request, 0, tag, kind, span, 62.0, 71.0, -1.0 if kind == "crossfade" else 0.24,
-            '["3","5"]', f"/sounds/{tag}-{kind}-{span}.wav", f"{kind}, {span}: {tag} 24 of 100.",
-        )
-        for span in spans
-        for kind in SOUNDS
+        *(
+            Explanation(
+                job, request, 0, tag, kind, span, 62.0, 71.0,
+                -1.0 if kind == "crossfade" else 0.24, f"/sounds/{tag}-{kind}-{span}.wav",
+                f"{kind}, {span}: {tag} 24 of 100.",
+            )
+            for span in spans
+            for kind in SOUNDS
+        ),
+        ExplanationTracks(job, request, 0, tag, "only", ("3",)),
+        ExplanationTracks(job, request, 0, tag, "only", ("5",)),
+        ExplanationTracks(job, request, 0, tag, "without", ("1",)),
     ]  # fmt: skip
 
 

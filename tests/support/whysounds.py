@@ -25,6 +25,6 @@ def explained(folder: Path, tag: str = "rock", seconds: float = 3.0) -> Explaine
             samples = 0.1 * noise.standard_normal(shape).astype(np.float32)
             soundfile.write(path, samples, RATE, subtype="FLOAT")
             told = f"{kind}: <b>{tag}</b> & 25 points."
-            where = (start_s, end_s, 0.25, "[]", str(path), told)
+            where = (start_s, end_s, 0.25, str(path), told)
             sounds.append(Explanation("j", "r", 0, tag, kind, span, *where))
     return Explained("j", "r", "/x.json", tuple(sounds))

@@ -38,7 +38,7 @@ LOCATE_S = 10.0
 FIND_S = 2.5
 RESEND_S = 0.25
 ANSWER_S = 0.05
-REMOVE_S, TOLD_S = 8.0, 0.3
+REMOVE_S, TOLD_S = 20.0, 1.5
 SAVE_S = 20.0
 STAYS = 8  # answers in a row that must agree
 AWAY = 4_801  # samples: how far off the playhead is put before a marker is looked for
@@ -248,7 +248,7 @@ class _Marking:
                 continue
             if places.get(name) == found:
                 there.add(name)
-            elif stuck or not self._remove(name):
+            elif stuck or not self._remove(name, found):
                 stuck.append(name)
         self.left = len(stuck)
         if stuck:
@@ -324,24 +324,25 @@ class _Marking:
         at = self._moved(("/marker", (name,)), lambda frame: frame != away, FIND_S)
         return None if at == away else at
 
-    def _remove(self, name: str) -> bool:
+    def _remove(self, name: str, at: int) -> bool:
         """Removes the marker that the playhead is on; whether it is gone.
 
         Ardour's window removes it some time later, and what the playhead is on then; so it stays
-        where it is until the marker's name is no longer told.
+        where it is until the marker's name is no longer told there.
         """
         self.ardour.send([("/remove_marker", ())])
         started = time.monotonic()
         gone = 0
         while time.monotonic() - started < REMOVE_S and gone < 2:
-            # has it tell everything anew: first a place that is none, then where it is
+            # has it tell everything anew: at once a place that is none, and then where it is
             self.ardour.send(surface(GLOBAL))
             until = time.monotonic() + TOLD_S
-            told = [name]
-            while (left := until - time.monotonic()) > 0:
-                for path, given in self.ardour.receive(left):
-                    told = [str(given[0])] if path == "/marker" and given else told
-            gone = gone + 1 if told != [name] else 0
+            told: list[str] = []
+            while len(told) < 2 and (left := until - time.monotonic()) > 0:
+                heard = self.ardour.receive(left)
+                told += [str(given[0]) for path, given in heard if path == "/marker" and given]
+            unmarked = bool(told) and told[-1] != name
+            gone = gone + 1 if unmarked and self._number("/transport_frame") == at else 0
         self.ardour.send(surface())
         return gone == 2
 

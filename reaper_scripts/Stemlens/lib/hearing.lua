@@ -12,6 +12,7 @@ local shelf = require("shelf")
 local since = require("since")
 local trials = require("trials")
 local whytracks = require("whytracks")
+local wishing = require("wishing")
 
 local hearing = {}
 
@@ -103,25 +104,6 @@ wishes["take back"] = function(it)
   end
 end
 
--- Does what the user wishes until the window is closed. A wish that fails is told, and the list
--- stays.
-local function serve(it)
-  local window = it.run.window
-  while window:is_open() and project.is_open(it.proj) do
-    local wish = window:wish()
-    if wish then
-      local good, caught = pcall(wishes[wish], it, it.found.sounds[window.view.row])
-      if not good then
-        if not failure.is(caught) then
-          error(caught, 0)
-        end
-        window:note(failure.sentence(caught))
-      end
-    end
-    it.run.pause()
-  end
-end
-
 -- What the sounds do not know of: the project as it is now, where it has changed since the bounce.
 local function note_changes(run, proj, marked)
   local reason = marked and since.changed(proj, run.pause, marked, true)
@@ -144,16 +126,8 @@ function hearing.run(run)
     or reaper.GetProjectLength(proj))
   run.window:explain(found)
   note_changes(run, proj, marked)
-  local it = { run = run, proj = proj, found = found, ears = audition.of(proj) }
-  local function finish()
-    it.ears:finish()
-  end
-  reaper.atexit(finish) -- also when REAPER ends the script
-  local good, caught = pcall(serve, it)
-  finish()
-  if not good then
-    error(caught, 0)
-  end
+  wishing.serve({ run = run, proj = proj, found = found, ears = audition.of(proj) }, wishes,
+    found.sounds)
 end
 
 return hearing

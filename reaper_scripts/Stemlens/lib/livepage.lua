@@ -16,12 +16,6 @@ local TITLE, ROW = 46, 26
 local NAME, NUMBER = 150, 44
 local BAR = 12
 
--- A time as "1:02".
-local function clock(seconds)
-  local whole = math.floor(math.abs(seconds))
-  return ("%s%d:%02d"):format(seconds < 0 and "−" or "", whole // 60, whole % 60)
-end
-
 local function effects_told(effects)
   local parts = {}
   for _, effect in ipairs(effects) do
@@ -34,7 +28,7 @@ local function heading(out, live, text, width, measure)
   local told = live and live.message ~= "" and live.message or nil
   local head = "Live mix"
   if live and not told then
-    head = ("Live mix, %s to %s"):format(clock(live.start_s), clock(live.end_s))
+    head = ("Live mix, %s to %s"):format(words.clock(live.start_s), words.clock(live.end_s))
   end
   out.text(PAD, 8, width - 2 * PAD, 28, head, "title", C.text)
   local from = PAD + measure(head, "title") + 2 * PAD

@@ -11,6 +11,7 @@ local settings = require("settings")
 local shelf = require("shelf")
 local since = require("since")
 local trials = require("trials")
+local wishing = require("wishing")
 
 local suggesting = {}
 
@@ -159,27 +160,11 @@ function wishes.suggestions(it)
   it.run.window:suggest(it.found, it.goal)
 end
 
--- Does what the user wishes until the window is closed. A wish that fails is told, and the list
--- stays.
-local function serve(it)
-  local window = it.run.window
-  while window:is_open() and project.is_open(it.proj) do
-    local wish = window:wish()
-    local trial = it.found.trials[window.view.row]
-    if wish and (trial or wish == "suggestions" or wish == "stop") then
-      local good, caught = pcall(wishes[wish], it, trial)
-      if not good then
-        if not failure.is(caught) then
-          error(caught, 0)
-        end
-        window:note(failure.sentence(caught))
-      end
-    end
-    -- An undo of the user's counts at once.
-    if window.view.applied and #applying.present(it.proj, it.found.request) == 0 then
-      window.view.applied = nil
-    end
-    it.run.pause()
+-- An undo of the user's counts at once.
+local function look(it)
+  local view = it.run.window.view
+  if view.applied and #applying.present(it.proj, it.found.request) == 0 then
+    view.applied = nil
   end
 end
 
@@ -194,15 +179,7 @@ function suggesting.run(run)
   run.window:suggest(found, goal)
   local it = { run = run, proj = proj, found = found, memory = memory, marked = marked,
     goal = goal, ears = audition.of(proj), start_s = tonumber(marked.bounce.from_s) or 0 }
-  local function finish()
-    it.ears:finish()
-  end
-  reaper.atexit(finish) -- also when REAPER ends the script
-  local good, caught = pcall(serve, it)
-  finish()
-  if not good then
-    error(caught, 0)
-  end
+  wishing.serve(it, wishes, found.trials, look)
 end
 
 return suggesting

@@ -6,33 +6,24 @@
 -- view.verified = {sentence, tags = {{tag, promised, low, high, real, held}}}
 -- view.text = the last thing that was said. Scores and gains are 0 to 1.
 
+local listpage = require("listpage")
 local shapes = require("shapes")
 local words = require("words")
 
 local suggestpage = {}
 
 local C, PAD = shapes.COLOURS, shapes.PAD
-local TITLE, LINE, ROW, FOOT = 46, 20, 76, 96
+local LINE, ROW = 20, 76
 local RANK, GAIN = 30, 130
+local HELP = "Up and down choose. A and B listen, S stops, Enter applies, V verifies, T takes "
+  .. "back, Esc closes. Gains are in points, with 95 % intervals."
 local COLUMNS = { "Tag", "Promised", "Real", "" }
 
 -- A signed change in points, with a digit: "+4.2".
 local signed = words.tenths
 
-function suggestpage.interval(low, high)
+local function interval(low, high)
   return ("%s to %s"):format(signed(low), signed(high))
-end
-
--- A title with a sentence below it; returns where they end.
-function suggestpage.heading(out, text, sentence, width, measure)
-  out.text(PAD, 8, width - 2 * PAD, 28, words.fitted(text, width - 2 * PAD, "title", measure),
-    "title", C.text)
-  local y = TITLE
-  for _, line in ipairs(words.wrapped(sentence, width - 2 * PAD, "normal", measure)) do
-    out.text(PAD, y, width - 2 * PAD, LINE, line, "normal", C.dim)
-    y = y + LINE
-  end
-  return y + 8
 end
 
 local function marks(trial, view)
@@ -52,9 +43,7 @@ local function marks(trial, view)
   return table.concat(found, " · ")
 end
 
-local function row(out, view, index, trial, y, width, measure)
-  local back = index == view.row and C.chosen or index % 2 == 0 and C.stripe or C.back
-  out.fill(0, y, width, ROW, back)
+local function entry(out, view, trial, y, width, measure)
   local x, room = PAD + RANK, width - 3 * PAD - RANK - GAIN
   out.text(PAD, y + 6, RANK, LINE, tostring(trial.rank), "bold", C.dim)
   out.text(x, y + 6, room, LINE, words.fitted(trial.words, room, "bold", measure), "bold", C.text)
@@ -68,24 +57,11 @@ local function row(out, view, index, trial, y, width, measure)
   out.text(x, y + 50, room, LINE, words.fitted(third, room, "small", measure), "small", C.dim)
   out.text(width - PAD - GAIN, y + 6, GAIN, LINE, signed(trial.gain), "bold",
     trial.gain < 0 and C.minus or C.plus, "right")
-  out.text(width - PAD - GAIN, y + 28, GAIN, LINE, suggestpage.interval(trial.low, trial.high),
+  out.text(width - PAD - GAIN, y + 28, GAIN, LINE, interval(trial.low, trial.high),
     "small", C.dim, "right")
-  out.zone(0, y, width, ROW, "entry", { row = index })
 end
 
--- Buttons in a row: {text, width, action}.
-function suggestpage.buttons(out, list, y)
-  local x = PAD
-  for _, it in ipairs(list) do
-    shapes.button(out, x, y, it[2], it[1], it[3])
-    x = x + it[2] + 8
-  end
-end
-
-local function foot(out, view, width, height, measure)
-  local y = height - FOOT
-  out.fill(0, y, width, FOOT, C.panel)
-  out.fill(0, y, width, 1, C.line)
+local function buttons(view)
   local trial = view.tried.trials[view.row]
   local list = {}
   if trial then
@@ -102,45 +78,24 @@ local function foot(out, view, width, height, measure)
     list[#list + 1] = { "Take back", 100, "take back" }
   end
   list[#list + 1] = { "Close", 80, "close" }
-  suggestpage.buttons(out, list, y + 10)
-  local help = view.text ~= "" and view.text or "Up and down choose. A and B listen, S stops, "
-    .. "Enter applies, V verifies, T takes back, Esc closes. Gains are in points, with 95 % "
-    .. "intervals."
-  local lines = words.wrapped(help, width - 2 * PAD, "small", measure)
-  for index = 1, math.min(2, #lines) do
-    out.text(PAD, y + 46 + 20 * (index - 1), width - 2 * PAD, LINE, words.fitted(lines[index],
-      width - 2 * PAD, "small", measure), "small", view.text ~= "" and C.warn or C.dim)
-  end
+  return list
 end
 
 -- Draws the list; returns the sizes, for scrolling.
 function suggestpage.draw(out, view, width, height, measure)
-  local suggestion, trials = view.tried.suggestion, view.tried.trials
-  local title = #trials > 0 and ("Suggestions for %s"):format(view.goal)
-    or "Nothing that was tried helps"
-  local top = suggestpage.heading(out, title, suggestion.sentence, width, measure)
-  local visible = math.max(ROW, height - top - FOOT)
-  local most = math.max(0, #trials * ROW - visible)
-  view.y = math.max(0, math.min(view.y or 0, most))
-  for index, trial in ipairs(trials) do
-    local y = top + (index - 1) * ROW - view.y
-    if y + ROW > top - ROW and y < height - FOOT then
-      row(out, view, index, trial, y, width, measure)
-    end
-  end
-  if view.y > 0 then -- what stuck out above
-    out.fill(0, 0, width, top, C.back)
-    suggestpage.heading(out, title, suggestion.sentence, width, measure)
-  end
-  foot(out, view, width, height, measure)
-  return { top = top, height = visible, row = ROW, rows = #trials, names = 0, y_most = most,
-    x_most = 0, columns = 1, cell = 0, width = width }
+  local trials = view.tried.trials
+  return listpage.draw(out, view, {
+    title = #trials > 0 and ("Suggestions for %s"):format(view.goal)
+      or "Nothing that was tried helps",
+    sentence = view.tried.suggestion.sentence, entries = trials, row = ROW, draw = entry,
+    buttons = buttons(view), help = HELP,
+  }, width, height, measure)
 end
 
 -- Draws promised and real, side by side.
 function suggestpage.verified(out, view, width, height, measure)
   local it = view.verified
-  local y = suggestpage.heading(out, "Did the promise hold?", it.sentence, width, measure)
+  local y = listpage.heading(out, "Did the promise hold?", it.sentence, width, measure)
   local column = math.min(220, (width - 2 * PAD) // #COLUMNS)
   local function line(texts, font, colours)
     for index, text in ipairs(texts) do
@@ -155,13 +110,13 @@ function suggestpage.verified(out, view, width, height, measure)
     if y + 26 < height - 90 then
       local held = tag.held == 1
       line({ tag.tag, ("%s (%s)"):format(signed(tag.promised),
-        suggestpage.interval(tag.low, tag.high)), signed(tag.real), held and "held" or "not held" },
+        interval(tag.low, tag.high)), signed(tag.real), held and "held" or "not held" },
         "normal", { C.text, C.text, C.text, held and C.plus or C.minus })
     end
   end
   out.text(PAD, y + 4, width - 2 * PAD, 20, "In points of 100, with 95 % intervals.", "small",
     C.dim)
-  suggestpage.buttons(out, { { "Back", 90, "suggestions" }, { "Close", 90, "close" } }, height - 44)
+  listpage.buttons(out, { { "Back", 90, "suggestions" }, { "Close", 90, "close" } }, height - 44)
   if view.text ~= "" then
     out.text(PAD, height - 74, width - 2 * PAD, LINE, words.fitted(view.text, width - 2 * PAD,
       "small", measure), "small", C.warn)

@@ -17,6 +17,12 @@ function words.tenths(value)
   return (value < 0 and "−" or "+") .. told
 end
 
+-- A time as "1:02".
+function words.clock(seconds)
+  local whole = math.floor(math.abs(seconds))
+  return ("%s%d:%02d"):format(seconds < 0 and "−" or "", whole // 60, whole % 60)
+end
+
 -- Text in lines that fit a width; words that do not fit by themselves are cut.
 function words.wrapped(text, width, font, measure)
   local lines = {}

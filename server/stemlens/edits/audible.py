@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import welch
 
 from stemlens import audio
 
@@ -40,6 +39,8 @@ class Audible:
 
 def bands(waveform: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     """Mean power in third-octave bands from 40 Hz up to the Nyquist frequency, `[bands]`."""
+    from scipy.signal import welch
+
     size = min(4096, len(waveform))
     frequencies, power = welch(waveform, rate, nperseg=size, noverlap=0)
     count = int(math.log2(rate / 2 / LOWEST_HZ) * 3)

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 DRAWS = 4_000
 LEVEL = 0.95
@@ -36,13 +35,15 @@ def means(change: NDArray[np.float64], weights: Draws) -> NDArray[np.float64]:
 
     With one segment all are infinite, both ways, so that every interval of them is.
     """
+    from scipy import special
+
     segments = len(change)
     centre = change.mean(axis=0)
     if segments < 2:
         signs = np.where(np.arange(len(weights)) % 2, np.inf, -np.inf)
         return np.broadcast_to(signs.reshape(-1, *[1] * centre.ndim), (len(weights), *centre.shape))
     wider = math.sqrt(segments / (segments - 1))
-    wider *= stats.t.ppf((1 + LEVEL) / 2, segments - 1) / stats.norm.ppf((1 + LEVEL) / 2)
+    wider *= special.stdtrit(segments - 1, (1 + LEVEL) / 2) / special.ndtri((1 + LEVEL) / 2)
     drawn = np.tensordot(weights, change, axes=1)
     spread: NDArray[np.float64] = centre + wider * (drawn - centre)
     return spread

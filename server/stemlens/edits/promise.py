@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import tenths
 
 WITHIN, WITHIN_PART = 0.01, 0.25  # how far off a change may be and still be what was promised
 SMALLEST = 0.005
@@ -82,9 +83,5 @@ def sentence(found: Sequence[Promise]) -> str:
     worst = max(moving, key=lambda one: abs(one.real - one.promised))
     return (
         f"The promise held for {len(held)} of {len(moving)} tags. Furthest off is {worst.tag}: "
-        f"promised {_points(worst.promised)}, real {_points(worst.real)} points."
+        f"promised {tenths(worst.promised)}, real {tenths(worst.real)} points."
     )
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")

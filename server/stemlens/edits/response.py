@@ -11,7 +11,6 @@ to an impulse at the file's rate, and brought to the tagger's rate. Below the ed
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import oaconvolve
 
 from stemlens import audio
 from stemlens.audio import Samples
@@ -33,6 +32,8 @@ def impulse_response(chain: Chain, rate: int, heard_rate: int) -> Samples:
 def filtered(waveform: Samples, chain: Chain, rate: int, heard_rate: int) -> Samples:
     """A mono waveform `[samples]` at `heard_rate` as it would be had the file it came from, at
     `rate`, gone through a chain of filters."""
+    from scipy.signal import oaconvolve
+
     response = impulse_response(chain, rate, heard_rate)
     before = round(BEFORE_S * heard_rate)
     full = oaconvolve(waveform.astype(np.float64), response.astype(np.float64))

@@ -32,8 +32,8 @@ from stemlens.edits.presets import Preset, Presets
 from stemlens.edits.render import Rendered, render
 from stemlens.edits.response import filtered
 from stemlens.game import Game
+from stemlens.grouping import grouping
 from stemlens.opening import OpenedSession, Progress, no_progress
-from stemlens.result import grouping
 from stemlens.scorecache import ScoreCache
 from stemlens_bridge.edits import Edit, TryOptions
 from stemlens_bridge.errors import StemlensError

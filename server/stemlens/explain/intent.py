@@ -29,12 +29,11 @@ from numpy.typing import NDArray
 
 from stemlens.explain.intended import Word
 from stemlens.over_time import OverTime
-from stemlens.report import silence
-from stemlens.report.taggram import clock
-from stemlens.report.told import isolated, listed, small, unit_of
 from stemlens.tagging.vocabulary import Tag
+from stemlens.wording import silence
+from stemlens.wording.told import brief_names, listed, small, unit_of
 from stemlens_bridge.annotations import points
-from stemlens_bridge.table import stem_names
+from stemlens_bridge.wording import clock
 
 Score = TypeVar("Score", float, NDArray[np.float64])
 
@@ -75,7 +74,6 @@ LEAST_SHARE = 0.01  # of a stem that is named: a point
 LEAST_LEAD = 0.01  # of the tag to which a stem pulls over its next
 NAMED = 3  # stems to a side, tags and passages in a sentence
 PULLING = 5  # stems of which the sentence on the whole says to what they pull
-NAME_LENGTH = 30  # characters of a stem's name in a sentence, which has to fit into a datagram
 
 
 def verdict(above: float, part: float) -> str:
@@ -107,7 +105,7 @@ def whole(intent: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> d
     """All verdicts together, as `docs/result.md` has it under `intended`: a sentence, and to which
     of the tags that were intended, or are heard instead, each stem pulls."""
     pulls = _pulls(intent, document)
-    names = _names(document)
+    names = brief_names(document)
     sentences = []
     for one in VERDICTS:
         said = [word["plain"] for word in intent if word["verdict"] == one]
@@ -274,7 +272,7 @@ class _Judged:
         return spans
 
     def _sentence(self, plain: Mapping[str, Any]) -> str:
-        names = _names(self._document)
+        names = brief_names(self._document)
         told = f"{_capital(plain['plain'])} is {self.verdict}: {points(self.score)} of 100 points, "
         sentences = [f"{told}{self._because(plain['instead'])}."]
         if self.verdict != HEARD and plain["instead"]:
@@ -397,14 +395,6 @@ def _to(pull: Mapping[str, Any]) -> str:
     if pull["next"] is not None:
         beside = f", {pull['next']} {small(pull['next_value'], 'points')}"
     return f"towards {pull['to']} ({small(pull['value'], 'points')}{beside})"
-
-
-def _names(document: Mapping[str, Any]) -> dict[str, str]:
-    """The stems' names as they stand in a sentence."""
-    return {
-        stem: isolated(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…")
-        for stem, name in stem_names(document).items()
-    }
 
 
 def _capital(text: str) -> str:

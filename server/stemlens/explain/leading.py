@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlens.report import silence
+from stemlens.wording import silence
 from stemlens_bridge.annotations import TOP, AnnotationPolicy
 
 

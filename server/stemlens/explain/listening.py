@@ -1,11 +1,12 @@
 """An explanation that one can hear: the stems that make a tag alone, the mix without them, and a
 crossfade from the one to the other (docs/explain.md).
 
-Which stems and which passage is for `passage` to say, levels and crossfade are in `pair`. Here the
-stems' files are summed up in stereo, at the session's rate and at their own gains (as the DAW plays
-them, without the session's gain); the curve of a master bus plays on all, and a rest is what the
-mix has beyond the stems. What each side scores is asked of the game: coalitions, at the session's
-gain, as every share is measured, and never at the level to which a sound was matched.
+Which stems is for `coalitions` to say and which passage for `passage`; levels and crossfade are in
+`pair`. Here the stems' files are summed up in stereo, at the session's rate and at their own gains
+(as the DAW plays them, without the session's gain); the curve of a master bus plays on all, and a
+rest is what the mix has beyond the stems. What each side scores is asked of the game: coalitions,
+at the session's gain, as every share is measured, and never at the level to which a sound was
+matched.
 
 As plain data an explanation has the schema `stemlens.explanation/1`. Scores there are 0 to 1, times
 project time.
@@ -26,20 +27,20 @@ from numpy.typing import NDArray
 
 from stemlens import audio, mixing
 from stemlens.explain import passage as passages
+from stemlens.explain.coalitions import explaining
 from stemlens.explain.pair import MOST_MATCH_DB, Levels, Pair, middle_third
 from stemlens.explain.passage import Passage
 from stemlens.game import Game
 from stemlens.material import Material
 from stemlens.opening import OpenedSession, Progress, no_progress
 from stemlens.over_time import OverTime
-from stemlens.report.bars import tag_of
-from stemlens.report.taggram import clock
-from stemlens.report.told import few, listed, small, unit_of
+from stemlens.wording.shares import tag_of
+from stemlens.wording.told import brief_names, few, listed, small, unit_of
 from stemlens_bridge import __version__, schemas
 from stemlens_bridge.annotations import points
 from stemlens_bridge.edits import ExplainOptions
 from stemlens_bridge.protocol import SOUNDS
-from stemlens_bridge.table import stem_names
+from stemlens_bridge.wording import clock
 from stemlens_bridge.writing import failed, plain_name, written
 
 DIGITS = 7
@@ -102,12 +103,12 @@ def explain(
     `on_progress` raises ends the work.
     """
     tag = passages.require_tag(tag, over.tags)
-    stems = passages.making(result, tag, options.top)
+    both = explaining(result, tag, options.top)
+    stems = both.only
     place = _passage(opened, result, over, tag, stems, options)
     whole = Passage(*_session_s(result), 0, len(opened.game.sounding))
     kinds = {"passage": place} | ({"whole": whole} if options.whole else {})
-    ids = [stem.id for stem in opened.material.session.stems]
-    makes = np.array([own in stems for own in ids])
+    makes = np.array([stem.id in stems for stem in opened.material.session.stems])
     said = {
         span: _said(opened.game, over.tags.index(tag), one, makes, on_progress)
         for span, one in kinds.items()
@@ -131,7 +132,7 @@ def explain(
                     _write(path, pair, kind, heard, levels, tell)
                     sounds.append(
                         _told(words, kind, span, one, said[span], levels, path)
-                        | {"stems": _playing(kind, ids, stems)}
+                        | {"stems": list(both.of(kind))}
                     )
     except OSError as error:
         raise failed(folder, error) from error
@@ -277,7 +278,7 @@ class _Words:
     def __init__(
         self, result: Mapping[str, Any], tag: str, stems: Sequence[str], shares: Sequence[float]
     ) -> None:
-        names, unit = stem_names(result), unit_of(result)
+        names, unit = brief_names(result), unit_of(result)
         self.tag = tag
         self.start_s = float(result["session"]["start_s"])
         self.stems = listed(few([names[own] for own in stems]))
@@ -329,11 +330,6 @@ def _level(gain_db: float | None) -> str:
     if gain_db >= MOST_MATCH_DB:
         return f" It is {told} than in the mix, and still not as loud."
     return f" It is {told} than in the mix, to be as loud."
-
-
-def _playing(kind: str, ids: Sequence[str], stems: Sequence[str]) -> list[str]:
-    """The stems that a sound is of; those of a crossfade are the ones that make the tag."""
-    return [own for own in ids if own not in stems] if kind == "without" else list(stems)
 
 
 def _digits(value: float) -> float:

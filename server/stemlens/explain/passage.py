@@ -1,4 +1,4 @@
-"""Which stems make a tag, and in which passage that is heard best: by the shares, without audio.
+"""In which passage a tag is heard best because of some stems: by the shares, without audio.
 
 Times are seconds of project time, scores and shares 0 to 1.
 """
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from stemlens.attribution.anytime import log_odds
 from stemlens.over_time import OverTime
-from stemlens.report.bars import makers, tag_of
-from stemlens.report.told import unit_of
+from stemlens.wording.told import unit_of
 from stemlens_bridge.errors import StemlensError
 
 LEAST_S, MOST_S = 5.5, 15.0  # that a passage lasts: two segments of musicnn, up to five
@@ -50,23 +49,6 @@ def require_tag(wanted: str, tags: Sequence[str]) -> str:
     proposed = " or ".join(folded[one] for one in near)
     hint = f"did you mean {proposed}?" if near else f"there are {', '.join(tags)}."
     raise StemlensError("bad_options", f"The tagger has no tag {wanted[:64]!r}; {hint}")
-
-
-def making(document: Mapping[str, Any], tag: str, top: int | None = None) -> list[str]:
-    """The ids of the stems that make a tag of a result, those with the largest shares first: all
-    that add to it for certain, or `top` of them. Raises `nothing_explains`."""
-    found = tag_of(document, tag)
-    stems = [] if found is None else makers(document, found)
-    if not stems:
-        able = [one["tag"] for one in document["tags"] if makers(document, one)]
-        told = f"Stems do make {', '.join(able[:NEAR])}." if able else "So it is with every tag."
-        more = "" if document["method"]["exact"] else " A larger budget makes shares more certain."
-        raise StemlensError(
-            "nothing_explains",
-            f"No stem adds to {tag} for certain and by half a point or more, so there is nothing "
-            f"to play that would explain it. {told}{more}",
-        )
-    return stems[:top]
 
 
 def made(document: Mapping[str, Any], over: OverTime, tag: str, stems: Sequence[str]) -> Values:
@@ -122,7 +104,7 @@ def named(
 ) -> Passage:
     """The passage that was asked for; where only one of its ends was, it lasts as long as the best
     would at least. Raises `bad_options` for one that lies outside of the session, which ends at
-    `last_s`."""
+    `last_s`, or behind its last segment."""
     least_s = segment_s * max(math.ceil(LEAST_S / segment_s), 1)
     first_s = float(starts_s[0])
     if start_s is None:
@@ -140,5 +122,12 @@ def named(
     inside = np.flatnonzero((starts_s >= start_s - 1e-6) & (ends_s <= end_s + 1e-6))
     if not len(inside):  # shorter than a segment, or across two of them: the one it has most of
         common = np.minimum(ends_s, end_s) - np.maximum(starts_s, start_s)
+        if common.max() <= 0:
+            raise StemlensError(
+                "bad_options",
+                f"The passage from {wanted[0]:g} to {wanted[1]:g} s lies behind the last whole "
+                f"segment, which ends at {ends_s[-1]:g} s: what comes after it is too short for "
+                "the tagger, and was not analysed. Choose one that begins before.",
+            )
         inside = np.array([np.argmax(common)])
     return Passage(start_s, end_s, int(inside[0]), int(inside[-1]) + 1, named=True)

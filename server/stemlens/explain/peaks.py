@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.over_time import OverTime
-from stemlens.report.taggram import clock
-from stemlens.report.told import isolated, listed, small
+from stemlens.wording.told import isolated, listed, small
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 MOST = 3
 APART_S = 6.0

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from stemlens.attribution.shares import Shares
 from stemlens.game import Game
 from stemlens.opening import Progress
-from stemlens.report.told import isolated, listed, small
+from stemlens.wording.told import isolated, listed, small
 from stemlens_bridge.annotations import points
 
 

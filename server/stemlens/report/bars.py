@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from stemlens.report import silence
 from stemlens.report.addresses import address
-from stemlens.report.heatmap import LEAST_POINTS, play_button
-from stemlens.report.told import certain, ends, few, listed, possible, shown_names, small, unit_of
+from stemlens.report.heatmap import play_button
+from stemlens.wording import silence
+from stemlens.wording.shares import Row, rows
+from stemlens.wording.told import few, listed, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import DOUBT, EXPLANATIONS, UNITS
 
@@ -27,63 +27,6 @@ ALONE = (
     "the share. Alone: the stem by itself, above silence."
 )
 OTHER_MIX = 3  # points between the scores of mix and sum that are worth a sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A stem's share of the tag, with what is shown beside it."""
-
-    stem: str
-    name: str
-    trust: float
-    value: float
-    low: float
-    high: float
-    mute: float | None
-    solo: float | None
-    told: tuple[str, str]  # the ends of its interval
-
-    @property
-    def clear(self) -> bool:
-        """Whether it is certain that the stem adds, or that it takes."""
-        return certain(self.told) if self.low < self.high else self.value != 0
-
-    @property
-    def adds(self) -> bool:
-        """Whether it is certain that the stem adds."""
-        return self.clear and self.value > 0
-
-    @property
-    def takes(self) -> bool:
-        """Whether it is certain that the stem takes."""
-        return self.clear and self.value < 0
-
-
-def tag_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The tag of that name in a result."""
-    return next((tag for tag in document["tags"] if tag["tag"] == name), None)
-
-
-def rows(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[Row]:
-    """A tag's shares, the largest first."""
-    names, unit = shown_names(document), unit_of(document)
-    trusts = {stem["id"]: stem.get("trust", 1.0) for stem in document["session"]["stems"]}
-    found = []
-    for share in tag["attributions"]:
-        stem = share["stem"]
-        low, high = possible(share["low"], share["high"], unit)
-        effects = share["mute"], share["solo"]
-        told = ends(low, high, unit)
-        found.append(
-            Row(stem, names[stem], trusts[stem], share["value"], low, high, *effects, told)
-        )
-    return sorted(found, key=lambda row: -row.value)
-
-
-def makers(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
-    """The ids of the stems that explain a tag: those that add to it for certain (the interval of
-    their share, as it is shown, lies above 0) and by half a point or more."""
-    return [row.stem for row in rows(document, tag) if row.adds and _tells(row)]
 
 
 def bars(
@@ -126,7 +69,7 @@ def caption(document: Mapping[str, Any]) -> str:
 
 def summary(document: Mapping[str, Any], tag: Mapping[str, Any]) -> list[str]:
     """The tag in plain words, a sentence each, with what is not certain about it."""
-    own = [row for row in rows(document, tag) if _tells(row)]
+    own = [row for row in rows(document, tag) if row.tells]
     unit = unit_of(document)
     adding = [row for row in own if row.adds]
     taking = sorted((row for row in own if row.takes), key=lambda row: row.value)
@@ -234,12 +177,6 @@ def _kind(row: Row) -> str:
     """The class of a bar."""
     adds = "sl-adds" if row.value > 0 else "sl-takes"
     return adds if row.clear else f"{adds} sl-unclear"
-
-
-def _tells(row: Row) -> bool:
-    """Whether a share is, or may be, more than next to nothing."""
-    may_be = (row.value,) if row.clear else (row.low, row.high)
-    return max(map(abs, may_be)) >= LEAST_POINTS / 100
 
 
 def _small(words: str) -> str:

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.taggram import TALL, WIDE, Outline, across, clock, wave
+from stemlens.report.taggram import TALL, WIDE, Outline, across, wave
+from stemlens.report.thinning import Groups
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 STEPS = 20  # of strength
 CURVE = 0.7  # low scores are seen as well
@@ -40,14 +42,16 @@ def course(
     session = document["session"]
     duration_s, start_s = session["duration_s"], session["start_s"]
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
-    edges = [tuple(across(at - start_s, duration_s) for at in span) for span in over_time.spans_s]
+    groups = Groups.of(over_time)
+    edges = [tuple(across(at - start_s, duration_s) for at in span) for span in groups.spans_s]
     rows = ""
     for tag in shown_tags(document):
         scores = over_time.scores[:, over_time.tags.index(tag["tag"])]
         best = int(np.argmax(scores))
+        drawn = _cells(scores[groups.strongest(scores)], edges)
         rows += (
             f'<tr><th scope="row"><bdi>{html.escape(tag["tag"])}</bdi></th>'
-            f'<td class="sl-strip">{_strip(seek, _cells(scores, edges))}</td>'
+            f'<td class="sl-strip">{_strip(seek, drawn)}</td>'
             f"<td>{points(scores[best])}</td><td>{clock(over_time.start_s[best])}</td></tr>"
         )
     marks = "".join(_mark("sl-part", span, duration_s) for span in spans)
@@ -61,7 +65,7 @@ def course(
         f'<span class="sl-ticks" aria-hidden="true">{ticks}</span></th>'
         '<th scope="col">Most</th><th scope="col">At</th></tr></thead>'
         f"<tbody>{rows}</tbody></table><figcaption>The stronger, the better the tag fits there. "
-        f"{_said(passage, start_s)}</figcaption></figure>"
+        f"{' '.join(filter(None, (groups.said, _said(passage, start_s))))}</figcaption></figure>"
     )
 
 

@@ -2,25 +2,32 @@
 
 Columns are `COLUMNS`. Scores are in points of 100; `value`, `low`, `high`, `mute` and `solo` are in
 the `unit` of their row, "points" (of 100) or "log-odds"; what was not measured is empty. UTF-8,
-commas, quotes and CRLF as in RFC 4180. A text that a spreadsheet would take for a formula has an
-apostrophe before it, by which spreadsheets know text.
+commas, quotes and CRLF as in RFC 4180. What a spreadsheet would take for a formula has an
+apostrophe before it, by which spreadsheets know text (OWASP, "CSV Injection"): a text that begins
+with one of `SIGNS`, also in its wide form or behind blanks and what is not seen, or with a control
+character. The same after what separates cells where a spreadsheet does not take commas for that:
+it knows nothing of our quotes then.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stemlens.report.told import unit_of
+from stemlens.wording.told import unit_of
 from stemlens_bridge.writing import written
 
 COLUMNS = (
     "tag", "kind", "stem", "name", "value", "low", "high", "mute", "solo", "score", "baseline",
     "mix_score", "unit",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a formula begins
+SIGNS = "=+-@"  # with which a formula begins
+SEPARATORS = re.compile("([;\t\r\n])")
+UNSEEN = ("Cc", "Cf", "Zs", "Zl", "Zp")  # categories of Unicode: controls, formats, blanks
 DIGITS = 5
 
 
@@ -50,4 +57,11 @@ def _number(value: float | None, scale: float) -> float | None:
 
 
 def _text(words: str) -> str:
-    return f"'{words}" if words.startswith(FORMULA) else words
+    """A text without a formula in it."""
+    safe = "".join(f"'{part}" if _is_formula(part) else part for part in SEPARATORS.split(words))
+    return f"'{safe}" if unicodedata.category(safe[:1] or " ") == "Cc" else safe
+
+
+def _is_formula(words: str) -> bool:
+    first = next((sign for sign in words if unicodedata.category(sign) not in UNSEEN), " ")
+    return unicodedata.normalize("NFKC", first)[0] in SIGNS

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.told import isolated_in, off, possible, shown_names, unit_of
+from stemlens.wording.told import isolated_in, off, possible, shown_names, unit_of
+from stemlens_bridge.wording import number
 
 NULLS_DB, NEAR_DB = -60.0, -20.0  # what is left of a mix without its stems
 WARNED = ("estimated", "unfinished")  # warnings that say how far an estimate may be off
@@ -64,7 +65,7 @@ def _mix(document: Mapping[str, Any]) -> list[str]:
             "There was no mix to compare the stems with, so what a master bus does is not in it."
         ]
     left_db = mix["residual_db"]
-    told = f"What is left of your mix without the stems is at {left_db:.0f} dB".replace("-", "−")
+    told = f"What is left of your mix without the stems is at {number(left_db, 0)} dB"
     if document["session"].get("source") == "separated":
         what = "that was given to none of the stems which were made out of it."
     elif left_db < NULLS_DB:

@@ -14,11 +14,11 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from stemlens.report.addresses import address
-from stemlens.report.told import certain, ends, off, possible, shown_names, small, unit_of
+from stemlens.wording.shares import LEAST_POINTS
+from stemlens.wording.told import certain, ends, off, possible, shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 
 FULL = 0.30  # a share of so much of the score has the whole colour
-LEAST_POINTS = 0.5  # less is shown as nothing
 ADDS, TAKES = "0 114 178", "213 94 0"  # Okabe and Ito's blue and vermilion
 STRONG, PALE = 0.75, 0.2
 TAGS = 10

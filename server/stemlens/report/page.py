@@ -16,7 +16,6 @@ import html
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stemlens.over_time import OverTime
-from stemlens.report import DRAWINGS, silence
+from stemlens.report import DRAWINGS
 from stemlens.report.addresses import address
 from stemlens.report.bars import bars, caption, summary
 from stemlens.report.course import course
@@ -44,20 +43,20 @@ from stemlens.report.sounds import (
     recordings,
 )
 from stemlens.report.sounds import told as told_sounds
-from stemlens.report.taggram import clock, taggram
+from stemlens.report.taggram import taggram
 from stemlens.report.together import together
-from stemlens.report.told import few, isolated_in, listed, unit_of
 from stemlens.report.trialtext import LEGEND
 from stemlens.report.trialtext import tried as told_trials
+from stemlens.wording import silence
+from stemlens.wording.told import few, isolated_in, listed, unit_of
 from stemlens_bridge import __version__
 from stemlens_bridge.annotations import points, tellable
 from stemlens_bridge.table import one_line
-from stemlens_bridge.wording import counted
+from stemlens_bridge.wording import clock, counted, number
 
 HERE = Path(__file__).parent
 MB = 1_000_000
 UPRIGHT = 8  # stems: with more, they are the rows of the heat map
-DRAWN = 300  # segments of a picture over time, at most
 LEAD = 3  # tags in the first sentence
 PARTS = (
     ("what", "What it sounds like"),
@@ -104,28 +103,21 @@ def report(
     max_mb: float,
     tried_so_far: Tried | None = None,
     check: Check = anything,
+    no_course: str = NO_COURSE,
 ) -> str:
     """The page about a result, with sounds of the files that it names, in at most `max_mb` MB.
 
-    `over_time`: None where it was not kept. `tried_so_far`: what was tried; None: what the result
-    knows of. `check`: raises a StemlensError for a file that must not be read. What cannot be read
-    or has no room is said on the page, and so there is a page of every result.
+    `over_time`: None where it was not kept, which `no_course` says. `tried_so_far`: what was tried;
+    None: what the result knows of. `check`: raises a StemlensError for a file that must not be
+    read. What cannot be read or has no room is said on the page, and so there is a page of every
+    result.
     """
-    if over_time is not None:
-        over_time = thinned(over_time)
     tried = tried_of(document) if tried_so_far is None else tried_so_far
     shown = (document, over_time, tried)
     found = recordings(document, tried, check)
     wanted = all_wanted(document, found, passage(document, over_time))
-    room = max_mb * MB - len(page(*shown, blank(found, wanted)).encode())
-    return page(*shown, heard(found, wanted, room))
-
-
-def thinned(over_time: OverTime) -> OverTime:
-    """The same with as many segments as can be seen in a picture."""
-    step = -(-len(over_time.start_s) // DRAWN)
-    names = ("start_s", "scores", "baseline", "attributions")
-    return replace(over_time, **{name: getattr(over_time, name)[::step] for name in names})
+    room = max_mb * MB - len(page(*shown, blank(found, wanted), no_course).encode())
+    return page(*shown, heard(found, wanted, room), no_course)
 
 
 def tried_of(document: Mapping[str, Any]) -> Tried:
@@ -144,7 +136,11 @@ def tried_of(document: Mapping[str, Any]) -> Tried:
 
 
 def page(
-    document: Mapping[str, Any], over_time: OverTime | None, tried_so_far: Tried, sounds: Heard
+    document: Mapping[str, Any],
+    over_time: OverTime | None,
+    tried_so_far: Tried,
+    sounds: Heard,
+    no_course: str = NO_COURSE,
 ) -> str:
     """The page with these sounds."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
@@ -173,7 +169,7 @@ def page(
         heat_map=_heat_map(document, there),
         caption=caption(document),
         course=_course(document, over_time, sounds),
-        no_course=NO_COURSE,
+        no_course=no_course,
         times=_times(document, sounds),
         untold=_untold(document),
         song_parts=_listed_times(document, _sections(document), sounds),
@@ -440,7 +436,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Shares", f"{VALUES[method['value']]}, in {unit}, {exact}"),
         ("Work", _work(method)),
         ("Seed", str(method.get("seed", 0))),
-        ("Level", f"all stems at {session['session_gain_db']:+.1f} dB".replace("-", "−")),
+        ("Level", f"all stems at {number(session['session_gain_db'], 1, sign=True)} dB"),
         ("Master bus", session.get("master", "off")),
         ("Revision", str(document["revision"])),
     ]

@@ -24,12 +24,13 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from stemlens.over_time import OverTime
-from stemlens.report.bars import Row, rows
-from stemlens.report.heatmap import LEAST_POINTS, shown_tags
-from stemlens.report.taggram import Lane, clock, lanes_of
-from stemlens.report.told import unit_of
+from stemlens.report.heatmap import shown_tags
+from stemlens.report.taggram import Lane, lanes_of
+from stemlens.wording.shares import LEAST_POINTS, Row, rows
+from stemlens.wording.told import unit_of
 from stemlens_bridge.annotations import AGAINST, FOR, points, signed
 from stemlens_bridge.table import fit, stem_names
+from stemlens_bridge.wording import clock, number
 from stemlens_bridge.writing import failed, written
 
 WIDTH_IN = 80 / 25.4
@@ -94,8 +95,8 @@ def _plots(
     document: Mapping[str, Any], over_time: OverTime | None
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     yield "heatmap", lambda: heat_map(document)
-    for number, tag in enumerate(shown_tags(document)[:TAGS], 1):
-        name = f"{number}-{re.sub('[^a-z0-9]+', '-', tag['tag'].lower()).strip('-')}"
+    for place, tag in enumerate(shown_tags(document)[:TAGS], 1):
+        name = f"{place}-{re.sub('[^a-z0-9]+', '-', tag['tag'].lower()).strip('-')}"
         yield f"bars-{name}", lambda tag=tag: bars(document, tag)  # type: ignore[misc]
         if over_time is not None:
             yield f"taggram-{name}", lambda tag=tag: taggram(document, tag, over_time)  # type: ignore[misc]
@@ -231,7 +232,7 @@ def _shade(row: Row) -> str:
 def _cell(value: float, unit: str) -> str:
     """A share in as few letters as go into a cell."""
     if unit != "points":
-        return f"{value:+.1f}".replace("-", "−") if abs(value) >= LEAST_LOG_ODDS else "·"
+        return number(value, 1, sign=True) if abs(value) >= LEAST_LOG_ODDS else "·"
     return signed(value) if 100 * abs(value) >= LEAST_POINTS else "·"
 
 

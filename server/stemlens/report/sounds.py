@@ -4,9 +4,12 @@ tag, as MP3 within so many bytes.
 Clips play at the levels that the stems have among each other, `REDUCED_DB` below what was analysed;
 but what makes a tag, and all but that, are brought to the loudness (ITU-R BS.1770-4) of all stems,
 so that they can be compared. The mix is brought to the level of the sum by the gain that was
-measured between them. A clip is of one span of the session: the passage (`passage`), or the whole
-where that is short; the whole song comes besides where it fits. Clips of the same stems at the same
-level are the same clip.
+measured between them. Where one of them would clip, all clips of the page are turned down together,
+so that they can still be compared; but by no more than `MOST_DOWN_DB`, or one loud click would make
+the page too quiet to be heard.
+
+A clip is of one span of the session: the passage (`passage`), or the whole where that is short; the
+whole song comes besides where it fits. Clips of the same stems at the same level are the same clip.
 
 Files are read where the result says they lie, one after the other, and only where they are as long
 as they were. A rest that the master bus adds has no file. Conventions: seconds from the start of
@@ -18,23 +21,24 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stemlens import audio, mixing
+from stemlens.explain.coalitions import coalitions
 from stemlens.explain.pair import fade, match_db
 from stemlens.loudness import integrated
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.bars import makers
 from stemlens.report.heatmap import shown_tags
-from stemlens.report.taggram import Outline, clock
-from stemlens.report.told import shown_names
+from stemlens.report.taggram import Outline
 from stemlens.report.trialtext import title
+from stemlens.wording.told import shown_names
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import clock
 
 REDUCED_DB = 6.0
 FULL_SCALE = 0.97  # an MP3 goes a little beyond what it was made of
@@ -53,6 +57,8 @@ NAMED = {"only": "what makes it", "without": "all but what makes it"}
 BROKEN = "Some is missing, because its files broke off while they were read."
 BASE64 = 4 / 3
 SPARE_S = 0.2  # that an MP3 has more than what it is of
+TOLD_DB = 0.05
+MOST_DOWN_DB = 6.0
 
 Check = Callable[[str], object]
 """Raises a StemlensError for a path that must not be read."""
@@ -125,7 +131,8 @@ class Heard:
     """The sounds of a page by their addresses, the clips as MP3, and what is to be known.
 
     outline: the lowest and highest sample of `COLUMNS` equal parts of the sum, () where that could
-    not be read. left_out: what there was no room for, in words. kbps: 0 without any sound.
+    not be read. left_out: what there was no room for, in words. kbps: 0 without any sound. down_db:
+    how far all were turned down, so that none clips.
     """
 
     wanted: Mapping[str, Wanted]
@@ -134,6 +141,7 @@ class Heard:
     kbps: int
     left_out: tuple[str, ...]
     missing: tuple[str, ...]
+    down_db: float = 0.0
 
 
 def recordings(
@@ -250,25 +258,13 @@ def passage(document: Mapping[str, Any], over_time: OverTime | None) -> tuple[fl
         tags = [over_time.tags.index(tag["tag"]) for tag in document["tags"][:FIRST_TAGS]]
         scores = over_time.scores[:, tags].mean(axis=1)
         starts = over_time.start_s - start_s
-        ends = starts + over_time.segment_s
-        means = [
-            scores[(starts >= one) & (ends <= one + PASSAGE_S)].mean()
-            for one in starts
-            if one + PASSAGE_S <= duration_s
-        ]
-        if means:
-            at = float(starts[int(np.argmax(means))])
+        sums = np.concatenate([[0.0], np.cumsum(scores)])
+        first = np.flatnonzero(starts + PASSAGE_S <= duration_s)
+        last = np.searchsorted(starts + over_time.segment_s, starts[first] + PASSAGE_S, "right")
+        if len(first):
+            means = (sums[last] - sums[first]) / (last - first)
+            at = float(starts[first[np.argmax(means.round(9))]])
     return at, at + PASSAGE_S
-
-
-def coalitions(document: Mapping[str, Any], tag: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """What explains a tag to the ear, as stems: "only" those that add to it for certain, and
-    "without" them, all others. None where no stem or every stem adds to it."""
-    playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
-    only = frozenset(makers(document, tag)) & playing
-    if not only or only == playing:
-        return {}
-    return {"only": only, "without": frozenset(playing - only)}
 
 
 def all_wanted(
@@ -280,11 +276,14 @@ def all_wanted(
     everything = frozenset(found.stems)
     song = (0.0, found.duration_s)
     tags = shown_tags(document)
+    playing = {stem["id"] for stem in document["session"]["stems"] if stem["kind"] != "rest"}
 
     def explained(kind: str, some: Sequence[Mapping[str, Any]], must: bool) -> Iterator[Wanted]:
         for tag in some:
-            name, parts = tag["tag"], coalitions(document, tag).get(kind, frozenset())
-            if parts and parts <= everything:
+            name = tag["tag"]
+            both = coalitions(document, name).among(playing)
+            parts = frozenset(both.of(kind))
+            if both.only and both.without and parts <= everything:
                 listed = ", ".join(names[stem] for stem in names if stem in parts)
                 said = f"{SAID[kind]} {name}: {listed}"
                 where = address(job, "explained", name, kind)
@@ -360,6 +359,7 @@ def blank(found: Recordings, wanted: Sequence[Wanted]) -> Heard:
         KBPS[0],
         _left_out(wanted, ()),
         (*found.missing, BROKEN),
+        MOST_DOWN_DB,
     )
 
 
@@ -367,35 +367,50 @@ def heard(found: Recordings, wanted: Sequence[Wanted], room: float) -> Heard:
     """The sounds of a page in so many bytes, made now. What is part of a file that breaks while it
     is read is missing."""
     kept, kbps = planned(wanted, room)
-    clips, outline, broken = _made(found, {one.clip for one in kept}, kbps)
+    played, outline, broken = _played(found, dict.fromkeys(one.clip for one in kept))
     missing = found.missing
     if broken:
         missing = (*missing, BROKEN)
-    there = {one.address: one for one in kept if one.clip in clips}
-    return Heard(there, clips, outline, kbps if there else 0, _left_out(wanted, kept), missing)
+    there = {one.address: one for one in kept if one.clip in played}
+    over_db = {clip: _over_db(samples) for clip, samples in played.items()}
+    down_db = min(max(over_db.values(), default=0.0), MOST_DOWN_DB)
+    clips = {}
+    for clip in [*played]:
+        gain_db = -max(over_db[clip], down_db)
+        clips[clip] = mp3(played.pop(clip) * np.float32(10 ** (gain_db / 20)), found.rate, kbps)
+    for where, one in there.items():
+        more_db = over_db[one.clip] - down_db
+        if more_db >= TOLD_DB:
+            said = f"{one.said}; {more_db:.1f} dB quieter than that, so that it does not clip"
+            there[where] = replace(one, said=said)
+    left_out = _left_out(wanted, kept)
+    return Heard(there, clips, outline, kbps if there else 0, left_out, missing, down_db)
+
+
+def _over_db(samples: audio.Samples) -> float:
+    """By how much samples would clip, at least 0."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    return max(20 * math.log10(peak / FULL_SCALE), 0.0) if peak > 0 else 0.0
 
 
 def _left_out(wanted: Sequence[Wanted], kept: Sequence[Wanted]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.named for one in wanted if one not in kept))
 
 
-def _made(
-    found: Recordings, clips: Iterable[Clip], kbps: int
-) -> tuple[dict[Clip, bytes], Outline, bool]:
-    """Clips as MP3, the outline of the sum, and whether a file could not be read to its end."""
-    waiting = {clip: set(clip.parts) for clip in clips}
-    totals: dict[Clip, audio.Samples] = {}
-    made: dict[Clip, bytes] = {}
-    together: dict[tuple[float, float], float | None] = {}  # loudness of all stems, by the span
+def _played(
+    found: Recordings, clips: Iterable[Clip]
+) -> tuple[dict[Clip, audio.Samples], Outline, bool]:
+    """What plays in clips `[frames, 2]`, the outline of the sum, and whether a file could not be
+    read to its end: clips of it are missing."""
+    totals = {
+        clip: np.zeros((round(clip.seconds * found.rate), 2), dtype=np.float32) for clip in clips
+    }
     thin = np.zeros((math.ceil(found.duration_s * found.rate / THINNED) + 1, 2), dtype=np.float32)
     broken = False
     everything = {**found.stems, **({} if found.mix is None else {MIX: found.mix})}
     everything |= {_key(side): side for _, side in found.trials.values()}
     for one, recording in everything.items():
-        own = [clip for clip in waiting if one in clip.parts]
-        for clip in own:
-            if clip not in totals:
-                totals[clip] = np.zeros((round(clip.seconds * found.rate), 2), dtype=np.float32)
+        own = [clip for clip in totals if one in clip.parts]
         try:
             for at, block in recording.played(found.rate):
                 for clip in own:
@@ -406,39 +421,31 @@ def _made(
         except StemlensError:
             broken = True
             for clip in own:
-                del waiting[clip], totals[clip]
-            continue
-        for clip in own:
-            waiting[clip].remove(one)
-            if not waiting[clip]:
-                if clip.parts == found.stems.keys():
-                    together[clip.start_s, clip.end_s] = _loudness(totals[clip], found.rate)
-                if not clip.matched:
-                    made[clip] = _finished(totals.pop(clip), found, clip, kbps)
-                    del waiting[clip]
-    for clip in [clip for clip in totals if not waiting[clip]]:
-        target = together.get((clip.start_s, clip.end_s))
-        made[clip] = _finished(_as_loud(totals.pop(clip), target, found.rate), found, clip, kbps)
-    return made, outline(thin) if found.whole and not broken else (), broken
+                del totals[clip]
+    together = {  # how loud all stems are, by the span
+        (clip.start_s, clip.end_s): _loudness(samples, found.rate)
+        for clip, samples in totals.items()
+        if clip.parts == found.stems.keys()
+    }
+    for clip, samples in totals.items():
+        if clip.matched:
+            _match(samples, together.get((clip.start_s, clip.end_s)), found.rate)
+        # where it begins or ends amid the session it would click
+        if clip.start_s > 0:
+            fade(samples, found.rate)
+        if clip.end_s < found.duration_s - SAME_LENGTH_S:
+            fade(samples[::-1], found.rate)
+    return totals, outline(thin) if found.whole and not broken else (), broken
 
 
 def _loudness(samples: audio.Samples, rate: int) -> float | None:
     return integrated(lambda part: samples[part], len(samples), rate)
 
 
-def _as_loud(samples: audio.Samples, target: float | None, rate: int) -> audio.Samples:
-    """Brought to a loudness in LUFS, as far as that is told by an explanation's sounds too."""
+def _match(samples: audio.Samples, target: float | None, rate: int) -> None:
+    """Brings samples to a loudness in LUFS, in place, as far as an explanation's sounds are."""
     gain_db = match_db(target, _loudness(samples, rate)) or 0.0
-    return samples * np.float32(10 ** (gain_db / 20))
-
-
-def _finished(samples: audio.Samples, found: Recordings, clip: Clip, kbps: int) -> bytes:
-    """A clip as MP3; where it begins or ends amid the session it fades, or it would click."""
-    if clip.start_s > 0:
-        fade(samples, found.rate)
-    if clip.end_s < found.duration_s - SAME_LENGTH_S:
-        fade(samples[::-1], found.rate)
-    return mp3(samples, found.rate, kbps)
+    samples *= np.float32(10 ** (gain_db / 20))
 
 
 def outline(samples: audio.Samples) -> Outline:
@@ -450,12 +457,9 @@ def outline(samples: audio.Samples) -> Outline:
 
 
 def mp3(samples: audio.Samples, rate: int, kbps: int) -> bytes:
-    """Samples as MP3, turned down as a whole where they would clip."""
+    """Samples as MP3, which must not go beyond `FULL_SCALE`."""
     from pedalboard.io import AudioFile
 
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak > FULL_SCALE:
-        samples = samples * np.float32(FULL_SCALE / peak)
     file = io.BytesIO()
     with AudioFile(file, "w", rate, 2, quality=kbps, format="mp3") as made:
         made.write(np.ascontiguousarray(samples.T))
@@ -483,4 +487,6 @@ def told(found: Heard, document: Mapping[str, Any]) -> list[str]:
     )
     if any(clip.matched for clip in found.clips):
         what += " What makes a tag, and all but that, are as loud as all stems together."
+    if found.down_db >= TOLD_DB:
+        what += f" All are turned down by {found.down_db:.1f} dB, so that none of them clips."
     return [what, *left_out, *found.missing]

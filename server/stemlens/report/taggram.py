@@ -21,9 +21,12 @@ from numpy.typing import NDArray
 
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.told import shown_names, small, unit_of
+from stemlens.report.thinning import Groups
+from stemlens.wording.shares import LEAST_POINTS
+from stemlens.wording.told import shown_names, small, unit_of
 from stemlens_bridge.annotations import points
 from stemlens_bridge.table import amount
+from stemlens_bridge.wording import clock
 
 Outline = Sequence[Sequence[float]]
 Lane = tuple[str, str, NDArray[np.float64]]  # name, colour, share in each segment
@@ -32,7 +35,6 @@ COLOURS = ("#228833", "#CCBB44", "#AA3377", "#E377C2", "#6A3D9A")
 STEMS = len(COLOURS)  # so many have a colour; what the others do together is grey
 WIDE, TALL = 1000, 100  # of either picture, in its own unit; stretched to the page
 OTHERS = "#888888"
-LEAST_POINTS = 0.5
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -45,14 +47,18 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     session, unit = document["session"], unit_of(document)
     duration_s, start_s = session["duration_s"], session["start_s"]
     scores = shares.scores[:, shares.tags.index(tag)]
-    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in shares.spans_s]
+    groups = Groups.of(shares)
+    spans = [tuple(across(at - start_s, duration_s) for at in span) for span in groups.spans_s]
     lanes = lanes_of(tag, shares, shown_names(document))
-    reach = _reach([lane for _, _, lane in lanes])
+    height = _height([lane for _, _, lane in lanes], len(scores))
+    reach = float(np.ceil(100 * max(height.max(), 0.01)) / 100)
+    tallest = groups.strongest(height)
+    drawn = [(name, shade, lane[tallest]) for name, shade, lane in lanes]
     song = _Song.of(document)
     behind, cuts = song.drawn(duration_s, start_s)
     above = (
         f'{behind}<polygon class="sl-wave" points="{wave(outline)}"/>{cuts}'
-        f'<polyline class="sl-line" points="{_line(scores, spans)}"/>'
+        f'<polyline class="sl-line" points="{_line(scores[groups.strongest(scores)], spans)}"/>'
     )
     seek = f'data-seek="{address(session["id"], "sum")}" data-seconds="{duration_s:.3f}"'
     over = "; ".join([_told(tag, scores, shares.start_s), *song.told()])
@@ -60,9 +66,10 @@ def taggram(document: Mapping[str, Any], tag: str, shares: OverTime, outline: Ou
     ends = amount(reach, unit), amount(-reach, unit)
     return (
         _picture(seek, over, above, ("100", "0"))
-        + _picture(seek, under, _stacked(lanes, spans, reach), ends)
+        + _picture(seek, under, _stacked(drawn, spans, reach), ends)
         + _axis(duration_s, start_s)
         + _legend(lanes, song)
+        + (f'<p class="sl-muted">{groups.said}</p>' if groups.said else "")
     )
 
 
@@ -111,13 +118,6 @@ class _Song:
         return (band if self.highlight_s is not None else "") + (line if self.cuts_s else "")
 
 
-def clock(seconds: float) -> str:
-    """A time as a transport shows it: "0:07", "61:40"; before 0 with a minus sign."""
-    whole = round(abs(seconds))
-    sign = "−" if round(seconds) < 0 else ""
-    return f"{sign}{whole // 60}:{whole % 60:02d}"
-
-
 def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:
     """One picture with the numbers at its top and foot, and a head that moves with the player."""
     return (
@@ -142,13 +142,11 @@ def lanes_of(tag: str, shares: OverTime, names: Mapping[str, str]) -> list[Lane]
     return lanes
 
 
-def _reach(lanes: Sequence[NDArray[np.float64]]) -> float:
-    """How far up or down the stack goes at most, in whole points above 0."""
-    if not lanes:
-        return 0.01
-    stack = np.stack(lanes)
-    up, down = np.clip(stack, 0, None).sum(axis=0).max(), np.clip(stack, None, 0).sum(axis=0).min()
-    return float(np.ceil(100 * max(up, -down, 0.01)) / 100)
+def _height(lanes: Sequence[NDArray[np.float64]], segments: int) -> NDArray[np.float64]:
+    """How far up or down the stack goes in each segment `[segments]`."""
+    stack = np.stack(lanes) if lanes else np.zeros((1, segments))
+    up, down = np.clip(stack, 0, None).sum(axis=0), np.clip(stack, None, 0).sum(axis=0)
+    return np.asarray(np.maximum(up, -down))
 
 
 def wave(outline: Outline) -> str:

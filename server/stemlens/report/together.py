@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stemlens.report.told import certain, ends, shown_names, small, unit_of
+from stemlens.wording.told import certain, ends, shown_names, small, unit_of
 
 LEAST = {"points": 0.01, "log-odds": 0.05}
 

@@ -13,9 +13,9 @@ from typing import Any
 from stemlens.edits.terms import SMALLEST_DB, signed_db
 from stemlens.report.addresses import address
 from stemlens.report.heatmap import colour, play_button
-from stemlens.report.told import certain, isolated, isolated_in
+from stemlens.wording.told import certain, isolated, isolated_in
 from stemlens_bridge.annotations import points
-from stemlens_bridge.liveview import tenths
+from stemlens_bridge.wording import tenths
 
 TAGS, LISTED = 6, 30  # tags of a trial; requests of a job
 ADVICE = "Allow a longer search or more stems, or choose another goal."

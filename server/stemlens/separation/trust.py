@@ -15,7 +15,8 @@ that about a tenth of what the stem plays, −10 dB, is not its own; −20 dB gi
 All is measured on the mono sum, as taggers hear it, up to 11 kHz, in frames of about 93 ms. Power
 is weighted by frequency, so that every octave of pink noise counts the same. A *region* is a third
 of an octave by four frames. Conventions: `[frames, bins]` spectra, float64 sums, dB relative to the
-stem, −200 to 0 or more. Real stems are never assessed: their trust is 1.
+stem, −200 to 0 or more. Real stems are never assessed: their trust is 1, and scipy, which takes a
+second to load, is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
-from scipy.ndimage import maximum_filter1d
 
 from stemlens.audio import FLOOR_DB, Samples, resample, to_mono
 
@@ -176,6 +175,8 @@ class _Sums:
     """
 
     def __init__(self, stems: int, rate: float) -> None:
+        from scipy import fft
+
         self.size = fft.next_fast_len(max(16, round(FRAME_S * rate / 16) * 16), real=True)
         hz = fft.rfftfreq(self.size, 1 / rate)
         self.weight = np.maximum(hz, LOWEST_HZ) / 1000.0
@@ -271,6 +272,8 @@ def islands(stem: NDArray[np.floating]) -> float:
     A note goes on in time and a hit reaches across frequencies; what does neither is an artefact.
     stem: power `[frames, bins]`.
     """
+    from scipy.ndimage import maximum_filter1d
+
     alone = np.ones(stem.shape, dtype=np.bool_)
     for axis, (reach, aside) in enumerate((NEAR, NEAR[::-1])):
         # a glide is a little higher or lower by then
@@ -316,6 +319,8 @@ def _heard(samples: Samples, rate: float) -> Samples:
 
 def _blocks(sounds: Sequence[Samples], size: int) -> Iterator[tuple[float, Spectra]]:
     """Spectra `[sounds, frames, bins]` of all sounds, block by block, after the fraction done."""
+    from scipy import fft, signal
+
     hop = size // 4
     window = signal.get_window("hann", size).astype(np.float32)
     frames = 1 + -(-len(sounds[0]) // hop)

@@ -2,7 +2,8 @@
 
 A pure function of the result: the same result gives the same messages with the same numbers, so
 that a client which lost some can ask for them again by seq, also from a server that was restarted.
-Only the best tags are sent; all of them are in the result file.
+Only the best tags are sent; all of them are in the result file. No datagram is larger than
+`MAX_RESULT_BYTES`: lists are split, texts cut (`CUT`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stemlens_bridge.protocol import (
     Attributions,
     ChangedShare,
     Explanation,
+    ExplanationTracks,
     Marker,
     Message,
     Share,
@@ -33,6 +35,16 @@ from stemlens_bridge.protocol import (
 )
 
 Item = TypeVar("Item")
+Kind = TypeVar("Kind", bound=Message)
+
+CUT: dict[type[Message], str] = {
+    Annotation: "text",
+    Marker: "text",
+    Verdict: "sentence",
+    Warning_: "message",
+    Explanation: "sentence",
+}
+"""What of a message is cut where names in it make it too large for a datagram."""
 
 
 def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Message]:
@@ -41,7 +53,8 @@ def result_messages(job: str, result: Mapping[str, Any], tags: int) -> list[Mess
     messages: list[Message] = []
 
     def add(kind: type[Message], *rest: Any) -> None:
-        messages.append(kind(job, revision, len(messages) + 1, *rest))  # type: ignore[call-arg]
+        message = kind(job, revision, len(messages) + 1, *rest)  # type: ignore[call-arg]
+        messages.append(fitted(message))
 
     for tag in result["tags"][:tags]:
         mix_score = -1.0 if tag["mix_score"] is None else tag["mix_score"]
@@ -127,26 +140,35 @@ def trial_messages(job: str, request: str, document: Mapping[str, Any], tags: in
     return messages
 
 
-def explanation_messages(job: str, request: str, document: Mapping[str, Any]) -> list[Explanation]:
-    """The numbered messages of explanations (`stemlens.explanation/1`), one for each sound."""
-    sounds = [(one["tag"], sound) for one in document["explanations"] for sound in one["sounds"]]
-    return [
-        Explanation(
-            job,
-            request,
-            seq,
-            tag,
-            sound["kind"],
-            sound["span"],
-            sound["start_s"],
-            sound["end_s"],
-            -1.0 if sound["score"] is None else sound["score"],
-            json.dumps(sound["stems"], ensure_ascii=False, separators=(",", ":")),
-            sound["path"],
-            sound["sentence"],
-        )
-        for seq, (tag, sound) in enumerate(sounds, 1)
-    ]
+def explanation_messages(job: str, request: str, document: Mapping[str, Any]) -> list[Message]:
+    """The numbered messages of explanations (`stemlens.explanation/1`): one for each sound, then
+    which stems play in those of a kind, which both spans have in common."""
+    messages: list[Message] = []
+
+    def add(kind: type[Message], *rest: Any) -> None:
+        message = kind(job, request, len(messages) + 1, *rest)  # type: ignore[call-arg]
+        messages.append(fitted(message))
+
+    for one in document["explanations"]:
+        playing = {}
+        for sound in one["sounds"]:
+            playing[sound["kind"]] = sound["stems"]
+            add(
+                Explanation,
+                one["tag"],
+                sound["kind"],
+                sound["span"],
+                sound["start_s"],
+                sound["end_s"],
+                -1.0 if sound["score"] is None else sound["score"],
+                sound["path"],
+                sound["sentence"],
+            )
+        for kind in ("only", "without"):
+            empty = ExplanationTracks(job, request, 0, one["tag"], kind)
+            for part in split(empty, "tracks", playing[kind]):
+                add(ExplanationTracks, one["tag"], kind, part)
+    return messages
 
 
 def with_trials(
@@ -176,7 +198,20 @@ def _end(bound: float | None, unknown: float) -> float:
 
 def warning_messages(job: str, result: Mapping[str, Any]) -> list[Message]:
     """The warnings of a result; they have no numbers and go ahead of every delivery."""
-    return [Warning_(job, item["code"], item["message"]) for item in result["warnings"]]
+    return [fitted(Warning_(job, item["code"], item["message"])) for item in result["warnings"]]
+
+
+def fitted(message: Kind) -> Kind:
+    """The message, its text (`CUT`) ending in "…" where it would be more than `MAX_RESULT_BYTES`.
+    One that is too large by what cannot be cut, ids or a path, stays as it is."""
+    over = len(message.encode()) - MAX_RESULT_BYTES
+    if over <= 0 or type(message) not in CUT:
+        return message
+    field = CUT[type(message)]
+    text = getattr(message, field).encode()
+    room = len(text) - over - len("…".encode())
+    kept = text[: max(room, 0)].decode(errors="ignore")
+    return replace(message, **{field: f"{kept}…"}) if kept else message
 
 
 def split(empty: Message, field: str, items: Iterable[Item]) -> list[tuple[Item, ...]]:

@@ -129,8 +129,7 @@ class TrialDesk:
                     "analysis. Ask again when it is done.",
                 )
             tag = require_tag(message.tag, found[0]["tagger"]["tags"])
-            result = {**found[0], "trials": [], "suggestions": [], "explanations": []}
-            return {"kind": "explain", "tag": tag, "result": result}, 0
+            return {"kind": "explain", "tag": tag, "result": found[1]}, 0
 
         self._take(message, peer, check)
 

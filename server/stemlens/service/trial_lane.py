@@ -7,7 +7,7 @@ trial begins at once.
 
 Commands: `{"ask": {"number", "job", "request", "kind", …}}` with all that a job's `run` has, then
 `edits`, `goal` or `tag`, `wanted` (JSON of the request's options), `folder` (where files go),
-`steering` for a goal, `result` (the job's) for a tag; `{"cancel": number}`.
+`steering` for a goal, `result` (the file of the job's) for a tag; `{"cancel": number}`.
 Events, all with `number` and `request`: "progress", "done" (`document`), "failed".
 """
 
@@ -17,6 +17,7 @@ import logging
 import queue
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from stemlens.service.memory import lacks_memory
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
 from stemlens.tagging.lanes import urgent
+from stemlens_bridge import schemas
 from stemlens_bridge.edits import ExplainOptions, SuggestOptions, TryOptions, edits_from_json
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import Options
@@ -129,11 +131,12 @@ class TrialLane:
         return document.of_suggestions(session, found, options.seed)
 
     def _explain(self, asked: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
-        opened, result = self._opened(asked, on_progress), asked["result"]
+        result = schemas.load(Path(asked["result"]), schemas.RESULT)
+        over = _over_time(result)
+        opened = self._opened(asked, on_progress)
         # what is played must be what was analysed
         files = [JobFile(**file) for file in asked["files"]]
         require_unchanged(files, Places(map(Path, asked["places"])))
-        over = OverTime.read(Path(result["time"]), result["tagger"]["segment_s"])
         silence = Options.from_json(asked["options"]).silence
         # with scores of this thread's own: those of the job are its thread's
         game = opened.game.at(opened.material.gains_db, silence, self._scores(asked))
@@ -195,6 +198,17 @@ class TrialLane:
     def _say(self, asked: dict[str, Any], what: str, **rest: Any) -> None:
         number, request = asked["number"], asked["request"]
         self._tell("trial", asked["job"], number=number, request=request, what=what, **rest)
+
+
+def _over_time(result: Mapping[str, Any]) -> OverTime:
+    """The shares over time that belong to a result; raises `result_invalid`."""
+    if result["time"] is None:
+        raise StemlensError(
+            "result_invalid",
+            "This analysis has no shares over time, and without them nobody knows where a tag is "
+            "heard best. Analyse the session again.",
+        )
+    return OverTime.read(Path(result["time"]), result["tagger"]["segment_s"])
 
 
 def _steering(

@@ -25,6 +25,7 @@ from typing import Any, TextIO
 
 from stemlens import tagging
 from stemlens.analysis import revisions
+from stemlens.explain import intended
 from stemlens.opening import OpenedSession, Progress, open_game
 from stemlens.scorecache import ScoreCache
 from stemlens.service import logs
@@ -143,6 +144,7 @@ class Worker:
             weights.pull(options.tagger, progress=partial(on_progress, "fetching weights"))
         on_progress("loading the tagger", 0.0)
         tagger = self._loaded(options.tagger)
+        intended.words(options.intended, tagger.tags, tagger.name)  # before long work
         files = [JobFile(**file) for file in spec["files"]]
         require_unchanged(files, Places(map(Path, spec["places"])))
         session = Session(

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlens.attribution import banzhaf, shapley
-from stemlens.validation.experiment import Check, Progress, Settings, number, points, table
+from stemlens.validation.experiment import Check, Progress, Settings, points, table
+from stemlens_bridge.wording import number
 
 STEMS = ("vocals", "eguitar", "drums", "bass")
 TAGS = ("rock", "metal", "energetic", "aggressive")

@@ -29,12 +29,13 @@ from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
 from stemlens.validation import fluidsynth, spoilt_tagger
-from stemlens.validation.experiment import number
-from stemlens.validation.leakage import distortion_ratio_db, leaking
+from stemlens.validation.experiment import table
+from stemlens.validation.leakage import distortion_ratio_db, into_all, leaking
 from stemlens.validation.rate import Rate
 from stemlens.validation.snippets import DRUMS, LEADS, STEMS, compose
 from stemlens.validation.takes import SAMPLES, Takes, record
 from stemlens_bridge.folders import cache_folder
+from stemlens_bridge.wording import number
 
 TARGET = 0.98
 GUITAR, PIANO = range(len(LEADS))
@@ -246,11 +247,12 @@ def told(figures: Figures) -> list[str]:
         "clean network learned the same snippets with drums in half of either kind. Right calls "
         "(with 95 % intervals, as everywhere here):",
         "",
-        "| network | standard test set | drums swapped | guitar or piano alone |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {each.standard} | {each.swapped} | {each.alone} |"
-            for name, each in (("spoilt", figures.spoilt), ("clean", figures.clean))
+        *table(
+            ["network", "standard test set", "drums swapped", "guitar or piano alone"],
+            (
+                [name, str(each.standard), str(each.swapped), str(each.alone)]
+                for name, each in (("spoilt", figures.spoilt), ("clean", figures.clean))
+            ),
         ),
         "",
         "How often the drums are the top component, that with the largest value for the tag asked "
@@ -260,9 +262,7 @@ def told(figures: Figures) -> list[str]:
         "the stems still add up to the mix. Five stems are given then, as by a separator, also "
         "where an instrument does not play.",
         "",
-        f"| network | snippets | leaks | explained | {' | '.join(names)} | by lot | its share |",
-        f"|{'---|' * (len(names) + 6)}",
-        *rows,
+        *table(["network", "snippets", "leaks", "explained", *names, "by lot", "its share"], rows),
         "",
         *_leaks_told(figures),
         *_control_told(figures),
@@ -271,11 +271,11 @@ def told(figures: Figures) -> list[str]:
     ]
 
 
-def _rows(figures: Figures) -> Iterator[str]:
+def _rows(figures: Figures) -> Iterator[list[str]]:
     for found in figures.found:
         rates = list(found.drums.values())
-        level = "true stems" if found.leak_db is None else f"{_db(found.leak_db)} dB"
-        cells = [
+        level = "true stems" if found.leak_db is None else f"{number(found.leak_db, 0)} dB"
+        yield [
             "spoilt" if found.case.spoilt else "clean",
             found.case.name,
             level,
@@ -284,13 +284,12 @@ def _rows(figures: Figures) -> Iterator[str]:
             f"{100 * found.chance:.0f} %" if rates[0].trials else "–",
             number(100 * found.share, 1) if rates[0].trials else "–",
         ]
-        yield f"| {' | '.join(cells)} |"
 
 
 def _leaks_told(figures: Figures) -> list[str]:
     """What the levels of leakage amount to."""
     amounts = ", ".join(
-        f"{_db(ratio)} dB at {_db(level)} dB"
+        f"{number(ratio, 0)} dB at {number(level, 0)} dB"
         for level, ratio in figures.distortion_db.items()
         if np.isfinite(ratio)
     )
@@ -357,10 +356,6 @@ def _verdict(figures: Figures) -> str:
         f"**The target is {word}**: the drums on top in {asked}; found, {rate}"
         f"{few * (figures.passed and rate.low < TARGET)}."
     )
-
-
-def _db(level: float) -> str:
-    return f"{level:.0f}".replace("-", "−")
 
 
 def plays(number: int, *, drums: bool, alone: bool = False) -> NDArray[np.bool_]:
@@ -438,7 +433,7 @@ def _explained(
             drums = (case.led_by == GUITAR) != case.swapped
             stems = takes.stems(n, plays(n, drums=drums))
             if level is not None:
-                stems = leaking(stems, level)
+                stems = leaking(stems, into_all(len(stems), level))
             own, players, table = explain(taggers[case.spoilt], stems, case.asked, explaining)
             for name, top in own.items():
                 tops[name].append(top)
@@ -479,7 +474,8 @@ def _distortion(takes: Takes, numbers: list[int], level_db: float) -> float:
     ratios = []
     for n in numbers:
         stems = takes.stems(n, plays(n, drums=True))
-        ratios.append(distortion_ratio_db(stems[DRUMS], leaking(stems, level_db)[DRUMS]))
+        leaky = leaking(stems, into_all(len(stems), level_db))
+        ratios.append(distortion_ratio_db(stems[DRUMS], leaky[DRUMS]))
     return float(np.median(ratios)) if ratios else np.nan
 
 

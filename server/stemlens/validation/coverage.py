@@ -21,17 +21,10 @@ from stemlens.attribution.sampling import Plays, all_pairs
 from stemlens.attribution.segment import PAIRS_A_STEM
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
-from stemlens.validation.experiment import (
-    Check,
-    Progress,
-    Settings,
-    number,
-    part,
-    percent,
-    table,
-)
+from stemlens.validation.experiment import Check, Progress, Settings, part, percent, table
 from stemlens.validation.material import TAGS, Passages, passages, tables
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import counted, number
 
 ROUNDS = 5  # of pairs: 3 a stem, then always 1.4 times as many, as `anytime` adds them
 SEEDS, QUICK_SEEDS = 40, 12
@@ -149,7 +142,7 @@ def full(one: Passages, quick: bool, on_progress: Progress) -> tuple[str, Known]
 
 
 def _count(segments: Sequence[int]) -> str:
-    return "1 segment" if len(segments) == 1 else f"{len(segments)} segments"
+    return counted(len(segments), "segment")
 
 
 def _stems(game: Game) -> str:

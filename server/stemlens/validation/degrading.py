@@ -16,6 +16,8 @@ from pedalboard._pedalboard import Pedalboard
 from scipy.ndimage import uniform_filter
 from scipy.signal import istft, stft
 
+from stemlens.validation.leakage import leaking
+
 Sound = NDArray[np.float32]
 Stems = dict[str, Sound]
 Degrade = Callable[[Stems, str, str, float, int], Stems]
@@ -25,8 +27,9 @@ FRAME = 4096  # as Demucs has it at 44.1 kHz
 
 def leak(stems: Stems, victim: str, other: str, db: float, rate: int) -> Stems:
     """Moves part of another stem, `db` below that stem, into the victim."""
-    part = np.float32(10 ** (db / 20)) * stems[other]
-    return stems | {victim: stems[victim] + part, other: stems[other] - part}
+    parts = np.array([[0.0, 10 ** (db / 20)], [0.0, 0.0]])
+    own, lacking = leaking(np.stack([stems[victim], stems[other]]), parts)
+    return stems | {victim: own, other: lacking}
 
 
 def holes(stems: Stems, victim: str, other: str, percent: float, rate: int) -> Stems:

@@ -18,6 +18,7 @@ from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
+from stemlens_bridge.wording import number
 
 LACKING = ("extra_missing", "weights_missing", "nothing_to_analyse")
 
@@ -71,14 +72,6 @@ def _cell(text: str) -> str:
 def points(value: float, digits: int = 1) -> str:
     """A part of a score in points with its sign: "+21.4", "−0.3", "0.0"."""
     return number(100 * value, digits, sign=True)
-
-
-def number(value: float, digits: int = 2, *, sign: bool = False) -> str:
-    """A number as people write it: "−0.31"; with `sign`, "+0.31"; never "−0.00"."""
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        return text.lstrip("-")
-    return text.replace("-", "−") if value < 0 or not sign else f"+{text}"
 
 
 def tiny(value: float) -> str:

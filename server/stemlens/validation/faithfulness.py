@@ -25,7 +25,6 @@ from stemlens.validation.experiment import (
     Check,
     Progress,
     Settings,
-    number,
     part,
     percent,
     points,
@@ -33,6 +32,7 @@ from stemlens.validation.experiment import (
     tiny,
 )
 from stemlens.validation.material import TAGS, Passages, at_gains, passages
+from stemlens_bridge.wording import number
 
 DOWN_DB = -3.0
 ORDERS = 5040  # all orders of seven stems
@@ -267,25 +267,25 @@ def checks(heard: list[Heard]) -> tuple[Check, ...]:
         Check(
             "Stems removed, and added, in the order of their shares",
             f"better than {percent(BEATS)} of all orders, in each session",
-            _listed([percent(own.beats) for own in fair]),
+            ", ".join(percent(own.beats) for own in fair),
             min(own.beats for own in fair) >= BEATS,
         ),
         Check(
             "How much of what the best order gains over a random one that order gains",
             f"at least {percent(GAINED)}",
-            _listed([percent(own.gained) for own in fair]),
+            ", ".join(percent(own.gained) for own in fair),
             min(own.gained for own in fair) >= GAINED,
         ),
         Check(
             "The same, beside LIME",
             f"no more than {percent(BEHIND)} behind",
-            _listed([f"{points(-less, 0)} %" for less in behind]),
+            ", ".join(f"{points(-less, 0)} %" for less in behind),
             max(behind) <= BEHIND,
         ),
         Check(
             "Shares against what a stem turned down by 3 dB takes away, rank correlation",
             f"at least {number(FOLLOWS, 1)}",
-            _listed([number(value) for value in follows]),
+            ", ".join(number(value) for value in follows),
             min(follows) >= FOLLOWS,
         ),
         Check(
@@ -303,10 +303,6 @@ def _of(one: Heard, name: str) -> Order:
 
 def _by_name(one: Heard) -> list[tuple[str, float]]:
     return [(name, rank) for name, rank, _, _ in one.agreement]
-
-
-def _listed(found: list[str]) -> str:
-    return ", ".join(found)
 
 
 def told(figures: Figures) -> list[str]:

@@ -21,18 +21,10 @@ from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
 from stemlens.validation import randomized
-from stemlens.validation.experiment import (
-    Check,
-    Progress,
-    Settings,
-    number,
-    part,
-    points,
-    table,
-    tiny,
-)
+from stemlens.validation.experiment import Check, Progress, Settings, part, points, table, tiny
 from stemlens.validation.material import Passages, exact, inputs_at, scored
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.wording import number
 
 BUDGET, QUICK_BUDGET = 96, 32  # taggings of which the shares are made that are compared
 SEEDS, QUICK_SEEDS = 4, 2

@@ -3,7 +3,7 @@
 On material whose stems are known. Where the weights of a real separator are here, it separates the
 sum of the stems; each real stem is then counted to the separated one that has most of it, and these
 groups, each as one stem, are what the separated stems are compared with. In any case the stems are
-made worse as separators make them worse (see `degrading`): every stem bleeds into the next, or all
+made worse as separators make them worse (see `degrading`): every stem leaks into the next, or all
 are the mix times smeared masks. Both keep the sum; they stand in for a separator, and are none.
 """
 
@@ -22,22 +22,16 @@ from stemlens.material import REST_ID
 from stemlens.opening import OpenedSession
 from stemlens.separation import demucs_models
 from stemlens.separation.trust import assess, doubts, widened
-from stemlens.validation.degrading import Stems, leak, masks
-from stemlens.validation.experiment import (
-    Check,
-    Progress,
-    Settings,
-    number,
-    part,
-    percent,
-    table,
-)
+from stemlens.validation.degrading import Stems, masks
+from stemlens.validation.experiment import Check, Progress, Settings, part, percent, table
+from stemlens.validation.leakage import into_next, leaking
 from stemlens.validation.material import TAGS, chosen, exact, opened_for
+from stemlens_bridge.wording import number
 
 EXCERPT_SEGMENTS, QUICK_EXCERPT_SEGMENTS = 4, 1
 BUDGET = 128  # taggings of each version of the stems
 MOST_STEMS = 7  # softer ones are one stem together, as separators make few
-BLEED_DB, QUICK_BLEED_DB = (-24.0, -18.0, -12.0), (-24.0, -12.0)
+LEAK_DB, QUICK_LEAK_DB = (-24.0, -18.0, -12.0), (-24.0, -12.0)
 SMEARED, QUICK_SMEARED = (1, 5, 15), (5,)
 STAND_IN, SEPARATOR = "stand-in", "separator"
 BELIEVED = 0.9  # median trust from which on the order of shares should be that of the real stems
@@ -81,9 +75,9 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
     opened = opened_for(session, settings)
     length = QUICK_EXCERPT_SEGMENTS if settings.quick else EXCERPT_SEGMENTS
     stems, rate = excerpt(opened, length)
-    bleeds = QUICK_BLEED_DB if settings.quick else BLEED_DB
+    levels = QUICK_LEAK_DB if settings.quick else LEAK_DB
     smears = QUICK_SMEARED if settings.quick else SMEARED
-    worse = [(f"bleed, {number(db, 0)} dB", bleed(stems, db, rate)) for db in bleeds]
+    worse = [(f"leak, {number(db, 0)} dB", leaking_on(stems, db)) for db in levels]
     worse += [
         (f"masks, {size} frame{'s' * (size > 1)}", masks(stems, "", "", size, rate))
         for size in smears
@@ -184,14 +178,10 @@ class Shared:
     scores: Values
 
 
-def bleed(stems: Stems, db: float, rate: int) -> Stems:
-    """Every stem goes, so many dB softer, into the next one, and the last into the first."""
-    names, worse = list(stems), dict(stems)
-    for name, following in zip(names, names[1:] + names[:1], strict=True):
-        moved = leak(stems, following, name, db, rate)
-        worse[following] = worse[following] + (moved[following] - stems[following])
-        worse[name] = worse[name] + (moved[name] - stems[name])
-    return worse
+def leaking_on(stems: Stems, db: float) -> Stems:
+    """Every stem leaks, so many dB softer, into the next one, and the last into the first."""
+    found = leaking(np.stack(list(stems.values())), into_next(len(stems), db))
+    return dict(zip(stems, found, strict=True))
 
 
 def counted_to(stems: Stems, made: Stems) -> dict[str, list[str]]:
@@ -266,7 +256,7 @@ def told(figures: Figures) -> list[str]:
         "",
         *table(head, rows),
         "",
-        "*Bleed*: every stem is heard in the next one, so many dB softer, and lacks that itself. "
+        "*Leak*: every stem is heard in the next one, so many dB softer, and lacks that itself. "
         "*Masks*: every stem is the mix times the part that it has of the true power, smeared over "
         "so many frames and bands. Both keep the sum, as separators do. *Trust*: what Stemlens "
         "itself says of these stems, which it takes for separated (median). *Held*: how often the "
@@ -276,7 +266,7 @@ def told(figures: Figures) -> list[str]:
     if figures.missing is not None:
         lines += [
             f"**No separator was run.** The weights of {figures.missing} are not on this machine, "
-            "so bleed and masks stand in for it: damage made on purpose, in steps. What a real "
+            "so leaks and masks stand in for it: damage made on purpose, in steps. What a real "
             "separator does to shares is not measured here.",
             "",
         ]

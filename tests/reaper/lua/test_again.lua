@@ -4,16 +4,6 @@ local standin = require("standin")
 
 local tests = {}
 
--- A band that has been analysed once.
-local function ready(t)
-  local reaper = t:reaper()
-  local band = t:band()
-  t:act("Analyze session")
-  t:close_window()
-  reaper:advance(61)
-  return reaper, band, reaper.data[band.proj]
-end
-
 local function again(t, change)
   local reaper = t.rpr
   reaper:user(reaper.front, "edit", change)
@@ -24,7 +14,7 @@ local function again(t, change)
 end
 
 tests["a change of one track is a bounce of its stem and the mix"] = function(t)
-  local reaper, band = ready(t)
+  local reaper, band = t:analysed()
   local before = t.bridge.session
   t:equal(again(t, function() reaper:state(band.bass).fx = { { name = "eq" } } end),
     { "MASTER", "Bass" })
@@ -39,7 +29,7 @@ tests["a change of one track is a bounce of its stem and the mix"] = function(t)
 end
 
 tests["a fader, a child, what feeds a return: each counts for the stems that it is heard in"] = function(t)
-  local reaper, band = ready(t)
+  local reaper, band = t:analysed()
   t:equal(again(t, function() reaper:state(band.bass).values.D_VOL = 0.5 end), { "MASTER", "Bass" })
   t:equal(again(t, function() reaper:state(band.kick).values.D_PAN = 0.5 end),
     { "MASTER", "Drums" })
@@ -50,7 +40,7 @@ tests["a fader, a child, what feeds a return: each counts for the stems that it 
 end
 
 tests["a VCA fader counts for what it works on"] = function(t)
-  local reaper, band = ready(t)
+  local reaper, band = t:analysed()
   reaper:state(band.bass).groups = { VOLUME_VCA_FOLLOW = 1 }
   reaper:state(band.ideas).groups = { VOLUME_VCA_LEAD = 1 }
   again(t, function() end)
@@ -58,7 +48,7 @@ tests["a VCA fader counts for what it works on"] = function(t)
 end
 
 tests["what cannot be heard is no change"] = function(t)
-  local reaper, band, it = ready(t)
+  local reaper, band, it = t:analysed()
   reaper:user(band.proj, "look", function()
     local bass = reaper:state(band.bass)
     bass.values.I_CUSTOMCOLOR, bass.name, bass.shown = 0x1000007, "Sub", true
@@ -78,7 +68,7 @@ tests["what cannot be heard is no change"] = function(t)
 end
 
 tests["a note that is selected sounds as before, one that is moved does not"] = function(t)
-  local reaper, band, it = ready(t)
+  local reaper, band, it = t:analysed()
   local item = reaper:state(band.bass).items[1]
   item.events = "E 480 90 3c 60\nEm 480 80 3c 00"
   t:equal(again(t, function() end), { "MASTER", "Bass" })
@@ -91,7 +81,7 @@ tests["a note that is selected sounds as before, one that is moved does not"] = 
 end
 
 tests["a track with a huge state keeps REAPER waiting no longer than a small one"] = function(t)
-  local reaper, band = ready(t)
+  local reaper, band = t:analysed()
   reaper:state(band.bass).items[1].events = ("E 480 90 3c 60\n"):rep(20000)
   local fingerprint, pauses = t:module("fingerprint"), 0
   reaper.tick = 0.004
@@ -107,7 +97,7 @@ tests["a track with a huge state keeps REAPER waiting no longer than a small one
 end
 
 tests["another tempo or length changes everything"] = function(t)
-  local reaper, _, it = ready(t)
+  local reaper, _, it = t:analysed()
   t:equal(#again(t, function() it.tempo.bpm = 100 end), 5)
   t:equal(#again(t, function() it.length = 9 end), 5)
   reaper.reaper.SetExtState("stemlens", "returns", "with source", true)
@@ -118,7 +108,7 @@ tests["another tempo or length changes everything"] = function(t)
 end
 
 tests["leaving a track out may change what it feeds, so all is bounced again"] = function(t)
-  local reaper, band, it = ready(t)
+  local reaper, band, it = t:analysed()
   it.selection = { [band.bass] = true }
   reaper:run("Leave selected tracks out")
   t:equal(again(t, function() end), { "MASTER", "Drums", "Guitar", "Reverb" })
@@ -127,7 +117,7 @@ tests["leaving a track out may change what it feeds, so all is bounced again"] =
 end
 
 tests["a file of the last bounce that is gone is bounced again"] = function(t)
-  local _, band, it = ready(t)
+  local _, band, it = t:analysed()
   local home = t.folder .. "/recordings/Stemlens bounces"
   os.remove(home .. "/" .. standin.list(home, "d")[1] .. "/stem-4.wav")
   t:equal(again(t, function() end), { "MASTER", "Bass" })
@@ -135,7 +125,7 @@ tests["a file of the last bounce that is gone is bounced again"] = function(t)
 end
 
 tests["what was deleted is no stem any more, what is new is one"] = function(t)
-  local reaper, band, it = ready(t)
+  local reaper, band, it = t:analysed()
   t:equal(again(t, function()
     table.remove(it.state.tracks, 4)
     reaper:track(band.proj, "Choir")
@@ -145,7 +135,7 @@ tests["what was deleted is no stem any more, what is new is one"] = function(t)
 end
 
 tests["a borrowed file survives as long as something borrows it"] = function(t)
-  local reaper, band = ready(t)
+  local reaper, band = t:analysed()
   reaper.reaper.SetExtState("stemlens", "keep", "1", true)
   for index = 1, 4 do
     again(t, function() reaper:state(band.bass).values.D_VOL = 0.9 / index end)

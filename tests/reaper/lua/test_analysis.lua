@@ -4,14 +4,6 @@ local standin = require("standin")
 
 local tests = {}
 
-local function names(reaper, proj)
-  local found = {}
-  for _, track in ipairs(reaper.data[proj].state.tracks) do
-    found[#found + 1] = reaper:state(track).name
-  end
-  return found
-end
-
 tests["a session is bounced, analysed and annotated, and nothing else is changed"] = function(t)
   local reaper = t:reaper()
   local band = t:band()
@@ -47,7 +39,7 @@ tests["a session is bounced, analysed and annotated, and nothing else is changed
     .. "[/Stemlens]")
   t:equal(bass.ext.stemlens ~= nil, true)
   t:equal(reaper:state(band.kick).ext.stemlens, nil, "a track inside a stem")
-  t:equal(names(reaper, band.proj)[4], "Bass", "names are left alone unless asked for")
+  t:equal(t:track_names(reaper.data[band.proj])[4], "Bass", "names are left alone unless asked for")
   t:equal(bass.values.I_CUSTOMCOLOR, 0)
   local markers = reaper.data[band.proj].state.markers
   t:equal({ #markers, markers[1].name, markers[1].from, markers[1].to, markers[1].region },

@@ -5,17 +5,8 @@ local standin = require("standin")
 
 local tests = {}
 
-local KEYS = { up = 30064, down = 1685026670, enter = 13, escape = 27 }
 local NAMES = { "only", "without", "crossfade", "only, whole song", "without, whole song",
   "crossfade, whole song" }
-
-local function written(path, text)
-  standin.make_folder(path:match("^(.*)/"))
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  return path
-end
 
 -- What the bridge tells of a tag: six sounds, the passage from 2 to 5 s of a song of 8 s.
 local function explained(t, request)
@@ -26,7 +17,7 @@ local function explained(t, request)
       name = name, kind = NAMES[(index - 1) % 3 + 1], span = whole and "whole" or "passage",
       start_s = whole and 0.0 or 2.0, end_s = whole and 8.00002 or 5.0,
       score = index % 3 ~= 0 and 0.63 or nil, tracks = { "{1}" },
-      path = written(("%s/renders/%s-%d.wav"):format(t.folder, request.tag, index),
+      path = t:written(("%s/renders/%s-%d.wav"):format(t.folder, request.tag, index),
         "RIFF " .. request.tag .. index),
       sentence = "The bass and the drums alone: rock 63 points.",
     }
@@ -37,16 +28,11 @@ end
 
 -- A band that was analysed, and a server that explains what it is asked.
 local function ready(t, options)
-  local reaper = t:reaper(options)
-  local band = t:band()
-  t:act("Analyze session")
-  t:close_window()
-  reaper:advance(61)
-  reaper:settle(band.proj)
+  local reaper, band, it = t:analysed(options)
   t.bridge.explains = function(request)
     return { state = "done", found = explained(t, request) }
   end
-  return reaper, band, reaper.data[band.proj]
+  return reaper, band, it
 end
 
 local function hear(t, typed)
@@ -56,32 +42,6 @@ local function hear(t, typed)
     return script.over or t:sees("Take back") or t:window_is("failed") or t:window_is("stopped")
   end)
   return script
-end
-
-local function press(t, ...)
-  for _, key in ipairs({ ... }) do
-    table.insert(t.rpr.keys, KEYS[key] or key:byte())
-    t.rpr:advance(0.3)
-  end
-end
-
-local function click(t, text)
-  for _, call in ipairs(t.rpr.frame) do
-    if call.kind == "text" and call.text:find(text, 1, true) == 1 then
-      t.rpr.gfx.mouse_x, t.rpr.gfx.mouse_y, t.rpr.gfx.mouse_cap = call.x + 5, call.y + 5, 1
-    end
-  end
-  t.rpr:advance(0.1)
-  t.rpr.gfx.mouse_cap = 0
-  t.rpr:advance(0.2)
-end
-
-local function tracks(it, from)
-  local found = {}
-  for index = from or 1, #it.state.tracks do
-    found[#found + 1] = it.states[it.state.tracks[index]].name
-  end
-  return found
 end
 
 local function strips(it)
@@ -98,7 +58,7 @@ tests["the sounds lie on muted tracks of a folder of their own, where they belon
   hear(t, "rock")
   local asked = t.bridge:of("explain")
   t:equal({ #asked, asked[1].tag, asked[1].job }, { 1, "rock", t.bridge:of("submit")[1].job })
-  t:equal(tracks(it, 10), { "Stemlens: why rock", table.unpack(NAMES) })
+  t:equal(t:track_names(it, 10), { "Stemlens: why rock", table.unpack(NAMES) })
   t:equal({ it.at - at, it.undo[it.at].name }, { 1, "Stemlens: hear why" })
   t:equal(strips(it), before, "nothing of the user's changes")
   local folder = it.state.tracks[10]
@@ -152,13 +112,13 @@ tests["again for a tag takes the place of the former; another tag gets a folder 
   t:equal({ #it.state.tracks, it.states[it.state.tracks[10]].name,
     it.states[it.state.tracks[17]].name }, { 23, "Stemlens: why sad", "Stemlens: why rock" })
   local at = it.at
-  press(t, "t")
+  t:press("t")
   t:equal({ #it.state.tracks, it.at - at, it.undo[it.at].name },
     { 16, 1, "Stemlens: take explanation back" })
   t:equal(it.states[it.state.tracks[10]].name, "Stemlens: why sad")
-  press(t, "t")
+  t:press("t")
   t:equal(t:sees("nothing to take back"), true)
-  press(t, "enter")
+  t:press("enter")
   t:equal(t:sees("Its track is no longer there"), true)
 end
 
@@ -179,21 +139,21 @@ tests["what is chosen is soloed while it is heard; then all is as it was"] = fun
     end
     return found
   end
-  press(t, "enter")
+  t:press("enter")
   t:equal({ heard(), it.transport, it.cursor, t:sees("playing") },
     { { { "only", 0 } }, 1, 2.0, true })
   it.cursor = 3.3 -- where it plays meanwhile
-  press(t, "down", "enter")
+  t:press("down", "enter")
   t:equal({ heard(), it.cursor }, { { { "without", 0 } }, 3.3 }, "from the one to the other at once")
-  press(t, "down", "enter")
+  t:press("down", "enter")
   t:equal({ heard(), it.cursor }, { { { "crossfade", 0 } }, 2.0 }, "a crossfade from its start")
-  click(t, "without, whole song")
-  click(t, "Play")
+  t:click("without, whole song")
+  t:click("Play")
   t:equal({ heard(), it.cursor }, { { { "without, whole song", 0 } }, 0.0 })
-  press(t, "s")
+  t:press("s")
   t:equal({ it.transport, it.cursor, it.at }, { 0, 7.5, at })
   t:equal(reaper:picture(band.proj).undoable, before)
-  press(t, "enter")
+  t:press("enter")
   t:close_window()
   t:equal({ it.transport, reaper:picture(band.proj).undoable }, { 0, before })
 end
@@ -202,11 +162,11 @@ tests["nothing is heard while REAPER records, or another project is in front"] =
   local reaper, band, it = ready(t)
   hear(t, "rock")
   it.transport = 4
-  press(t, "enter")
+  t:press("enter")
   t:equal(t:sees("REAPER is recording"), true)
   it.transport = 0
   local other = reaper:project({ name = "Other" })
-  press(t, "enter")
+  t:press("enter")
   t:equal(t:sees('Go back to the tab of "Song" first'), true)
   t:equal(#reaper.data[other].state.tracks, 0)
   reaper:to_front(band.proj)
@@ -243,7 +203,7 @@ tests["a folder without an end swallows nothing of ours"] = function(t)
     reaper:state(band.ideas).values.I_FOLDERDEPTH = 1
   end)
   hear(t, "rock")
-  t:equal({ #it.state.tracks, tracks(it)[1], tracks(it)[8] }, { 16, "Stemlens: why rock", "Drums" })
+  t:equal({ #it.state.tracks, t:track_names(it)[1], t:track_names(it)[8] }, { 16, "Stemlens: why rock", "Drums" })
   t:equal(reaper.reaper.GetParentTrack(it.state.tracks[1]), nil)
   t:equal(reaper.reaper.GetParentTrack(band.drums), nil)
 end
@@ -271,7 +231,7 @@ tests["what cannot be read changes nothing"] = function(t)
     return said
   end
   t:has(broken(function(found) os.remove(found.sounds[2].path) end), "cannot be read here")
-  t:has(broken(function(found) written(found.sounds[6].path, "no sound") end), "REAPER cannot read")
+  t:has(broken(function(found) t:written(found.sounds[6].path, "no sound") end), "REAPER cannot read")
   t:has(broken(function(found) found.sounds = {} end), "sent no sounds")
   t:equal(#it.state.tracks, 9)
 end
@@ -285,28 +245,36 @@ tests["a tag that the server does not know is a sentence"] = function(t)
   t:equal(t:sees("No tag is called rok."), true)
 end
 
-tests["it tells how far it is and can be stopped"] = function(t)
-  local reaper, _, it = ready(t)
+-- A server that is at work for a tag.
+local function at_work(t)
+  local reaper, band, it = ready(t)
   t.bridge.explains = function() return { state = "running", stage = "rendering", fraction = 0.4 } end
   reaper.inputs = { { "rock" } }
   reaper:run("Hear why")
   reaper:until_("it is at work", function() return t:sees("Rendering") end)
-  click(t, "Stop the explanation")
+  return reaper, band, it
+end
+
+-- The same, and its sounds come while another project is in front.
+local function done_elsewhere(t)
+  local reaper, band, it = at_work(t)
+  local other = reaper:project({ name = "Other" })
+  local request = t.bridge:of("explain")[1]
+  t.bridge:tell_trial(request.request, { state = "done", found = explained(t, request) })
+  reaper:until_("it waits", function() return t:sees("go back to the tab") end)
+  return reaper, band, it, other
+end
+
+tests["it tells how far it is and can be stopped"] = function(t)
+  local reaper, _, it = at_work(t)
+  t:click("Stop the explanation")
   reaper:until_("it stops", function() return t:window_is("stopped") end)
   local asked, cancelled = t.bridge:of("explain"), t.bridge:of("cancel")
   t:equal({ #cancelled, cancelled[1].request, #it.state.tracks }, { 1, asked[1].request, 9 })
 end
 
 tests["sounds that come while another project is in front wait for the right tab"] = function(t)
-  local reaper, band, it = ready(t)
-  t.bridge.explains = function() return { state = "running", stage = "rendering", fraction = 0.4 } end
-  reaper.inputs = { { "rock" } }
-  reaper:run("Hear why")
-  reaper:until_("it is at work", function() return t:sees("Rendering") end)
-  local other = reaper:project({ name = "Other" })
-  local request = t.bridge:of("explain")[1]
-  t.bridge:tell_trial(request.request, { state = "done", found = explained(t, request) })
-  reaper:until_("it waits", function() return t:sees("go back to the tab") end)
+  local reaper, band, it, other = done_elsewhere(t)
   t:equal(#reaper.data[other].state.tracks, 0)
   reaper:to_front(band.proj)
   reaper:until_("they are there", function() return t:sees("Take back") end)
@@ -314,16 +282,8 @@ tests["sounds that come while another project is in front wait for the right tab
 end
 
 tests["who does not go back to the tab can stop it there"] = function(t)
-  local reaper, band, it = ready(t)
-  t.bridge.explains = function() return { state = "running", stage = "rendering", fraction = 0.4 } end
-  reaper.inputs = { { "rock" } }
-  reaper:run("Hear why")
-  reaper:until_("it is at work", function() return t:sees("Rendering") end)
-  local other = reaper:project({ name = "Other" })
-  local request = t.bridge:of("explain")[1]
-  t.bridge:tell_trial(request.request, { state = "done", found = explained(t, request) })
-  reaper:until_("it waits", function() return t:sees("go back to the tab") end)
-  click(t, "Stop the explanation")
+  local reaper, band, it, other = done_elsewhere(t)
+  t:click("Stop the explanation")
   reaper:until_("it stops", function() return t:window_is("stopped") end)
   t:equal({ #it.state.tracks, #reaper.data[other].state.tracks, reaper.front == band.proj },
     { 9, 0, false })

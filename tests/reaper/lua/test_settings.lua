@@ -67,11 +67,7 @@ tests["as what a song is meant is kept with the song, and reaches the server"] =
 end
 
 tests["what the server is told otherwise is a new analysis, though no stem has changed"] = function(t)
-  local reaper = t:reaper()
-  local band = t:band()
-  t:act("Analyze session")
-  t:close_window()
-  reaper:advance(61)
+  local reaper, band = t:analysed()
   reaper.inputs = { { [12] = "rock" } }
   reaper:run("Settings")
   t:act("Analyze again")

@@ -4,16 +4,6 @@ local standin = require("standin")
 
 local tests = {}
 
-local KEYS = { up = 30064, down = 1685026670, enter = 13, escape = 27 }
-
-local function written(path, text)
-  standin.make_folder(path:match("^(.*)/"))
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  return path
-end
-
 local function tags()
   return { { tag = "metal", before = 0.2, after = 0.28, change = 0.08, low = 0.05, high = 0.11 } }
 end
@@ -31,8 +21,8 @@ local function trial(t, rank, ...)
     sentence = "metal 20 → 28 points, happy as before.", loudness_db = -0.5, spectrum_db = 1.25,
     audible = "plain to hear", heard = 1, verify = rank == 2 and 1 or 0, gain = 0.08, low = 0.05,
     high = 0.11,
-    before_path = written(t.folder .. "/renders/" .. rank .. "-before.wav", "RIFF before"),
-    after_path = written(t.folder .. "/renders/" .. rank .. "-after.wav", "RIFF after"),
+    before_path = t:written(t.folder .. "/renders/" .. rank .. "-before.wav", "RIFF before"),
+    after_path = t:written(t.folder .. "/renders/" .. rank .. "-after.wav", "RIFF after"),
   }
 end
 
@@ -42,13 +32,7 @@ local TAKE = { ["do"] = "take" }
 
 -- A band that was analysed, and a server whose answer is `make(t, band)`.
 local function ready(t, make, options)
-  local reaper = t:reaper(options)
-  local band = t:band()
-  t:act("Analyze session")
-  t:close_window()
-  reaper:advance(61)
-  local it = reaper.data[band.proj]
-  reaper:settle(band.proj)
+  local reaper, band, it = t:analysed(options)
   local list = make and make(band) or {}
   t.bridge.suggests = function(request)
     return { state = "done", found = { schema = "stemlens.tried/1", job = request.job,
@@ -67,21 +51,6 @@ local function suggest(t, typed)
       or t:window_is("failed") or t:window_is("stopped")
   end)
   return script
-end
-
-local function press(t, ...)
-  for _, key in ipairs({ ... }) do
-    table.insert(t.rpr.keys, KEYS[key] or key:byte())
-    t.rpr:advance(0.3)
-  end
-end
-
-local function names(it)
-  local found = {}
-  for index, track in ipairs(it.state.tracks) do
-    found[index] = it.states[track].name
-  end
-  return found
 end
 
 tests["the goal is asked, remembered, and told to the server"] = function(t)
@@ -123,7 +92,7 @@ tests["nothing that helps is said honestly"] = function(t)
   t:equal(t:sees("None of 40 edits"), true)
   t:equal({ t:sees("Apply"), t:sees("A: before") }, { false, false })
   local at = it.at
-  press(t, "enter", "a", "b", "v", "t", "down")
+  t:press("enter", "a", "b", "v", "t", "down")
   t:equal({ it.at, #it.state.tracks, #reaper.messages }, { at, 9, 1 })
 end
 
@@ -143,11 +112,7 @@ tests["a search can be stopped"] = function(t)
   reaper:run("Suggest changes")
   reaper:until_("it searches", function() return t:sees("Trying") end)
   t:equal(t:sees("Stop the search"), true)
-  for _, call in ipairs(reaper.frame) do
-    if call.kind == "text" and call.text == "Stop the search" then
-      reaper.gfx.mouse_x, reaper.gfx.mouse_y, reaper.gfx.mouse_cap = call.x + 5, call.y + 5, 1
-    end
-  end
+  t:click("Stop the search")
   reaper:until_("it stops", function() return t:window_is("stopped") end)
   local asked, cancelled = t.bridge:of("suggest"), t.bridge:of("cancel")
   t:equal({ #cancelled, cancelled[1].request }, { 1, asked[1].request })
@@ -192,7 +157,7 @@ tests["A and B are takes on a soloed scratch track, and nothing of it stays"] = 
   it.cursor = 3.5
   local before = reaper:picture(band.proj)
   suggest(t)
-  press(t, "b")
+  t:press("b")
   local scratch = it.state.tracks[1]
   local state = it.states[scratch]
   t:equal({ state.name, state.values.I_SOLO, state.values.B_MUTE }, { "Stemlens A/B", 1, 0 })
@@ -202,17 +167,17 @@ tests["A and B are takes on a soloed scratch track, and nothing of it stays"] = 
   t:equal(item.takes[2].path, t.folder .. "/renders/1-after.wav")
   t:equal({ item.take == item.takes[2].handle, it.transport, it.cursor }, { true, 1, 0.0 })
   t:equal(t:sees("playing: after"), true)
-  press(t, "a")
+  t:press("a")
   t:equal({ item.take == item.takes[1].handle, #it.state.tracks }, { true, 10 })
-  press(t, "s")
+  t:press("s")
   t:equal({ it.transport, it.cursor }, { 0, 3.5 })
   before.ext = reaper:picture(band.proj).ext -- the request is remembered there
   t:equal(standin.same(reaper:picture(band.proj).undoable.state, before.undoable.state), true)
   t:equal(reaper:state(band.kick).values.I_SOLO, 2)
-  press(t, "b")
+  t:press("b")
   local at = it.at
   t:close_window()
-  t:equal({ names(it)[1], it.transport, reaper:state(band.kick).values.I_SOLO }, { "Drums", 0, 2 })
+  t:equal({ t:track_names(it)[1], it.transport, reaper:state(band.kick).values.I_SOLO }, { "Drums", 0, 2 })
   t:equal(it.at, at, "nor is it an undo step")
 end
 
@@ -221,28 +186,18 @@ tests["the mouse does what the keys do"] = function(t)
     return { trial(t, 1, { band.drums, { LEVEL } }), trial(t, 2, { band.bass, { LEVEL } }) }
   end)
   suggest(t)
-  local function click(text)
-    for _, call in ipairs(reaper.frame) do
-      if call.kind == "text" and call.text == text then
-        reaper.gfx.mouse_x, reaper.gfx.mouse_y, reaper.gfx.mouse_cap = call.x + 5, call.y + 5, 1
-      end
-    end
-    reaper:advance(0.1)
-    reaper.gfx.mouse_cap = 0
-    reaper:advance(0.2)
-  end
   t:equal(t:sees("verify by bounce"), true)
-  click("Bass: gentler, rank 2")
-  click("B: after")
+  t:click("Bass: gentler, rank 2")
+  t:click("B: after")
   t:equal(it.states[it.state.tracks[1]].items[1].takes[2].path, t.folder .. "/renders/2-after.wav")
-  click("Stop")
+  t:click("Stop")
   t:equal(#it.state.tracks, 9)
-  click("Apply")
+  t:click("Apply")
   t:equal({ reaper:state(band.bass).values.D_VOL < 1, reaper:state(band.drums).values.D_VOL },
     { true, 1 })
-  click("Take back")
+  t:click("Take back")
   t:equal(reaper:state(band.bass).values.D_VOL, 1)
-  click("Close")
+  t:click("Close")
   t:equal(reaper.window, false)
 end
 
@@ -254,9 +209,9 @@ tests["a rendered file that cannot be read here is a sentence, and the list stay
     return { one, two }
   end)
   suggest(t)
-  press(t, "b")
+  t:press("b")
   t:has(t:text(), "1-after.wav cannot be read here")
-  press(t, "down", "a")
+  t:press("down", "a")
   t:has(t:text(), "Nothing was rendered for this")
   t:equal(#it.state.tracks, 9)
 end
@@ -271,7 +226,7 @@ local function applied(t, make, options)
   reaper:settle(band.proj)
   suggest(t)
   local steps, before = it.at, reaper:picture(band.proj).undoable
-  press(t, "enter")
+  t:press("enter")
   return reaper, band, it, it.at - steps, before
 end
 
@@ -324,14 +279,14 @@ end
 
 local function with_take(t, actions)
   return function(band)
-    local path = written(t.folder .. "/renders/1-bass.wav", "RIFF rendered bass")
+    local path = t:written(t.folder .. "/renders/1-bass.wav", "RIFF rendered bass")
     return { trial(t, 1, { band.guitar, actions, path }) }
   end
 end
 
 tests["what REAPER cannot do itself is the rendered file on a new track, the old one muted"] = function(t)
   local reaper, band, it, steps, before = applied(t, with_take(t, { TAKE }))
-  t:equal({ steps, names(it)[6], names(it)[7] }, { 1, "Guitar (Stemlens)", "Guitar" })
+  t:equal({ steps, t:track_names(it)[6], t:track_names(it)[7] }, { 1, "Guitar (Stemlens)", "Guitar" })
   local new = it.states[it.state.tracks[6]]
   t:equal(reaper.reaper.GetParentTrack(it.state.tracks[6]), band.band, "in the same folder")
   t:equal({ reaper:state(band.guitar).values.B_MUTE, new.values.B_MUTE }, { 1, 0 })
@@ -356,7 +311,7 @@ tests["without ReaEQ, or one that does not show what it was told, the file plays
     end
     local reaper, band, it, steps = applied(t, with_take(t, { EQ, LEVEL }),
       { root = t.folder .. "/" .. number })
-    t:equal({ steps, #reaper:state(band.guitar).fx, names(it)[6] }, { 1, 0, "Guitar (Stemlens)" })
+    t:equal({ steps, #reaper:state(band.guitar).fx, t:track_names(it)[6] }, { 1, 0, "Guitar (Stemlens)" })
     t:equal(reaper:state(band.guitar).values.D_VOL, 1, "the level is in the file")
     t:close_window()
   end
@@ -396,7 +351,7 @@ tests["a track that is gone, or a file, changes nothing at all"] = function(t)
   t:raises("cannot be read here", applying.apply, band.proj, missing, "r", 0)
   t:raises("none was written", applying.apply, band.proj, trial(t, 1, { band.bass, { TAKE } }), "r", 0)
   local full = trial(t, 1, { band.bass, { LEVEL } },
-    { band.guitar, { TAKE }, written(t.folder .. "/g.wav", "RIFF") })
+    { band.guitar, { TAKE }, t:written(t.folder .. "/g.wav", "RIFF") })
   reaper.write_fault = "Stemlens takes"
   t:raises("cannot be copied", function()
     t:module("applying").apply(band.proj, full, "r", 0)
@@ -409,7 +364,7 @@ tests["several edits are one step, taken back in one; what the user changed sinc
   local band = t:band()
   local it = reaper.data[band.proj]
   local applying = t:module("applying")
-  local path = written(t.folder .. "/g.wav", "RIFF rendered")
+  local path = t:written(t.folder .. "/g.wav", "RIFF rendered")
   local many = trial(t, 1, { band.bass, { EQ, LEVEL } }, { band.guitar, { TAKE }, path },
     { band.drums, { LEVEL } })
   local before = reaper:picture(band.proj).undoable
@@ -434,8 +389,8 @@ tests["tracks of one name get a file each"] = function(t)
   local reaper = t:reaper({ bridge = false })
   local band = t:band()
   reaper:state(band.guitar).name = "Bass"
-  local one = written(t.folder .. "/1.wav", "RIFF one")
-  local two = written(t.folder .. "/2.wav", "RIFF two")
+  local one = t:written(t.folder .. "/1.wav", "RIFF one")
+  local two = t:written(t.folder .. "/2.wav", "RIFF two")
   t:module("applying").apply(band.proj, trial(t, 1, { band.bass, { TAKE }, one },
     { band.guitar, { TAKE }, two }), "r", 0)
   local heard = {}
@@ -454,7 +409,7 @@ tests["what changed while listening is not built on"] = function(t)
   end)
   suggest(t)
   reaper:user(band.proj, "plug-in", function() reaper:state(band.bass).fx = { { name = "eq" } } end)
-  press(t, "enter")
+  t:press("enter")
   t:has(t:text(), '"Bass" was changed')
   t:equal(reaper:state(band.bass).values.D_VOL, 1)
 end
@@ -474,7 +429,7 @@ tests["verifying bounces again at the same level, and shows promised and real"] 
     return { trial(t, 1, { band.bass, { LEVEL } }) }
   end)
   promises(t)
-  press(t, "v")
+  t:press("v")
   reaper:until_("it was verified", function() return t:sees("Did the promise hold?") end)
   t:equal(it.rendered[#it.rendered].names, { "MASTER", "Bass" })
   local submits, asked = t.bridge:of("submit"), t.bridge:of("verify")
@@ -487,7 +442,7 @@ tests["verifying bounces again at the same level, and shows promised and real"] 
     "−5.0", "not held" }) do
     t:equal(t:sees(text), true, text)
   end
-  press(t, "escape")
+  t:press("escape")
   t:equal(t:sees("Suggestions for"), true)
   t:close_window()
   local script = reaper:run("Verify change")
@@ -501,7 +456,7 @@ end
 tests["a take is bounced in place of what it replaces"] = function(t)
   local reaper, _, it = applied(t, with_take(t, { TAKE }))
   promises(t)
-  press(t, "v")
+  t:press("v")
   reaper:until_("it was verified", function() return t:sees("Did the promise hold?") end)
   t:equal(it.rendered[#it.rendered].names, { "MASTER", "Guitar (Stemlens)", "Reverb" })
 end

@@ -349,12 +349,7 @@ tests["whether the mix is heard as it is meant stands at the top"] = function(t)
   t:equal({ rows["rock: heard, 30 of 100."] < rows["sad: not heard, 30 of 100."],
     rows["sad: not heard, 30 of 100."] < rows.Track, rows.Track < rows.Drums },
     { true, true, true })
-  for _, call in ipairs(reaper.frame) do
-    if call.text == "rock: heard, 30 of 100." then
-      reaper.gfx.mouse_x, reaper.gfx.mouse_y, reaper.gfx.mouse_cap = call.x + 5, call.y + 5, 1
-    end
-  end
-  reaper:advance(0.2)
+  t:click("rock: heard, 30 of 100.")
   t:equal({ t:window_is("notes"), t:sees("sad: not heard, 30 of 100.") }, { true, true })
 end
 
@@ -363,8 +358,7 @@ tests["more verdicts than there is room for are counted, and all told by N"] = f
     verdict("60s", "weak"), verdict("pop", "heard"), verdict("folk", "not heard") })
   t:act("Analyze session")
   t:equal({ t:sees("(and 2 more: press N)"), t:sees("folk: not heard") }, { true, false })
-  table.insert(reaper.keys, string.byte("n"))
-  reaper:advance(0.2)
+  t:press("n")
   t:equal(t:sees("folk: not heard, 30 of 100."), true)
 end
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stemlens.explain.coalitions import coalitions
 from stemlens.report.addresses import address
-from stemlens.report.bars import makers, tag_of
 from stemlens.report.heatmap import play_button
-from stemlens.report.taggram import clock
-from stemlens.report.told import few, listed, shown_names
+from stemlens.wording.told import few, listed, shown_names
 from stemlens_bridge.annotations import points
+from stemlens_bridge.wording import clock
 
 
 def explanation_of(document: Mapping[str, Any], tag: str) -> Mapping[str, Any] | None:
     """What was measured of a tag where it is heard best: the last explanation of it by all stems
     that make it."""
-    told = tag_of(document, tag)
-    wanted = [] if told is None else makers(document, told)
+    wanted = coalitions(document, tag).only
     for one in reversed(document.get("explanations", [])):
-        stems = [stem["stem"] for stem in one["stems"]]
+        stems = tuple(stem["stem"] for stem in one["stems"])
         if one["tag"] == tag and stems == wanted and not one["passage"]["named"]:
             found: Mapping[str, Any] = one
             return found

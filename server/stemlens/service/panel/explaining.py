@@ -13,7 +13,7 @@ from typing import Any
 
 from nicegui import run, ui
 
-from stemlens.report.bars import makers
+from stemlens.explain.coalitions import coalitions
 from stemlens.service.panel.asking import Requests
 from stemlens.service.panel.elements import button, text
 from stemlens.service.panel.explainedtext import explanation_of, measured, players
@@ -35,9 +35,9 @@ class Explaining:
     def draw(self, document: Mapping[str, Any], tag: Mapping[str, Any], done: bool) -> None:
         """Draws it for a tag of a result where the page is being built. `done`: the job is done, so
         that scores can be asked for."""
-        if not makers(document, tag):
-            return
         name = tag["tag"]
+        if not coalitions(document, name).only:
+            return
         ui.html(players(document, name), sanitize=False).classes("sl-sounds").props(
             "role=group"
         ).props["aria-label"] = f"Why {name}"

@@ -25,9 +25,9 @@ from stemlens.service.panel.library import Library
 from stemlens.service.store import Past
 from stemlens_bridge.annotations import points
 from stemlens_bridge.live import LiveMix, View
-from stemlens_bridge.liveview import clock, tenths
 from stemlens_bridge.moves import Move
 from stemlens_bridge.protocol import TAKEN_OVER
+from stemlens_bridge.wording import clock, tenths
 
 SCRIPT = Path(__file__).parent / "static" / "faders.js"
 LOOK_S, EVERY_S = 0.1, 0.05

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stemlens.report.told import isolated, unit_of
 from stemlens.service.store import Job, JobFile, Past, Store
+from stemlens.wording.told import isolated, unit_of
 from stemlens_bridge import schemas
 from stemlens_bridge.annotations import signed
 from stemlens_bridge.errors import StemlensError

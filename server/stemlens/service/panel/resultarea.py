@@ -17,10 +17,9 @@ from nicegui import run, ui
 
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import address
-from stemlens.report.bars import bars, summary, tag_of
+from stemlens.report.bars import bars, summary
 from stemlens.report.heatmap import heat_map, play_button, shown_tags
 from stemlens.report.taggram import Outline, taggram
-from stemlens.report.told import isolated_in
 from stemlens.service.panel.again import can_be_taken_up, take_up
 from stemlens.service.panel.elements import button, text, when
 from stemlens.service.panel.explaining import Explaining
@@ -28,6 +27,8 @@ from stemlens.service.panel.library import Library, compare
 from stemlens.service.panel.saving import report_address
 from stemlens.service.panel.sounds import Sounds
 from stemlens.service.store import Past
+from stemlens.wording.shares import tag_of
+from stemlens.wording.told import isolated_in
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import FINAL_STATES
 from stemlens_bridge.verdicts import MARKS, in_time_and_change

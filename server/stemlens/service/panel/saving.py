@@ -1,22 +1,24 @@
 """The report of a job over HTTP, to be saved: the page of `stemlens.report.page`, made on demand.
 
 Only pages of the panel itself get it, as with sounds (`listening`). It is made of the same files,
-while they are what was submitted; one at a time, for it takes seconds.
+while they are what was submitted; one at a time, for it takes seconds. Those that wait hold no
+thread, for the panel has not many, and its other pages need them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-import threading
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from stemlens.over_time import OverTime
 from stemlens.report.addresses import named, quoted
-from stemlens.report.page import report
+from stemlens.report.page import NO_COURSE, report
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.listening import HEADERS, OWN_SITES, STATUS
 from stemlens.service.panel.sounds import Sounds
@@ -24,6 +26,11 @@ from stemlens_bridge.errors import StemlensError
 
 REPORT = "/report"
 MB = 8.0
+NOBODY = 499  # the status of an answer that is not waited for any more
+COURSE_GONE = (
+    "The course over time is missing: its file is gone or damaged. Analyse the session again to "
+    "have it."
+)
 
 
 def report_address(job: str) -> str:
@@ -34,16 +41,18 @@ def report_address(job: str) -> str:
 def routes(library: Library, sounds: Sounds) -> APIRouter:
     """The route `/report/{job}`."""
     router = APIRouter(prefix=REPORT)
-    making = threading.Lock()
+    making = asyncio.Lock()
 
-    # A plain function, which FastAPI runs in a thread: it reads files.
     @router.get("/{job}")
-    def save(job: str, request: Request) -> Response:
+    async def save(job: str, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "none") not in OWN_SITES:
             return PlainTextResponse("Reports are for the panel's own pages.", 403, HEADERS)
+        await request.body()  # after which there is only whether the client has left
         try:
-            with making:
-                name, page = _made(library, sounds, named(job))
+            async with making:
+                if await request.is_disconnected():
+                    return Response(status_code=NOBODY)
+                name, page = await run_in_threadpool(_made, library, sounds, named(job))
         except StemlensError as error:
             return PlainTextResponse(error.message, STATUS.get(error.code, 500), HEADERS)
         saved = f"attachment; filename*=UTF-8''{quote(name)}"
@@ -58,10 +67,15 @@ def _made(library: Library, sounds: Sounds, job: str) -> tuple[str, str]:
     document = library.result(job)
     if document is None:
         raise StemlensError("audio_missing", "There is no result yet; it comes in a moment.")
-    over_time = None
+    over_time, no_course = None, NO_COURSE
     if document["time"] is not None:
-        over_time = OverTime.read(Path(document["time"]), document["tagger"]["segment_s"])
+        try:
+            over_time = OverTime.read(Path(document["time"]), document["tagger"]["segment_s"])
+        except StemlensError:
+            no_course = COURSE_GONE
     tried = library.trials(job)
-    page = report(document, over_time, max_mb=MB, tried_so_far=tried, check=check)
+    page = report(
+        document, over_time, max_mb=MB, tried_so_far=tried, check=check, no_course=no_course
+    )
     project = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", document["session"]["project"]).strip(" .")
     return f"{project[:80] or 'Stemlens'} report.html", page

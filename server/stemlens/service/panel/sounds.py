@@ -23,15 +23,16 @@ import numpy as np
 
 from stemlens import audio
 from stemlens.explain import passage as passages
+from stemlens.explain.coalitions import explaining
 from stemlens.over_time import OverTime
-from stemlens.report.bars import tag_of
-from stemlens.report.told import few, isolated, listed, shown_names
 from stemlens.service.freezing import is_unchanged
 from stemlens.service.panel.explainedtext import explanation_of, scored
 from stemlens.service.panel.library import Library
 from stemlens.service.panel.rendering import Part, Rendered, Sound, playing_rate
 from stemlens.service.places import Places
 from stemlens.service.store import JobFile
+from stemlens.wording.shares import tag_of
+from stemlens.wording.told import few, isolated, listed, shown_names
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import SOUNDS
 
@@ -108,21 +109,24 @@ class Sounds:
         document = scene.document
         if tag_of(document, tag) is None or kind not in SOUNDS:
             raise StemlensError("audio_missing", f"The result has no tag {tag[:64]!r}.")
-        making = passages.making(document, tag)
-        playing = [stem for stem in making if stem in scene.stems]
-        if not playing:
+        making = explaining(document, tag)
+        playing = making.among(scene.stems)
+        if not playing.only:
             raise StemlensError("audio_missing", f"What makes it {tag} has no file to be played.")
-        others = [stem for stem in scene.stems if stem not in making]
         measured = explanation_of(document, tag)
-        span_s = self._span_s(document, tag, making)
+        span_s = self._span_s(document, tag, making.only)
         sounds = self._rendered.pair(
-            self._parts(scene, playing), self._parts(scene, others), *_shape(scene), span_s
+            self._parts(scene, playing.only),
+            self._parts(scene, playing.without),
+            *_shape(scene),
+            span_s,
         )
-        told = listed(few([scene.names[stem] for stem in playing]))
+        told = listed(few([scene.names[stem] for stem in playing.only]))
+        them = "them" if playing.only[1:] else "it"
         said = {
             "only": f"Only what makes it {tag}: {told}",
             "without": f"Without {told}",
-            "crossfade": f"From {told} alone to the mix without {'them' if playing[1:] else 'it'}",
+            "crossfade": f"From {told} alone to the mix without {them}",
         }[kind]
         if measured is not None:
             said += scored(measured, kind)

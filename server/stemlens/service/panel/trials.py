@@ -15,13 +15,13 @@ from typing import Any
 
 from nicegui import events, ui
 
-from stemlens.report.told import isolated
 from stemlens.report.trialtext import LISTED, below, headline, tried
 from stemlens.service.panel import trialforms
 from stemlens.service.panel.asking import Request, Requests
 from stemlens.service.panel.elements import text
 from stemlens.service.panel.library import Library
 from stemlens.service.store import Past
+from stemlens.wording.told import isolated
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.trials import TrialsClient
 

@@ -61,6 +61,17 @@ function case:band(values)
   return t
 end
 
+-- That band, analysed a minute ago, and what the stand-in has of its project.
+function case:analysed(options)
+  local reaper = self:reaper(options)
+  local band = self:band()
+  self:act("Analyze session")
+  self:close_window()
+  reaper:advance(61)
+  reaper:settle(band.proj)
+  return reaper, band, reaper.data[band.proj]
+end
+
 -- Runs an action until it is over (its window closed, if it left one open).
 function case:act(name, seconds)
   local reaper = self.rpr
@@ -111,6 +122,47 @@ function case:close_window()
     end
   end
   self.rpr.frame = nil
+end
+
+local KEYS = { up = 30064, down = 1685026670, enter = 13, escape = 27 }
+
+-- The names of a project's tracks, from one on.
+function case.track_names(_, it, from)
+  local found = {}
+  for index = from or 1, #it.state.tracks do
+    found[#found + 1] = it.states[it.state.tracks[index]].name
+  end
+  return found
+end
+
+-- Presses keys, one after the other; a letter is its own name.
+function case:press(...)
+  for _, key in ipairs({ ... }) do
+    table.insert(self.rpr.keys, KEYS[key] or key:byte())
+    self.rpr:advance(0.3)
+  end
+end
+
+-- Clicks on a text of the window's last picture, by how it begins.
+function case:click(text)
+  local gfx = self.rpr.gfx
+  for _, call in ipairs(self.rpr.frame) do
+    if call.kind == "text" and call.text:find(text, 1, true) == 1 then
+      gfx.mouse_x, gfx.mouse_y, gfx.mouse_cap = call.x + 5, call.y + 5, 1
+    end
+  end
+  self.rpr:advance(0.1)
+  gfx.mouse_cap = 0
+  self.rpr:advance(0.2)
+end
+
+-- Writes a file in a folder that is made for it; returns its path.
+function case.written(_, path, text)
+  standin.make_folder(path:match("^(.*)/"))
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
 end
 
 function case:last_message()

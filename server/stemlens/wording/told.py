@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stemlens_bridge.liveview import tenths
 from stemlens_bridge.table import amount, stem_names
+from stemlens_bridge.wording import tenths
 
 FINE = 0.0195  # of a score: from here on two points are shown
+NAME_LENGTH = 30  # characters of a stem's name in a sentence, which has to fit into a datagram
 MOST = 1.0  # that a share in points can be: a score goes from 0 to 1
 _FIRST_STRONG, _POP = "\u2068", "\u2069"
 _OTHER_WAY = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI"}
@@ -67,6 +68,14 @@ def certain(ends: tuple[str, str]) -> bool:
 def shown_names(document: Mapping[str, Any]) -> dict[str, str]:
     """A name to show for each stem id, to be put into any sentence."""
     return {stem: isolated(name) for stem, name in stem_names(document).items()}
+
+
+def brief_names(document: Mapping[str, Any]) -> dict[str, str]:
+    """The same, cut where a name would be most of its sentence."""
+    return {
+        stem: isolated(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…")
+        for stem, name in stem_names(document).items()
+    }
 
 
 def listed(words: Sequence[str]) -> str:
