@@ -330,13 +330,16 @@ def test_which_kinds_have_no_moments_is_said_and_how_they_have(tmp_path: Path) -
         return " ".join(opened(report(document, None, max_mb=0)).xpath("//*[@id='when']/p/text()"))
 
     assert (
-        "Moments are told of the song's top tag, genres and moods, and so none of sad and piano. "
-        "For these, analyse it with --policy FILE, where FILE has the line: "
+        "Moments are told of the song's top tag, genres and moods with 10 points or more, and so "
+        "none of sad and piano. For that, analyse it with --policy FILE, where FILE says "
         'kinds = ["top", "genre", "mood", "era", "instrument"].'
     ) in said("top", "genre", "mood")
-    assert "told of genres, and so none of sad and piano." in said("genre")
-    for told in (said("genre", "era", "instrument"), said("genre", "mood", min_score=45.0)):
-        assert "Moments are told" not in told
+    assert "of genres with 10 points or more, and so none of sad and piano." in said("genre")
+    assert "Moments are told" not in said("genre", "era", "instrument")
+    document["tags"][3]["score"] = 0.155
+    low = said("genre", "era", min_score=16.5)
+    assert 'and so none of piano and <i>odd</i> & "quoted". For that, ' in low
+    assert low.endswith('says kinds = ["genre", "era", "instrument"] and min_score = 15.0.')
     document["tags"][0]["kind"] = "era"  # as the song's top tag may be
     assert "none of sad and piano" in said("top", "genre", "mood")
     document["policy"] = None

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -339,27 +340,29 @@ def _times(document: Mapping[str, Any], sounds: Heard) -> list[dict[str, Any]]:
 
 
 def _untold(document: Mapping[str, Any]) -> str:
-    """Which of the tags that are heard have no moments because their kinds are not told, and how
-    they would have some; nothing where there are none, or it is not known what was to be told."""
+    """Which of the tags that are heard have no moments because the policy does not tell them, and
+    how they would have some; nothing where there are none, or the policy is not known."""
     policy = document.get("policy")
     if policy is None:
         return ""
     may_be = tellable(document["tags"], policy["kinds"])
-    missing = [
-        tag
-        for tag in shown_tags(document)
-        if silence.above(tag) >= silence.HEARD
-        and 100 * tag["score"] >= policy["min_score"]
-        and tag["tag"] not in may_be
-    ]
-    if not missing:
+    heard = [tag for tag in shown_tags(document) if silence.above(tag) >= silence.HEARD]
+    unasked = [tag for tag in heard if tag["tag"] not in may_be]
+    low = [tag for tag in heard if 100 * tag["score"] < policy["min_score"]]
+    if not unasked and not low:
         return ""
     kinds = [TOLD_KINDS.get(kind, kind) for kind in policy["kinds"]]
-    wanted = json.dumps([*policy["kinds"], *dict.fromkeys(tag["kind"] for tag in missing)])
+    missing = [tag["tag"] for tag in heard if tag in unasked or tag in low]
+    lines = []
+    if unasked:
+        wanted = dict.fromkeys([*policy["kinds"], *(tag["kind"] for tag in unasked)])
+        lines.append(f"kinds = {json.dumps([*wanted])}")
+    if low:
+        lines.append(f"min_score = {min(math.floor(100 * tag['score']) for tag in low)}.0")
     return (
-        f"Moments are told of {listed(kinds) if kinds else 'no tag'}, and so none of "
-        f"{listed(few([tag['tag'] for tag in missing]))}. For these, analyse it with "
-        f"--policy FILE, where FILE has the line: kinds = {wanted}."
+        f"Moments are told of {listed(kinds) if kinds else 'no tag'} with "
+        f"{policy['min_score']:g} points or more, and so none of {listed(few(missing))}. For that, "
+        f"analyse it with --policy FILE, where FILE says {listed(lines)}."
     )
 
 
