@@ -31,6 +31,8 @@ from stemlens_bridge.protocol import (
 )
 from stemlens_bridge.session import Session
 
+SEGMENT = round(2.992 * RATE)  # what the tagger hears at a time
+
 
 def run(address: tuple[str, int], folder: Path, transport: str = "udp", **options: Any) -> Results:
     session = Session.read(folder)
@@ -78,11 +80,11 @@ def test_no_annotation_is_lost_at_a_third_of_all_datagrams(
     server: ServerProcess, tmp_path: Path
 ) -> None:
     """24 tracks, of which four sound at a time: a note and a marker for each that has any share."""
-    four = sounds(3.0)
+    four = sounds(2.5)
     for i in range(24):
-        track = np.zeros(18 * RATE, np.float32)
-        start = i // 4 * 3 * RATE
-        track[start : start + 3 * RATE] = four[i % 4] * (0.5 + i / 48)
+        track = np.zeros(6 * SEGMENT, np.float32)
+        start = i // 4 * SEGMENT + 2_000  # away from the edge: no segment hears eight of them
+        track[start : start + four.shape[1]] = four[i % 4] * (0.5 + i / 48)
         soundfile.write(tmp_path / f"{NAMES[i % 4]} in part {i // 4}.flac", track, RATE)
     policy = AnnotationPolicy(kinds=KINDS, min_share=0.0, min_score=0.0)
     with BadNet(server.address, loss=0.3, seed=2) as net:

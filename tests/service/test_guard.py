@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -126,23 +127,10 @@ def test_where_a_server_is_reached_from_its_own_machine() -> None:
     assert near("::") == "::1" and near("192.168.1.5") == "192.168.1.5"
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Key]]:
-    """A panel that other machines may see; its address there, and its key."""
-    data = tmp_path_factory.mktemp("guard") / "data"
-    assert HOST is not None
-    with ServerProcess(data, "--host", HOST, "--allow-remote", "--panel-port", "0") as server:
-        server.address = (HOST, server.port)
-        key = Key.read(data / "key")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("STEMLENS_KEY", str(data / "key"))
-            url = server.until(lambda health: health["panel"])["panel"]
-        yield url, key
-
-
 @remote
-def test_the_panel_from_another_machine(served: tuple[str, Key]) -> None:
-    url, key = served
+def test_the_panel_from_another_machine(open_server: ServerProcess, panel: str) -> None:
+    key = Key.read(open_server.log.with_name("key"))
+    url = f"http://{HOST}:{urlsplit(panel).port}"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(url)
     assert refused.value.code == 401

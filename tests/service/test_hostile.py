@@ -227,14 +227,13 @@ def test_a_stem_that_fits_no_message(server: ServerProcess, tmp_path: Path) -> N
         assert caught.value.code == "session_invalid"
 
 
-def test_another_program_locks_the_database(tmp_path: Path, real_weights: None) -> None:
+def test_another_program_locks_the_database(server: ServerProcess, tmp_path: Path) -> None:
     """What cannot be written at once is written when it can be; the job is not lost."""
-    data = tmp_path / "data"
     session = Session.read(stem_folder(tmp_path / "stems", seconds=9))
-    with ServerProcess(data) as server, Client(server.address) as client:
+    with Client(server.address) as client:
         job = new_job_id("locked")
         client.submit(session, Options(), job)
-        other = sqlite3.connect(data / "jobs.sqlite3", isolation_level=None)
+        other = sqlite3.connect(server.log.with_name("jobs.sqlite3"), isolation_level=None)
 
         def lock(stage: str, fraction: float) -> None:
             if stage == "tagging" and fraction == 1 and not locked:

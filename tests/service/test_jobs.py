@@ -28,7 +28,7 @@ def begun(stage: str, fraction: float) -> None:
 def test_health_tells_what_runs_and_the_first_wish_is_heeded(
     server: ServerProcess, tmp_path: Path
 ) -> None:
-    long = Session.read(stem_folder(tmp_path / "long", seconds=60, stems=4))
+    long = Session.read(stem_folder(tmp_path / "long", seconds=18, stems=4))
     short = Session.read(stem_folder(tmp_path / "short"))
     link = connect(server.address, "tcp")
     with Client(server.address) as client:

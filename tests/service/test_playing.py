@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from support.server import ServerProcess
 from support.sounds import stem_folder
@@ -23,19 +21,14 @@ WAIT_MS = 30_000
 JOB = "a/b c"  # an id is any text
 
 
-@pytest.fixture
-def server(tmp_path: Path, real_weights: None) -> Iterator[ServerProcess]:
-    """A server with a panel, and a job of two stems that is done."""
-    with ServerProcess(tmp_path / "data", "--panel-port", "0") as running:
-        with Client(running.address) as client:
-            client.submit(Session.read(stem_folder(tmp_path / "<b>song")), Options(), JOB)
-            client.follow(JOB)
-        yield running
-
-
-def test_faders_trials_and_a_beside_b(server: ServerProcess) -> None:
+def test_faders_trials_and_a_beside_b(
+    open_server: ServerProcess, panel: str, tmp_path: Path
+) -> None:
+    """Of a job of two stems that is done."""
     wrong: list[str] = []
-    panel = server.until(lambda health: health["panel"])["panel"]
+    with Client(open_server.address) as client:
+        client.submit(Session.read(stem_folder(tmp_path / "<b>song")), Options(), JOB)
+        client.follow(JOB)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
@@ -45,7 +38,7 @@ def test_faders_trials_and_a_beside_b(server: ServerProcess) -> None:
         page.goto(panel)
         page.get_by_role("button", name="<b>song · done").click()
         why_a_tag_is_heard(page)
-        faders_move_scores(page, server.address)
+        faders_move_scores(page, open_server.address)
         edits_are_tried_and_heard(page)
         what_was_tried_stays_as_it_is(page)
         suggestions_are_asked_for_and_given_up(page)

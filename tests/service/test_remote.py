@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -26,13 +26,13 @@ from stemlens_bridge.protocol import Error, JobState, JobStatus, Options, Ping, 
 from stemlens_bridge.session import Session
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    data = tmp_path_factory.mktemp("remote") / "data"
-    with ServerProcess(data, "--host", "0.0.0.0", "--allow-remote") as server:
-        assert HOST is not None
-        server.address = (HOST, server.port)
-        yield server
+@pytest.fixture
+def shared(open_server: ServerProcess) -> ServerProcess:
+    """The server as another machine reaches it."""
+    found = copy(open_server)
+    assert HOST is not None
+    found.address = (HOST, found.port)
+    return found
 
 
 @pytest.fixture
@@ -219,9 +219,12 @@ def test_a_flood_is_told_to_slow_down_and_nobody_else_notices(server: ServerProc
     flood.close()
 
 
-@remote
-def test_one_host_cannot_subscribe_from_every_port(shared: ServerProcess) -> None:
-    link = UdpLink(("127.0.0.1", shared.port))
+def test_one_host_cannot_subscribe_from_every_port(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as fresh:
+        subscribes_from_every_port(UdpLink(fresh.address))
+
+
+def subscribes_from_every_port(link: UdpLink) -> None:
     for port in range(20_000, 20_070):
         link.send(Subscribe(port))
     came: list[object] = []

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.server import ServerProcess
+from typer.testing import CliRunner
 
+from stemlens.cli import app
 from stemlens.cli_service import duration, remote_link, status_lines
 from stemlens_bridge.keys import Key
 
@@ -39,7 +41,7 @@ def test_status_where_no_server_is() -> None:
         taken.bind(("127.0.0.1", 0))
         done = stemlens("status", "--server", f"127.0.0.1:{taken.getsockname()[1]}")
     assert done.returncode == 1 and "No Stemlens server answers" in done.stderr
-    assert stemlens("status", "--server", "nonsense").returncode == 2
+    assert CliRunner().invoke(app, ["status", "--server", "nonsense"]).exit_code == 2
 
 
 def test_what_runs_is_told_with_what_is_left() -> None:

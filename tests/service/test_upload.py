@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -188,11 +187,9 @@ def test_asking_for_a_file_does_not_change_its_time(uploads: Uploads) -> None:
     assert os.stat(path).st_mtime == 7 and os.stat(path).st_atime > time.time() - 60
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, str]]:
-    data = tmp_path_factory.mktemp("upload") / "data"
-    with ServerProcess(data, "--panel-port", "0") as server:
-        yield server, server.until(lambda health: health["panel"])["panel"]
+@pytest.fixture
+def served(open_server: ServerProcess, panel: str) -> tuple[ServerProcess, str]:
+    return open_server, panel
 
 
 def test_a_session_is_sent_and_analysed_where_it_lies_then(

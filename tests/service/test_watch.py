@@ -104,6 +104,7 @@ def test_a_file_of_the_user_is_never_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("real_weights")
 def test_what_is_dropped_is_analysed_once_and_told_beside_the_audio(tmp_path: Path) -> None:
+    """And by a second server only what is new, also in a folder that is made anew."""
     root = tmp_path / "root"
     song = stem_folder(root / "song", seconds=3.2, stems=2)
     with zipfile.ZipFile(root / "packed.zip", "w") as made:
@@ -111,15 +112,12 @@ def test_what_is_dropped_is_analysed_once_and_told_beside_the_audio(tmp_path: Pa
             made.write(path, path.name)
     (root / "broken").mkdir()
     (root / "broken" / "Bass.wav").write_bytes(b"this is no audio at all")
+    command = [sys.executable, "-m", "stemlens", "watch", str(root), "--port", "0"]
+    command += ["--data", str(tmp_path / "data"), "--device", "cpu", "--settle-s", "0.5"]
 
-    def watch() -> list[str]:
-        command = [sys.executable, "-m", "stemlens", "watch", str(root), "--once", "--port", "0"]
-        command += ["--data", str(tmp_path / "data"), "--device", "cpu"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-        assert done.returncode in (0, 1), done.stderr
-        return done.stdout.splitlines()
-
-    told = watch()
+    done = subprocess.run([*command, "--once"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    told = done.stdout.splitlines()
     assert {line.split()[0] for line in told} >= {"found", "started", "done", "failed"}, told
     found = json.loads((song / "stemlens.json").read_text())
     assert len(found["session"]["stems"]) == 2 and found["watched"]["content"]
@@ -127,23 +125,21 @@ def test_what_is_dropped_is_analysed_once_and_told_beside_the_audio(tmp_path: Pa
     assert "data-clip" in (song / "stemlens.html").read_text(), "and it can be heard"
     assert (root / "packed stemlens.json").exists()
     assert (root / "broken" / "stemlens-error.txt").exists()
-    shutil.move(song, root / "renamed")
-    assert watch() == [], "nothing has changed but a name and no content"
 
-
-@pytest.mark.usefixtures("real_weights")
-def test_new_audio_and_a_folder_that_is_made_anew_are_taken(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    command = [sys.executable, "-m", "stemlens", "watch", str(root), "--port", "0"]
-    command += ["--data", str(tmp_path / "data"), "--device", "cpu"]
+    shutil.move(song, root / "renamed")  # nothing has changed but a name and no content
+    stem_folder(root / "new", seconds=3.3, stems=2)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
         try:
-            for seconds in (3.2, 3.4):
-                shutil.rmtree(root)  # the watched folder itself
-                stem_folder(root / "song", seconds=seconds, stems=2)
-                for what in ("found", "started", "done"):
-                    assert server.stdout.readline().split()[:2] == [what, "song"]
+            tells(server, "new")
+            shutil.rmtree(root)  # the watched folder itself
+            stem_folder(root / "anew", seconds=3.4, stems=2)
+            tells(server, "anew")
         finally:
             server.terminate()
+
+
+def tells(server: subprocess.Popen[str], name: str) -> None:
+    """Nothing but what becomes of this session."""
+    assert server.stdout is not None
+    for what in ("found", "started", "done"):
+        assert server.stdout.readline().split()[:2] == [what, name]

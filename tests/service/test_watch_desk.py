@@ -15,7 +15,7 @@ import threading
 import time
 import unicodedata
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from support.watching import Watching
 
 from stemlens.service.freezing import freeze
 from stemlens.service.store import JobFile
-from stemlens.service.watch import desk, folder, results
+from stemlens.service.watch import desk, folder, page_process, results
 from stemlens.service.watch.candidates import by_prefix, candidates
 from stemlens.service.watch.readiness import ABANDONED_S, STALLED_S, Readiness
 from stemlens.service.watch.results import Target
@@ -35,9 +35,17 @@ from stemlens_bridge.protocol import Error, JobState, Warning_
 from stemlens_bridge.session import FILE_NAME
 from stemlens_bridge.writing import written
 
+HAVE_MADE = results._have_made
+
+
+def page_made_here(page: Path, saved: Path, folders: Sequence[Path]) -> None:
+    page_process.make(str(saved), str(page), results.PAGE_MB, [str(folder) for folder in folders])
+
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are made in this process, which need not be started for each."""
+    monkeypatch.setattr(results, "_have_made", page_made_here)
     monkeypatch.setattr(desk, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(desk, "REWRITE_S", 0.0)
     monkeypatch.setattr(folder, "POLL_S", 0.05)
@@ -449,6 +457,7 @@ def test_where_the_page_cannot_be_made_the_rest_is_written_and_says_so(
 ) -> None:
     place = song(tmp_path / "root" / "song")
     (place / "stemlens.html").write_bytes(results.PAGE_MARK + b' of an earlier version">')
+    monkeypatch.setattr(results, "_have_made", HAVE_MADE)
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
 
     async def test(watching: Watching) -> None:

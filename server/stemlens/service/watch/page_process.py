@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stemlens.over_time import saved
@@ -20,16 +21,19 @@ from stemlens_bridge import schemas
 from stemlens_bridge.errors import StemlensError
 
 
+def make(result: str, page: str, mb: float, folders: Sequence[str]) -> None:
+    """Makes the page; raises what `report` and `schemas.load` raise."""
+    _, over_time = saved(Path(result))
+    document = schemas.load(Path(result), schemas.RESULT)
+    check = Places(map(Path, folders)).check
+    made = report(document, over_time, max_mb=mb, check=check)
+    Path(page).write_text(made, encoding="utf-8")
+
+
 def main() -> None:
     """Does what standard input says."""
-    asked = json.load(sys.stdin)
-    result = Path(asked["result"])
     try:
-        _, over_time = saved(result)
-        document = schemas.load(result, schemas.RESULT)
-        check = Places(map(Path, asked["folders"])).check
-        page = report(document, over_time, max_mb=asked["mb"], check=check)
-        Path(asked["page"]).write_text(page, encoding="utf-8")
+        make(**json.load(sys.stdin))
     except StemlensError as error:
         print(json.dumps({"code": error.code, "message": error.message}))
         sys.exit(1)
