@@ -39,8 +39,10 @@ NO_COLOR = frozenset({COMMENTS, MARKERS})
 
 @pytest.fixture(scope="module", autouse=True)
 def settings(ardour_home: Path) -> Iterator[None]:
-    """Ardour finds no settings of whoever runs the tests, and bounces go to no cache of theirs."""
+    """Ardour finds no settings of whoever runs the tests, and bounces go to no cache of theirs.
+    Without its window Ardour removes no marker, however long one waits."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "REMOVE_S", 1.0)
         for name, value in environment(ardour_home).items():
             patch.setenv(name, value)
         yield
