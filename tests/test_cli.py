@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -13,13 +15,15 @@ import soundfile
 from support.sounds import RATE, sounds, stem_folder
 from typer.testing import CliRunner
 
+from stemlens import cli
 from stemlens.cli import app
 from stemlens_bridge.errors import StemlensError
 
 pytestmark = pytest.mark.usefixtures("real_weights")
 
 
-def stemlens(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+def typed(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, which takes seconds to load what it needs."""
     done = subprocess.run(
         [sys.executable, "-m", "stemlens", *map(str, arguments)],
         capture_output=True,
@@ -28,6 +32,22 @@ def stemlens(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[s
     )
     assert done.returncode == code, done.stderr
     return done
+
+
+def stemlens(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The same here, where everything is loaded."""
+    command = ["stemlens", *map(str, arguments)]
+    out, told = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(told),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", command)
+        cli.run()
+    assert (ended.value.code or 0) == code, told.getvalue()
+    return subprocess.CompletedProcess(command, code, out.getvalue(), told.getvalue())
 
 
 def test_analyze(tmp_path: Path) -> None:
@@ -48,7 +68,7 @@ def test_analyze(tmp_path: Path) -> None:
         "--csv",
         table,
     )
-    done = stemlens("analyze", folder, *files, "--device", "cpu")
+    done = typed("analyze", folder, *files, "--device", "cpu")
     assert "Song: 3 stems" in done.stdout and "kick" in done.stdout and not done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     result = json.loads(out.read_text())
@@ -131,7 +151,6 @@ def test_models(tmp_path: Path) -> None:
         (["analyze", "stems", "--json", "none/r.json"], "output_failed"),
         (["analyze", "stems", "--max-minutes", "0.1", "long.wav"], "one session at a time"),
         (["tag", "long.wav", "--max-minutes", "0.1"], "audio_too_long"),
-        (["models", "pull", "nothing"], "tagger_unknown"),
         (["serve", "--host", "0.0.0.0"], "remote_not_allowed"),
     ],
 )
@@ -184,6 +203,11 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(
 def test_where_it_is_to_go_is_asked_for(command: str, says: str) -> None:
     done = CliRunner().invoke(app, command.split())
     assert done.exit_code == 2 and says in " ".join(done.output.replace("│", "").split())
+
+
+def test_a_process_says_nothing_else() -> None:
+    done = typed("models", "pull", "nothing", code=1)
+    assert "[tagger_unknown]" in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no /dev/full")

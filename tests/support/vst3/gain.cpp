@@ -1,10 +1,11 @@
 // A stereo gain that delays by LATENCY frames, says so, and misbehaves when asked to: mode 1
 // crashes, 2 hangs, 3 gives no numbers. Compiled with INSTRUMENT=1 it says that it is one;
-// with CRASH=1 it crashes when it is loaded.
+// where the environment has CRASH it crashes when it is loaded.
 #include "DistrhoPlugin.hpp"
 
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <unistd.h>
 #include <vector>
 
@@ -16,7 +17,7 @@ class Gain : public Plugin {
 
 public:
     Gain() : Plugin(2, 0, 0) {
-        if (CRASH) raise(SIGSEGV);
+        if (std::getenv("CRASH")) raise(SIGSEGV);
         setLatency(LATENCY);
         activate();
     }
