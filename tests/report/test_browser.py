@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from support.reports import TAGS, session, suggestion
 
@@ -93,6 +94,12 @@ PALE = """() => {
     return found;
 }"""
 
+# The gains of what the page fades between, the last two that it made.
+GAINS = """window.gains = [];
+    window.GainNode = class extends GainNode {
+        constructor(...given) { super(...given); window.gains.push(this); }
+    };"""
+
 FOREIGN = """document.body.append(
     Object.assign(document.createElement("script"), { textContent: "window.broken = 1" }))"""
 
@@ -115,10 +122,12 @@ def test_the_page_opens_anywhere_and_can_be_read_heard_and_printed(tmp_path: Pat
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.add_init_script(GAINS)
         page.goto(file.as_uri())
         assert page.evaluate("window.broken") is None
         whoever_cannot_see_finds_their_way(page)
         sounds_play_and_keep_their_place(page)
+        a_crossfade_is_as_loud_all_the_way(page)
         a_tag_is_led_to(page)
         on_paper_all_is_open(page)
         assert not wrong
@@ -183,6 +192,31 @@ def sounds_play_and_keep_their_place(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")  # a button has space for itself
     page.keyboard.press(" ")
     assert audio(page, "paused")
+
+
+def a_crossfade_is_as_loud_all_the_way(page: Page) -> None:
+    about = page.locator("details[data-about=rock]")
+    about.locator("summary").click()
+    fade = about.get_by_role("button", name="Play Crossfade")
+    slider = about.get_by_role("slider", name="Crossfade: from only what makes it rock to all but")
+    fade.click()
+    expect(fade).to_have_attribute("aria-pressed", "true")
+    for key, gains in (("", [0.5**0.5, 0.5**0.5]), ("Home", [1, 0]), ("End", [0, 1])):
+        if key:
+            slider.press(key)
+        while heard(page) != pytest.approx(gains, abs=0.01):  # whose powers add up to 1
+            page.wait_for_timeout(20)  # the time limit of all tests ends it
+    about.get_by_role("button", name="Play Only").click()
+    plays(page)
+    expect(fade).to_have_attribute("aria-pressed", "false")
+    page.evaluate("document.getElementById('sl-audio').pause()")
+    about.locator("summary").click()
+
+
+def heard(page: Page) -> list[float]:
+    """How much of both sides of a crossfade is heard now; nothing before they are decoded."""
+    found: list[float] = page.evaluate("window.gains.slice(-2).map((one) => one.gain.value)")
+    return found
 
 
 def a_tag_is_led_to(page: Page) -> None:

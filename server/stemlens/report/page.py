@@ -292,10 +292,26 @@ def _tag(
         )
         if address(job, "explained", name, "only") in there
         else "",
+        "fader": _fader(job, name, there),
         "open": tag["tag"] == outstanding(document)[0]["tag"],
         "bars": Markup(bars(document, tag, sounds=there, captioned=False)),
         "course": Markup(drawn),
     }
+
+
+def _fader(job: str, tag: str, there: Mapping[str, Any]) -> Markup:
+    """What plays what makes a tag and all else at once, and fades between them; "" without both."""
+    only, without = (address(job, "explained", tag, side) for side in ("only", "without"))
+    if only not in there or without not in there:
+        return Markup("")
+    said = f"Crossfade: from only what makes it {tag} to all but that"
+    return Markup(
+        '<span class="sl-fade" data-fade data-only="{}" data-without="{}">'
+        '<button type="button" class="sl-play" data-said="{}" aria-label="Play {}" '
+        'aria-pressed="false">Crossfade</button><label><span>Only</span>'
+        '<input type="range" min="0" max="100" value="50" aria-label="{}"><span>Without</span>'
+        "</label></span>"
+    ).format(only, without, said, said, said)
 
 
 def _more(document: Mapping[str, Any], tag: str) -> list[str]:
