@@ -28,16 +28,16 @@ class OverTime:
 
     start_s: where the segments start `[segments]`, in order; they overlap where a finer hop was
     asked for. segment_s: how long each is. scores: of all stems together, baseline: of silence,
-    `[segments, tags]`. attributions: `[segments, stems, tags]`. stems: ids, tags: names, in the
-    order of these axes. sounds: which stem sounds in which segment `[segments, stems]`, where that
-    is known.
+    `[segments, tags]`. attributions: `[segments, stems, tags]`, of a finer hop in float32. stems:
+    ids, tags: names, in the order of these axes. sounds: which stem sounds in which segment
+    `[segments, stems]`, where that is known.
     """
 
     start_s: NDArray[np.float64]
     segment_s: float
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
-    attributions: NDArray[np.float64]
+    attributions: NDArray[np.floating[Any]]
     stems: tuple[str, ...]
     tags: tuple[str, ...]
     sounds: NDArray[np.bool_] | None = None
@@ -51,7 +51,7 @@ class OverTime:
         if not all(np.isfinite(a).all() for a in self._arrays()):
             raise ValueError("it has values that are no numbers")
 
-    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+    def _arrays(self) -> tuple[NDArray[np.floating[Any]], ...]:
         return self.start_s, self.scores, self.baseline, self.attributions
 
     @property
@@ -72,6 +72,10 @@ class OverTime:
             return self.sounds
         return np.asarray(self.attributions.any(axis=2))
 
+    def shares(self, tag: int) -> NDArray[np.float64]:
+        """Those of one tag, by its column: `[segments, stems]`."""
+        return np.asarray(self.attributions[:, :, tag], dtype=np.float64)
+
     @classmethod
     def of(cls, analysis: Analysis) -> OverTime:
         """Those of an analysis, at the finest hop that it has."""
@@ -82,7 +86,7 @@ class OverTime:
             segment_s=game.tagger.segment_s,
             scores=np.asarray(shares.scores, dtype=np.float64),
             baseline=np.asarray(shares.baseline, dtype=np.float64),
-            attributions=np.asarray(shares.attributions, dtype=np.float64),
+            attributions=shares.attributions,
             stems=tuple(stem.id for stem in analysis.opened.material.session.stems),
             tags=tuple(tag.name for tag in game.tagger.tags),
             sounds=game.sounding if analysis.course is None else analysis.course.sounding,
