@@ -9,7 +9,9 @@ def counted(count: int, what: str) -> str:
 
 
 def number(value: float, digits: int = 2, *, sign: bool = False) -> str:
-    """A number as people write it: "−0.31"; with `sign`, "+0.31"; never "−0.00"."""
+    """A number as people write it: "−0.31"; with `sign`, "+0.31"; never "−0.00"; a dash for NaN."""
+    if value != value:
+        return "–"
     text = f"{value:.{digits}f}"
     if float(text) == 0:
         return text.lstrip("-")

@@ -137,6 +137,8 @@ def _with_steadiness(analysis: Analysis, play: overlapping.Play, on_progress: Pr
         revision=analysis.revision + 1,
         steadiness=steady,
         timings_s={**analysis.timings_s, "steady": time.perf_counter() - started},
+        tagged=analysis.tagged + steady.tagged,
+        recalled=analysis.recalled + steady.recalled,
     )
 
 

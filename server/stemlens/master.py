@@ -19,7 +19,7 @@ linear; residuals are in dB relative to the mix, −200 to 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,9 +56,15 @@ class Curve:
     step_s: float
     start_s: float = 0.0
 
-    def apply(self, samples: Samples, rate: float) -> None:
-        """Multiplies `[frames]` or `[frames, channels]`, in place."""
+    def apply(
+        self, samples: Samples, rate: float, on_block: Callable[[], None] = lambda: None
+    ) -> None:
+        """Multiplies `[frames]` or `[frames, channels]`, in place.
+
+        `on_block` is called before each block; what it raises ends the work.
+        """
         for first in range(0, len(samples), _BLOCK):
+            on_block()
             part = samples[first : first + _BLOCK]
             seconds = np.arange(first, first + len(part)) / rate - self.start_s
             gain = np.interp(seconds / self.step_s, np.arange(len(self.knots)), self.knots)

@@ -25,16 +25,16 @@ class OverTime:
 
     start_s: where the segments start `[segments]`, in order; they overlap where a finer hop was
     asked for. segment_s: how long each is. scores: of all stems together, baseline: of silence,
-    `[segments, tags]`. attributions: `[segments, stems, tags]`. stems: ids, tags: names, in the
-    order of these axes. sounds: which stem sounds in which segment `[segments, stems]`, where that
-    is known.
+    `[segments, tags]`. attributions: `[segments, stems, tags]`, of a finer hop in float32. stems:
+    ids, tags: names, in the order of these axes. sounds: which stem sounds in which segment
+    `[segments, stems]`, where that is known.
     """
 
     start_s: NDArray[np.float64]
     segment_s: float
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
-    attributions: NDArray[np.float64]
+    attributions: NDArray[np.floating[Any]]
     stems: tuple[str, ...]
     tags: tuple[str, ...]
     sounds: NDArray[np.bool_] | None = None
@@ -48,7 +48,7 @@ class OverTime:
         if not all(np.isfinite(a).all() for a in self._arrays()):
             raise ValueError("it has values that are no numbers")
 
-    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+    def _arrays(self) -> tuple[NDArray[np.floating[Any]], ...]:
         return self.start_s, self.scores, self.baseline, self.attributions
 
     @property
@@ -68,6 +68,10 @@ class OverTime:
         if self.sounds is not None:
             return self.sounds
         return np.asarray(self.attributions.any(axis=2))
+
+    def shares(self, tag: int) -> NDArray[np.float64]:
+        """Those of one tag, by its column: `[segments, stems]`."""
+        return np.asarray(self.attributions[:, :, tag], dtype=np.float64)
 
     @classmethod
     def read(cls, path: Path, segment_s: float) -> OverTime:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlens.attribution import anytime
 from stemlens.attribution.overlapping import Course
 from stemlens.attribution.shares import Shares
 from stemlens.explain import intended, intent, peaks
@@ -30,7 +31,7 @@ from stemlens.explain.structure import sections
 from stemlens.grouping import grouping
 from stemlens.opening import OpenedSession
 from stemlens.over_time import OverTime
-from stemlens.separation.trust import LOW_TRUST, doubts, widened
+from stemlens.separation.trust import LOW_TRUST, doubts, margin
 from stemlens_bridge import __version__, jsontext, schemas
 from stemlens_bridge.annotations import annotate, markers
 from stemlens_bridge.protocol import Options
@@ -40,6 +41,7 @@ from stemlens_bridge.writing import written
 SCORE_DIGITS = 7  # what a float32 knows
 WORTH_A_WARNING_S = 0.1
 PAIRS_TOLD = 5  # of a tag, in `interactions`
+EFFECT_WORDS = {"mute": "muted", "solo": "alone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Analysis:
             segment_s=game.tagger.segment_s,
             scores=np.asarray(shares.scores, dtype=np.float64),
             baseline=np.asarray(shares.baseline, dtype=np.float64),
-            attributions=np.asarray(shares.attributions, dtype=np.float64),
+            attributions=shares.attributions,
             stems=tuple(stem.id for stem in self.opened.material.session.stems),
             tags=tuple(tag.name for tag in game.tagger.tags),
             sounds=game.sounding if self.course is None else self.course.sounding,
@@ -212,17 +214,22 @@ def _steadiness(analysis: Analysis, result: dict[str, Any]) -> dict[str, Any] | 
         return None
     names = [tag.name for tag in analysis.opened.game.tagger.tags]
     told = _told_tags(analysis, result)
-    return steady.to_plain(
-        analysis.steadiness, names, told, stem_names(result), analysis.options.unit
-    )
+    found = analysis.steadiness
+    found = replace(found, off=_half_width(analysis, found.off, found.attributions))
+    return steady.to_plain(found, names, told, stem_names(result), analysis.options.unit)
 
 
 def _peaks(analysis: Analysis, over_time: OverTime, result: dict[str, Any]) -> list[dict[str, Any]]:
     course = analysis.course
     off = analysis.shares.segment_half_width if course is None else course.off
-    names = stem_names(result)
+    names, columns = stem_names(result), {tag: k for k, tag in enumerate(over_time.tags)}
+
+    def half_width(k: int) -> NDArray[np.float64]:
+        own = np.asarray(off[:, :, k : k + 1], dtype=np.float64)
+        return _half_width(analysis, own, over_time.shares(k)[:, :, None])[:, :, 0]
+
     return [
-        peaks.to_plain(peaks.of(over_time, tag, off if off.any() else None), tag, names)
+        peaks.to_plain(peaks.of(over_time, tag, half_width(columns[tag])), tag, names)
         for tag in _told_tags(analysis, result)
     ]
 
@@ -283,8 +290,8 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
     ids = [stem.id for stem in analysis.opened.material.session.stems]
     scores, baseline = shares.scores.mean(axis=0), shares.baseline.mean(axis=0)
     value, mute, solo = (a.mean(axis=0) for a in (shares.attributions, shares.mute, shares.solo))
-    off, total = shares.half_width, shares.total.mean(axis=0)
-    low, high = widened(value - off, value + off, value, _doubt(analysis))
+    off, total = _half_width(analysis, shares.half_width, value), shares.total.mean(axis=0)
+    low, high = value - off, value + off
     tags = []
     for k in np.argsort(-scores, kind="stable"):
         tag = analysis.opened.game.tagger.tags[k]
@@ -315,6 +322,14 @@ def _tags(analysis: Analysis) -> list[dict[str, Any]]:
 def _trust(analysis: Analysis, stem: str) -> float:
     trust = analysis.opened.trusts.get(stem)
     return 1.0 if trust is None else trust.value
+
+
+def _half_width(
+    analysis: Analysis, off: NDArray[np.float64], value: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Half the width of intervals of shares `[…, stems, tags]` that are told: that of the estimate,
+    and what separated stems are in doubt by."""
+    return off + margin(value, _doubt(analysis))
 
 
 def _doubt(analysis: Analysis) -> NDArray[np.float64]:
@@ -450,14 +465,7 @@ def _doubts(analysis: Analysis) -> list[tuple[str, str]]:
             )
         )
     if shares.bound.any():
-        warnings.append(
-            (
-                "unfinished",
-                "The budget or the time was spent before all shares could be estimated: what was "
-                "not looked at counts as unknown in the intervals. Allow more taggings (budget) or "
-                "more time (time_s).",
-            )
-        )
+        warnings.append(("unfinished", _unfinished(analysis)))
     elif not shares.exact:
         widest = shares.half_width[:, shares.best(options.tags)].max()
         off = f"{100 * widest:.1f} points" if options.unit == "points" else f"{widest:.2f}"
@@ -470,6 +478,28 @@ def _doubts(analysis: Analysis) -> list[tuple[str, str]]:
             )
         )
     return warnings
+
+
+def _unfinished(analysis: Analysis) -> str:
+    """What is missing where a budget or the time was spent too soon, and how much would do."""
+    value = analysis.options.value
+    if value not in anytime.EFFECTS:
+        return (
+            "The budget or the time was spent before all shares could be estimated: what was "
+            "not looked at counts as unknown in the intervals. Allow more taggings (budget) or "
+            "more time (time_s)."
+        )
+    sounding = analysis.opened.game.sounding
+    missing = np.asarray(analysis.shares.bound.any(axis=2))
+    stems = int(missing.any(axis=0).sum())
+    return (
+        f"The budget or the time was spent before each stem was heard {EFFECT_WORDS[value]} in "
+        f"each segment: {int(missing.sum()):,} of {int(sounding.sum()):,} scores are missing, of "
+        f"{stems} of {missing.shape[1]} stems. What those do is not known: what is missing counts "
+        "as 0, and their intervals reach as far as it could. Allow at least "
+        f"{anytime.cost_of_effects(analysis.opened.game, value):,} taggings (budget) or more time "
+        "(time_s)."
+    )
 
 
 def _versions() -> dict[str, str]:

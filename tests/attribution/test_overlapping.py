@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +81,7 @@ def test_scores_are_those_of_the_sum_played_from_there(
     at = np.flatnonzero(np.isin(found.start_s, game.start_s))
     assert found.start_s[at].tolist() == game.start_s.tolist()
     np.testing.assert_array_equal(found.scores[at], own.scores)
-    np.testing.assert_array_equal(found.attributions[at], own.attributions)
+    np.testing.assert_array_equal(found.attributions[at], own.attributions.astype(np.float32))
     gains = 10.0 ** (np.array(GAINS_DB) / 20)
     summed = (gains @ waveforms).astype(np.float32)
     for t, start_s in enumerate(found.start_s):
@@ -134,6 +137,39 @@ def test_work_ends_where_progress_says_so() -> None:
     with pytest.raises(Enough):
         overlapping.course(game, played(game), 0.25, played, stop)
     assert told == sorted(told) and told[0] == 0
+
+
+def test_no_more_is_kept_of_a_pass_than_is_told() -> None:
+    """Two float32 arrays, of stems × tags × segments, beside what one pass itself takes."""
+    stems, tags, segments, count = 20, 50, 250, 12
+    shape = (segments, stems, tags)
+
+    class Long:
+        """A game of which only its sizes are asked."""
+
+        tagger = SimpleNamespace(
+            segment_s=3.0, sample_rate=1, segments=lambda samples: (samples // 3, 0.0)
+        )
+        samples, start_s = 3 * segments + 3, 3.0 * np.arange(segments)
+        sounding, tagged, recalled = np.ones((segments, stems), np.bool_), 1, 0
+
+        def played_from(self, first: int) -> Long:
+            return self
+
+    def play(game: Any, tell: Any = None) -> Shares:
+        flat = np.zeros((segments, tags))
+        return Shares(*(np.ones(shape) for _ in range(5)), flat, flat, flat, 0)
+
+    own, told = play(None), 2 * count * 4 * np.prod(shape)
+    tracemalloc.start()
+    try:
+        found = overlapping.course(Long(), own, 0.25, play)  # type: ignore[arg-type]
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.attributions.shape == found.off.shape == (count * segments, stems, tags)
+    assert found.attributions.dtype == found.off.dtype == np.float32
+    assert kept < 1.15 * told and most < told + 8 * 8 * np.prod(shape)
 
 
 # --------------------------------------------------------------------------------- in an analysis

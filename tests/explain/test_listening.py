@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,37 @@ def test_the_master_bus_plays_its_part(files: Path, tmp_path: Path) -> None:
     inside = slice(RATE, -RATE)
     ratio = float((both[inside] * (mix * swell)[inside]).sum() / np.square(both[inside]).sum())
     np.testing.assert_allclose(ratio * both[inside], (mix * swell)[inside], atol=5e-3)
+
+
+@pytest.mark.parametrize("master", ["rest", "curve"])
+def test_the_master_bus_can_be_given_up(files: Path, tmp_path: Path, master: str) -> None:
+    """Its own work is told of piece by piece, and what is raised then ends it."""
+    swell = np.linspace(0.3, 1.0, round(SECONDS * RATE), dtype=np.float32)[:, None]
+    mix = (total(files, "bass", "lead") + stereo(SECONDS, 1000, 0.2, (0, 14))) * swell
+    soundfile.write(tmp_path / "mix.wav", mix, RATE, subtype="FLOAT")
+    session = session_of(files, "bass", "lead", mix=tmp_path / "mix.wav")
+    analysis = analyze(session, replace(OFF, master=master), tagger=Meter())
+    result, over = analysis.to_dict(), analysis.over_time
+    reached = 0
+
+    class Enough(Exception):
+        pass
+
+    def tell(stage: str, fraction: float, most: int) -> None:
+        nonlocal reached
+        if (stage, fraction) == ("summing the stems", 1.0):
+            reached += 1
+            if reached == most:
+                raise Enough
+
+    for most in (1, 2):
+        reached = 0
+        with pytest.raises(Enough):
+            listening.explain(
+                analysis.opened, result, over, "loud", ExplainOptions(), tmp_path / "out",
+                partial(tell, most=most),
+            )  # fmt: skip
+        assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_level_tag_has_one_peak_and_a_silent_one_none() -> None:
 
 def test_which_stem_it_is_is_said_only_where_it_is_certain() -> None:
     over = over_time(session(a=[0.30, 0.0, 0.0, 0.30], b=[0.24, 0.0, 0.0, 0.02]))
-    off = np.full((4, 2, 1), 0.05)
+    off = np.full((4, 2), 0.05)
     assert [peak.leader for peak in peaks.of(over, "rock")] == ["s0", "s0"]
     found = peaks.of(over, "rock", off)
     assert [peak.leader for peak in found] == [None, "s0"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from support.meter import RATE, Meter
 from support.sounds import sounds, stem_folder
 
-from stemlens import Options, analyze
+from stemlens import Options, Session, analyze
 from stemlens.attribution import anytime
 from stemlens.attribution.shares import Shares
 from stemlens.explain import steadiness
@@ -128,6 +130,49 @@ def test_giving_up_ends_it(stems: Any) -> None:
         steady(stems, CHANGES[0], on_progress=tell)
     with pytest.raises(Enough):
         steady(stems, LOUDER, on_progress=tell)
+
+
+def test_a_score_is_never_below_nothing(stems: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the library that makes all louder when asked back: more is to be taken off
+    than there is."""
+
+    def worse(waveforms: Any, rate: int, change: Change, tell: Any) -> Any:
+        return np.float32(3000 if change.name.startswith("back") else 0.01) * waveforms
+
+    monkeypatch.setattr(steadiness, "stretched", worse)
+    found = steady(stems, CHANGES[0])
+    assert found.traces[1, 0] > 0.1
+    assert found.scores[1, 0] == 0.0 and (found.scores <= 1).all()
+
+
+def test_what_it_costs_is_counted(stems: Any) -> None:
+    assert steady(stems).tagged == 0
+    one, two = steady(stems, LOUDER), steady(stems, LOUDER, SOFTER)
+    assert one.tagged + one.recalled == 2 * 2**3  # two segments of three stems
+    assert two.tagged == 2 * one.tagged and two.recalled == 2 * one.recalled
+
+
+def test_separated_stems_are_as_doubtful_in_peaks_and_steadiness_as_in_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steadiness, "stretched", lambda waveforms, *rest: waveforms)
+    session = Session.read(stem_folder(tmp_path, seconds=1.5, stems=3))
+    widths = []
+    for trust in (None, 1.0, 0.9, 0.3):
+        facts = {} if trust is None else {"trust": trust}
+        own = replace(session, stems=tuple(replace(s, facts=facts) for s in session.stems))
+        result = analyze(own, Options(steady=True), tagger=Meter()).to_dict()
+        (peak,) = result["peaks"][0]["peaks"]
+        spans = [(share["stem"], share["high"] - share["low"]) for share in peak["attributions"]]
+        off = [share["off"] for share in result["steadiness"]["tags"][0]["attributions"]]
+        widths.append((dict(spans), off))
+        if trust == 0.3:
+            assert "no stem for certain" in result["peaks"][0]["sentence"]
+            assert result["steadiness"]["tags"][0]["leader"] is None
+    assert widths[0] == widths[1] and not any(widths[0][1])
+    for (narrow, less), (wide, more) in pairwise(widths[1:]):
+        assert all(wide[own] > narrow[own] for own in wide)
+        assert all(one > other for one, other in zip(more, less, strict=True))
 
 
 def told(shares: list[list[float]], scores: list[float], off: float = 0.0) -> dict[str, Any]:

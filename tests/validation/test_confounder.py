@@ -148,13 +148,14 @@ def test_a_small_network_is_a_tagger_like_the_others(takes: Takes) -> None:
         seed=0,
     )
     tagger = SmallTagger("small", network)
-    stems = np.concatenate([takes.stems(1, plays(1, drums=True)), np.zeros((1, 48_000))])
+    sounding = takes.stems(1, plays(1, drums=True))[[1, 2, DRUMS]]
+    stems = np.concatenate([sounding, np.zeros((1, 48_000))])
     opened = tagger.open(stems.astype(np.float32))
     assert opened.segments == 1 and [tag.name for tag in tagger.tags] == ["guitar", "piano"]
-    gains = membership(6).astype(np.float64)
-    scores = tagger.score(opened.segment(0, range(6)).mix(gains))
-    assert scores.shape == (64, 2) and scores.min() >= 0 and scores.max() <= 1
-    np.testing.assert_allclose(scores[:32], scores[32:], atol=1e-6)  # the silent stem is no player
+    gains = membership(4).astype(np.float64)
+    scores = tagger.score(opened.segment(0, range(4)).mix(gains))
+    assert scores.shape == (16, 2) and scores.min() >= 0 and scores.max() <= 1
+    np.testing.assert_allclose(scores[:8], scores[8:], atol=1e-6)  # the silent stem is no player
     silence = network(torch.zeros(1, mel.FRAMES, mel.BANDS)).detach().numpy()
     np.testing.assert_allclose(scores[:1], silence, atol=1e-6)
     mix = tagger.score(tagger.open_one(stems.sum(0).astype(np.float32), 0))
@@ -197,6 +198,18 @@ def test_no_mistake_is_no_success(figures: Figures) -> None:
     none = _with(figures, Rate(0, 0))
     assert not none.passed
     assert "was not tested" in confounder.told(none)[-1]
+    few = _with(figures, Rate(12, 12))
+    assert not few.passed and "too few to tell: 12 mistakes" in confounder.told(few)[-1]
+
+
+@pytest.mark.parametrize(
+    ("right", "swapped", "fell"), [(95, 10, True), (80, 10, False), (95, 60, False)]
+)
+def test_without_a_fall_there_is_nothing_to_explain(
+    figures: Figures, right: int, swapped: int, fell: bool
+) -> None:
+    spoilt = replace(figures.spoilt, standard=Rate(right, 100), swapped=Rate(swapped, 100))
+    assert replace(figures, spoilt=spoilt).fell is fell
 
 
 def _with(figures: Figures, rate: Rate) -> Figures:

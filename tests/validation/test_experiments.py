@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import factorial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.games import music
 from support.meter import Meter
-from support.sounds import sounds
+from support.sounds import sounds, stem_folder
 
 from stemlens import separation
 from stemlens.attribution import anytime, shapley
@@ -18,9 +20,11 @@ from stemlens.separation import demucs_models
 from stemlens.validation import coverage, faithfulness, sanity, separated
 from stemlens.validation.coverage import Known
 from stemlens.validation.degrading import Stems
-from stemlens.validation.experiment import Settings
+from stemlens.validation.experiment import Check, Settings, of_enough
 from stemlens.validation.material import chosen, passages
+from stemlens.validation.needs import NEEDS
 from stemlens_bridge.errors import StemlensError
+from stemlens_bridge.session import Session
 
 
 def quiet(stage: str, fraction: float) -> None:
@@ -86,6 +90,40 @@ def test_an_order_that_is_no_better_than_chance_misses_its_target(
     assert [check.holds for check in figures.checks] == [False, False, False, False, True]
 
 
+@pytest.mark.parametrize("stems", [1, 2])
+def test_of_one_or_two_stems_no_order_and_no_rank_is_told(tmp_path: Path, stems: int) -> None:
+    session = Session.read(stem_folder(tmp_path / "Few", seconds=3.0, stems=stems))
+    few = Settings(Meter(), (session,), quick=True)
+    figures = faithfulness.run(few, quiet)
+    assert [check.holds for check in figures.checks] == [None] * 4 + [True]
+    assert all(f"too few to tell: {stems} stem" in check.found for check in figures.checks[:4])
+    told = "\n".join(faithfulness.told(figures))
+    assert "nan" not in told and "| Shapley | – | – | – |" in told and "too few to tell" in told
+    sane = sanity.run(few, quiet)
+    assert sane.checks[1].holds is (None if stems == 1 else True)
+    apart = separated.run(few, quiet)
+    assert [check.holds for check in apart.checks] == [None, None]
+    assert "nan" not in "\n".join(separated.told(apart))
+
+
+def test_a_session_with_few_stems_does_not_speak_for_another(
+    settings: Settings, tmp_path: Path
+) -> None:
+    few = Session.read(stem_folder(tmp_path / "Few", seconds=3.0, stems=2))
+    both = replace(settings, sessions=(few, *settings.sessions))
+    first, *_ = faithfulness.run(both, quiet).checks
+    assert first.holds is True and first.found.startswith("–, ")
+
+
+def test_rates_of_few_cases_get_no_verdict() -> None:
+    row = Check("a", "b", "100 %", True)
+    for fact, need in NEEDS.items():
+        assert of_enough(fact, need.count, row) == row
+        less = of_enough(fact, need.count - 1, row)
+        assert less.holds is None and less.found.startswith("too few to tell: ")
+        assert f"it takes {need.count} (" in less.found
+
+
 def test_sanity_of_a_meter(settings: Settings) -> None:
     figures = sanity.run(settings, quiet)
     first, *others = figures.checks
@@ -96,8 +134,6 @@ def test_sanity_of_a_meter(settings: Settings) -> None:
 
 def test_what_two_halves_have_more_is_how_bent_the_answer_is(settings: Settings) -> None:
     """Σ over S of s!(n−s−1)!/n! · (n−1−2s)/(n+1) · (2 v(S ∪ half) − v(S) − v(S ∪ whole))."""
-    from dataclasses import replace
-
     (one,) = passages(settings, quiet)
     (segment,) = one.segments[:1]
     single = replace(one, segments=(segment,), tables=one.tables[:1])
@@ -128,8 +164,9 @@ def test_intervals_of_a_known_game() -> None:
     budget = coverage.cost(game, 4.2)
     *_, last = anytime.revisions(game, limits=Limits(budget, precision=0.0))
     assert last.coalitions == budget == 2 + 2 * 38
-    held, _, alone, error, half = coverage.count_held(game, budget, range(6), quiet)
+    held, _, alone, error, half, cases = coverage.count_held(game, budget, range(6), quiet)
     assert held == alone  # there is one segment
+    assert cases == 6 * 9 * min(10, table.shape[1])
     assert 0.8 < held <= 1 and 0 < error < half
     assert coverage.cost(game, 15) == anytime.cost(game) == 512  # more than half of all pairs
 

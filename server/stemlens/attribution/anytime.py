@@ -67,6 +67,7 @@ __all__ = [
     "Limits",
     "Progress",
     "cost",
+    "cost_of_effects",
     "log_odds",
     "revisions",
 ]
@@ -84,6 +85,16 @@ def cost(game: Game, groups: ArrayLike | None = None) -> int:
     if groups is None:
         return sum(2 ** int(n) for n in game.sounding.sum(axis=1))
     return sum(owen_cost(np.asarray(groups)[sounding]) for sounding in game.sounding)
+
+
+def cost_of_effects(game: Game, value: str) -> int:
+    """How many coalitions it takes to mute every stem, or to solo it too, since mutes come first.
+
+    Of two stems muting one is soloing the other, and a stem that plays alone is known already.
+    """
+    times = 1 if value == "mute" else 2
+    playing = game.sounding.sum(axis=1).tolist()
+    return sum(2 + (times if n > 2 else 1) * n * (n > 1) for n in playing)
 
 
 def revisions(
@@ -259,9 +270,13 @@ class _Work(Asking):
         target = pairs_a_stem * game.n
         if target > game.pairs_in_all / 2:
             target = game.pairs_in_all
-        for plays in self._next_pairs(game, math.ceil(target) - game.pairs):
-            worth = self._worth(t, np.concatenate([plays, ~plays]))
-            game.add(plays, worth[: len(plays)], worth[len(plays) :])
+        try:
+            for plays in self._next_pairs(game, math.ceil(target) - game.pairs):
+                worth = self._worth(t, np.concatenate([plays, ~plays]))
+                game.add(plays, worth[: len(plays)], worth[len(plays) :])
+        except Spent:
+            self._learn(t)  # whatever the number of pairs, they are drawn by size as all are
+            raise
         self._learn(t)
 
     def _next_pairs(self, game: SegmentGame, pairs: int) -> Iterator[Plays]:

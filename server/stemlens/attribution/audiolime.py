@@ -123,7 +123,11 @@ class AudioLime(Asking):
         return bool(self._precision) and bool(width <= self._precision)
 
     def _add(self, masks: int) -> None:
-        """Brings the masks to so many, or as many as there is room for."""
+        """Brings the masks to so many, or as many as there is room for.
+
+        Where the time is up sooner than the speed so far foretold, they are dropped: those that
+        happen to be known in all segments already are no fair draw, mostly small or large.
+        """
         more = masks - len(self._drawn)
         if more > 0:
             tossed = self._random.random((more, len(self._components))) < 0.5

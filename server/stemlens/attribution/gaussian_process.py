@@ -32,6 +32,10 @@ predicted from all others), and two thirds of their answer are added. That much 
 errors of segments, makes those of sessions the smallest, and intervals hold in both, the variance
 being mixed of the least squares' and of the process's own alike (see docs/estimators.md).
 
+Beyond three quarters of all pairs it is least squares alone. What is left then is the peculiar in
+sizes that are nearly known, of which the process thinks too little: with 90 % of the pairs its
+intervals held in 89 % of cases, with 97 % in 73, those of least squares in 95 (games of songs).
+
 Sources: C. Saunders et al., "Support Vector Regression with ANOVA Decomposition Kernels", 1999;
 A. O'Hagan, "Bayes–Hermite quadrature", 1991; S. Chau, K. Muandet and D. Sejdinovic, "Explaining
 the Uncertain: Stochastic Shapley Values for Gaussian Process Models", 2023; the idea to estimate by
@@ -66,6 +70,8 @@ EVENNESS = 0.3
 """How much all players' weights are drawn to their mean."""
 CORRECTED = 2 / 3
 """How much of what the process misses is made good."""
+MOST_PART = 0.75
+"""Of all pairs; beyond, least squares do, unless these are all."""
 MOST_PAIRS = 2000
 """Beyond, least squares do: here a second is spent, and time grows with the cube of the pairs."""
 
@@ -101,9 +107,10 @@ def shapley_by_process(
 ) -> Estimate:
     """Shapley values; they sum to `whole`. Arguments as for `least_squares.shapley_from_pairs`.
 
-    Of more than `most_pairs` pairs they are those of least squares.
+    Of more than `most_pairs` pairs they are those of least squares, and of more than `MOST_PART` of
+    all there are.
     """
-    if len(plays) > most_pairs:
+    if len(plays) > most_pairs or _mostly_known(plays):
         return shapley_from_pairs(plays, differences, whole)
     estimate = _estimate(plays, differences, whole, shapley_from_pairs, _SHAPLEY)
     rounding = np.asarray(whole) - estimate.value.sum(axis=0)
@@ -112,9 +119,13 @@ def shapley_by_process(
 
 def banzhaf_by_process(plays: Plays, differences: ArrayLike, whole: ArrayLike) -> Estimate:
     """Banzhaf values; arguments as for `least_squares.shapley_from_pairs`."""
-    if len(plays) > MOST_PAIRS:
+    if len(plays) > MOST_PAIRS or _mostly_known(plays):
         return banzhaf_from_pairs(plays, differences, whole)
     return _estimate(plays, differences, whole, banzhaf_from_pairs, _BANZHAF)
+
+
+def _mostly_known(plays: Plays) -> bool:
+    return len(plays) > MOST_PART * all_pairs(plays.shape[1])
 
 
 def _estimate(

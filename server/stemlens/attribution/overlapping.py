@@ -6,6 +6,9 @@ segment begins every 1/p of it. The first offset is 0, whose game has been playe
 costs p − 1 times what the session's own shares cost, and changes nothing about those: a session's
 share is the mean over the segments that do not overlap.
 
+A session of an hour at 0.25 s has 14,000 segments, times stems, times tags. So of each pass only
+what is told is kept, shares and intervals in float32: they are right to 1e-7 of themselves there.
+
 What a segment tells is of all the time that it hears. Neighbours share most of that, so their
 values are no independent measurements, and what lasts less than a segment is told as long as one.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +38,15 @@ class Course:
     """Shares over time, in the order of time.
 
     hop_s: seconds from one segment to the next. start_s: `[segments]`, from the session's start.
-    attributions and off, half of their 95 % intervals: `[segments, stems, tags]`. scores, baseline:
-    `[segments, tags]`. sounding: `[segments, stems]`. tagged, recalled: how many scores of the
-    overlapping segments were asked of the tagger, and how many were known.
+    attributions and off, half of their 95 % intervals: float32 `[segments, stems, tags]`. scores,
+    baseline: `[segments, tags]`. sounding: `[segments, stems]`. tagged, recalled: how many scores
+    of the overlapping segments were asked of the tagger, and how many were known.
     """
 
     hop_s: float
     start_s: NDArray[np.float64]
-    attributions: NDArray[np.float64]
-    off: NDArray[np.float64]
+    attributions: NDArray[np.float32]
+    off: NDArray[np.float32]
     scores: NDArray[np.float64]
     baseline: NDArray[np.float64]
     sounding: NDArray[np.bool_]
@@ -64,12 +68,12 @@ def course(
 ) -> Course:
     """The shares of a game at a hop of at most `hop_s`.
 
-    own: its shares as they are known, which stand in the result unchanged. play: how those of the
+    own: its shares as they are known, which stand in the result, rounded. play: how those of the
     others are had. Segments that the session does not fill are left out, so that a session shorter
     than one has no more than its own.
     """
     count = passes(game.tagger.segment_s, hop_s)
-    starts, found, sounding = [game.start_s], [own], [game.sounding]
+    starts, found, sounding = [game.start_s], [_told(own)], [game.sounding]
     tagged = recalled = 0
     for number, first in _offsets(game, count):
 
@@ -78,24 +82,45 @@ def course(
 
         tell(0.0)
         other = game.played_from(first)
-        found.append(play(other, tell))
+        found.append(_told(play(other, tell)))
         sounding.append(other.sounding)
         starts.append(first / game.tagger.sample_rate + other.start_s)
         tagged, recalled = tagged + other.tagged, recalled + other.recalled
     on_progress(1.0)
     start_s = np.concatenate(starts)
     order = np.argsort(start_s, kind="stable")
+    attributions, off, scores, baseline = map(list, zip(*found, strict=True))
+    found.clear()
     return Course(
         game.tagger.segment_s / count,
         start_s[order],
-        np.concatenate([shares.attributions for shares in found])[order],
-        np.concatenate([shares.segment_half_width for shares in found])[order],
-        np.concatenate([shares.scores for shares in found])[order],
-        np.concatenate([shares.baseline for shares in found])[order],
+        _in_order(attributions, order),
+        _in_order(off, order),
+        _in_order(scores, order),
+        _in_order(baseline, order),
         np.concatenate(sounding)[order],
         tagged,
         recalled,
     )
+
+
+def _told(shares: Shares) -> tuple[NDArray[Any], ...]:
+    """What is kept of a pass: attributions, off, scores and baseline, as in `Course`."""
+    half = shares.segment_half_width
+    return shares.attributions.astype("f4"), half.astype("f4"), shares.scores, shares.baseline
+
+
+def _in_order(parts: list[NDArray[Any]], order: NDArray[np.intp]) -> NDArray[Any]:
+    """The rows of all parts, which are used up one by one."""
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    merged = np.empty((len(order), *parts[0].shape[1:]), parts[0].dtype)
+    first = 0
+    while parts:
+        part = parts.pop(0)
+        merged[places[first : first + len(part)]] = part
+        first += len(part)
+    return merged
 
 
 def _offsets(game: Game, count: int) -> Iterator[tuple[int, int]]:

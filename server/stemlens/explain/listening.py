@@ -223,29 +223,35 @@ def _summed(
             tell()
             side = sums[0 if makes[number] else 1]
             mixing.add(side, stem.path, stem.gain_db, start_s, rate, tell)
+        tell = partial(on_progress, "summing the stems", 1.0)
         if mix is not None and mix.treatment.curve is not None:
             for side in sums:
-                mix.treatment.curve.apply(side, rate)
+                mix.treatment.curve.apply(side, rate, tell)
         if rest is not None:
-            _add_rest(material, headers, sums, 0 if makes[rest] else 1)
+            _add_rest(material, headers, sums, 0 if makes[rest] else 1, tell)
         yield Pair(sums[0], sums[1], rate, slice(0, 0))
 
 
 def _add_rest(
-    material: Material, headers: Sequence[audio.Header], sums: audio.Samples, side: int
+    material: Material,
+    headers: Sequence[audio.Header],
+    sums: audio.Samples,
+    side: int,
+    on_block: Callable[[], None],
 ) -> None:
     """Adds what the mix has beyond the stems to one of the two sides; the third of the sums is for
-    the mix, as `mix.placed` and `mix.rest` would have it."""
+    the mix, as `mix.placed` and `mix.rest` would have it. What `on_block` raises ends the work."""
     mix, rate = material.mix, material.sample_rate
     assert mix is not None and material.session.mix is not None
     bounce = audio.probe(material.session.mix, max_duration_s=math.inf)
     *starts_s, own_s = audio.offsets([h.time_reference_s for h in (*headers, bounce)])
     start_s = own_s - min(starts_s) - mix.residual.lag_s
-    mixing.add(sums[2], bounce.path, 0.0, start_s, rate)
+    mixing.add(sums[2], bounce.path, 0.0, start_s, rate, on_block)
     first = max(round(start_s * rate), 0)
     last = min(round(start_s * rate) + round(bounce.duration_s * rate), sums.shape[1])
     gain = np.float32(mix.treatment.gain)
     for part in mixing.spans(first, max(first, last)):
+        on_block()
         sums[side, part] += sums[2, part] / gain - (sums[0, part] + sums[1, part])
 
 

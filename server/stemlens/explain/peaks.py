@@ -63,7 +63,7 @@ class Peak:
 def of(over_time: OverTime, tag: str, off: NDArray[np.float64] | None = None) -> tuple[Peak, ...]:
     """The peaks of a tag, in the order of time; none where it never says more than silence does.
 
-    `off`: half the 95 % intervals of the shares `[segments, stems, tags]`; None: they are exact.
+    `off`: half the 95 % intervals of its shares `[segments, stems]`; None: they are exact.
     """
     from scipy.signal import find_peaks
 
@@ -81,13 +81,13 @@ def of(over_time: OverTime, tag: str, off: NDArray[np.float64] | None = None) ->
         prominence=PROMINENCE * highest,
         distance=max(1, np.ceil(APART_S / hop_s - 1e-6)),
     )
-    best = sorted(found - 1, key=lambda t: -above[t])[:MOST]
-    return tuple(_peak(over_time, k, int(t), off) for t in sorted(best))
+    best = sorted((found - 1).tolist(), key=lambda t: -above[t])[:MOST]
+    none = np.zeros(over_time.attributions.shape[:2])
+    return tuple(_peak(over_time, k, t, none if off is None else off) for t in sorted(best))
 
 
-def _peak(over_time: OverTime, k: int, t: int, off: NDArray[np.float64] | None) -> Peak:
-    shares = over_time.attributions[t, :, k]
-    doubt = np.zeros(len(shares)) if off is None else off[t, :, k]
+def _peak(over_time: OverTime, k: int, t: int, off: NDArray[np.float64]) -> Peak:
+    shares, doubt = over_time.attributions[t, :, k], off[t]
     adding = [i for i in np.argsort(-shares, kind="stable") if shares[i] >= LEAST_SHARE][:STEMS]
     start_s, end_s = over_time.spans_s[t]
     return Peak(

@@ -8,9 +8,10 @@ Pitch and tempo are changed by Rubber Band (`pedalboard.time_stretch`), stem by 
 tagger hears. It leaves traces, which say nothing about the music and move scores by as much as the
 music does. So what it does by itself is measured: each stem goes there and back again, which leaves
 the music as it was and the traces twice. Half of the change of a score by that is taken off the
-scores of the changed session. (Asked to change nothing, it hands the samples on; that would measure
-nothing.) From shares nothing is taken off: their ranges are as measured, traces and all, and thus
-rather too wide.
+scores of the changed session, but never so much that a score leaves 0 to 1: half of a measured
+change is an estimate, and no score is less than nothing. (Asked to change nothing, it hands the
+samples on; that would measure nothing.) From shares nothing is taken off: their ranges are as
+measured, traces and all, and thus rather too wide.
 
 Scores and shares are 0 to 1 (shares in the result's unit), waveforms mono float32
 `[stems, samples]` at the tagger's rate.
@@ -93,8 +94,9 @@ class Steadiness:
     """A session and its changes: `scores` `[1 + changes, tags]` of all stems, `attributions` and
     half their 95 % intervals `off` `[1 + changes, stems, tags]`, the session as it is first.
 
-    traces: what the processing itself did to the scores, and what was taken off them,
-    `[1 + changes, tags]`.
+    traces: what the processing itself did to the scores, which was taken off them within 0 to 1,
+    `[1 + changes, tags]`. tagged, recalled: how many scores of the changed sessions were asked of
+    the tagger, and how many were known.
     """
 
     changes: tuple[Change, ...]
@@ -102,6 +104,8 @@ class Steadiness:
     attributions: NDArray[np.float64]
     off: NDArray[np.float64]
     traces: NDArray[np.float64]
+    tagged: int = 0
+    recalled: int = 0
 
 
 def measured(
@@ -120,24 +124,35 @@ def measured(
     scores, attributions, off, traces = [], [], [], []
 
     def keep(found: Shares, trace: NDArray[np.float64]) -> None:
-        scores.append(found.scores.mean(axis=0) - trace)
+        scores.append(np.clip(found.scores.mean(axis=0) - trace, 0.0, 1.0))
         attributions.append(found.attributions.mean(axis=0))
         off.append(found.half_width)
         traces.append(trace)
 
     none = np.zeros(shares.scores.shape[1])
     keep(shares, none)
+    tagged = recalled = 0
     for change in changes:
         other, trace = game, none
         if change.stretches:
             there = stretched(waveforms, game.tagger.sample_rate, change, on_progress)
             back = stretched(there, game.tagger.sample_rate, change.back, on_progress)
-            trace = (_sum_scores(game.playing(back)) - shares.scores.mean(axis=0)) / 2
+            undone = game.playing(back)
+            trace = (_sum_scores(undone) - shares.scores.mean(axis=0)) / 2
+            tagged, recalled = tagged + undone.tagged, recalled + undone.recalled
             other = game.playing(there)
-        if change.level_db:
-            other = other.louder(change.level_db)
+        other = other.louder(change.level_db)
         keep(shares_of(other, _telling(on_progress, f"steady: {change.name}")), trace)
-    return Steadiness(tuple(changes), *map(np.stack, (scores, attributions, off, traces)))
+        tagged, recalled = tagged + other.tagged, recalled + other.recalled
+    return Steadiness(
+        tuple(changes),
+        np.stack(scores),
+        np.stack(attributions),
+        np.stack(off),
+        np.stack(traces),
+        tagged,
+        recalled,
+    )
 
 
 def _telling(on_progress: Progress, stage: str) -> Callable[[float], None]:

@@ -104,7 +104,7 @@ def midi_file(
     if over_time is not None:
         names = {stem.id: stem.name for stem in findings.stems}
         for number, (tag, column) in zip(CONTROLLERS, columns, strict=False):
-            shares = over_time.attributions[:, :, column]
+            shares = over_time.shares(column)
             full = _scale(shares)
             for i, stem in enumerate(over_time.stems):
                 name = (

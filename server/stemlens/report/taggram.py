@@ -130,7 +130,7 @@ def _picture(seek: str, words: str, drawn: str, ends: tuple[str, str]) -> str:
 
 def lanes_of(tag: str, shares: OverTime, names: Mapping[str, str]) -> list[Lane]:
     """The stems whose shares of a tag are largest over all, and the others together."""
-    parts = shares.attributions[:, :, shares.tags.index(tag)]
+    parts = shares.shares(shares.tags.index(tag))
     listed = [names[stem] for stem in shares.stems]
     size = np.abs(parts).mean(axis=0)
     order = [int(i) for i in np.argsort(-size, kind="stable")[:STEMS]]

@@ -356,10 +356,18 @@ def doubts(trust: Floats) -> Floats:
 def widened(low: Floats, high: Floats, value: Floats, doubt: Floats) -> tuple[Floats, Floats]:
     """An interval (low, high) around a share, in scores, as wide as its doubt (0 to 1) demands.
 
-    It grows by √doubt · (`PART` · |value| + `LEAST`) on both sides, which holds 95 % of the true
-    shares after the damage most like a separator's (masks) and 99 % of all (`python -m
-    benchmarks.trust`); without doubt it comes back bit for bit. The root,
-    because shares follow the amplitude of what is wrong, and trust its energy.
+    It grows by `margin` on both sides; without doubt it comes back bit for bit.
     """
-    more = np.sqrt(doubt) * (PART * np.abs(value) + LEAST)
+    more = margin(value, doubt)
     return low - more, high + more
+
+
+def margin(value: Floats, doubt: Floats) -> Floats:
+    """By how much a share, in scores, may be off because its stem was separated.
+
+    √doubt · (`PART` · |value| + `LEAST`), which holds 95 % of the true shares after the damage most
+    like a separator's (masks) and 99 % of all (`python -m benchmarks.trust`). The root, because
+    shares follow the amplitude of what is wrong, and trust its energy.
+    """
+    more: Floats = np.sqrt(doubt) * (PART * np.abs(value) + LEAST)
+    return more

@@ -21,7 +21,15 @@ from stemlens.attribution.sampling import Plays, all_pairs
 from stemlens.attribution.segment import PAIRS_A_STEM
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
-from stemlens.validation.experiment import Check, Progress, Settings, part, percent, table
+from stemlens.validation.experiment import (
+    Check,
+    Progress,
+    Settings,
+    of_enough,
+    part,
+    percent,
+    table,
+)
 from stemlens.validation.material import TAGS, Passages, passages, tables
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.wording import counted, number
@@ -40,7 +48,7 @@ Values = NDArray[np.float64]
 class Held:
     """Of one session at so many pairs a stem: the part of the intervals that hold, and its standard
     error over the seeds; of single segments; the error of shares and half the intervals' width,
-    both in scores."""
+    both in scores; how many intervals there were."""
 
     name: str
     pairs: float
@@ -49,6 +57,7 @@ class Held:
     segments_held: float
     error: float
     half_width: float
+    cases: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +111,31 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
             "With so few stems nothing is estimated, so there are no intervals to look at.",
         )
     every = float(np.mean([one.held for one in held]))
-    worst = min(one.held for one in held)
+    worst = min(held, key=lambda one: one.held)
     return Figures(
         heard,
         seeds,
         held,
         (
-            Check(
-                "The exact share lies inside the 95 % interval of an estimate",
-                f"in at least {percent(HELD)} of cases",
-                percent(every, 1),
-                every >= HELD,
+            of_enough(
+                "intervals held",
+                sum(one.cases for one in held),
+                Check(
+                    "The exact share lies inside the 95 % interval of an estimate",
+                    f"in at least {percent(HELD)} of cases",
+                    percent(every, 1),
+                    every >= HELD,
+                ),
             ),
-            Check(
-                "The same, where it does so most seldom",
-                f"in at least {percent(WORST)}",
-                percent(worst, 1),
-                worst >= WORST,
+            of_enough(
+                "intervals held",
+                worst.cases,
+                Check(
+                    "The same, where it does so most seldom",
+                    f"in at least {percent(WORST)}",
+                    percent(worst.held, 1),
+                    worst.held >= WORST,
+                ),
             ),
         ),
     )
@@ -174,18 +191,20 @@ def cost(game: Game, pairs_a_stem: float) -> int:
 
 def count_held(
     game: Known, budget: int, seeds: Sequence[int], on_progress: Progress
-) -> tuple[float, float, float, float, float]:
+) -> tuple[float, float, float, float, float, int]:
     """What `Held` has after its name and pairs, of estimates with so many taggings."""
     exact = np.zeros((len(game.sounding), game.sounding.shape[1], len(game.tagger.tags)))
     for t, own in enumerate(game.known):
         exact[t, game.players(t)] = shapley(own)
     held, alone, squared, widths = [], [], [], []
+    cases = 0
     for count, seed in enumerate(seeds):
         *_, last = anytime.revisions(game, limits=Limits(budget, precision=0.0), seed=seed)
         best = last.best(TAGS)
         value, half = last.attributions.mean(axis=0)[:, best], last.half_width[:, best]
         off = np.abs(value - exact.mean(axis=0)[:, best])
         held.append(float((off <= half)[half > 0].mean()))
+        cases += int((half > 0).sum())
         each = last.segment_half_width[..., best]
         away = np.abs(last.attributions - exact)[..., best]
         alone.append(float((away <= each)[each > 0].mean()))
@@ -198,6 +217,7 @@ def count_held(
         float(np.mean(alone)),
         float(np.sqrt(np.mean(squared))),
         float(np.mean(widths)),
+        cases,
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from stemlens.opening import Progress as Progress
 from stemlens.scorecache import ScoreCache
 from stemlens.tagging.tagger import Tagger
+from stemlens.validation.needs import enough, too_few
 from stemlens_bridge.protocol import Options
 from stemlens_bridge.session import Session
 from stemlens_bridge.wording import number
@@ -58,6 +59,13 @@ class Check:
     holds: bool | None = None
 
 
+def of_enough(fact: str, count: int, check: Check) -> Check:
+    """The check, or where there is less than the fact takes (`needs`), a row that says so."""
+    if enough(fact, count):
+        return check
+    return Check(check.asked, check.target, too_few(fact, count))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A table in Markdown; what would end a cell is written so that it does not."""
     lines = [head, ["---"] * len(head), *rows]
@@ -80,7 +88,9 @@ def tiny(value: float) -> str:
 
 
 def percent(part: float, digits: int = 0) -> str:
-    """A part of the whole: "95 %"."""
+    """A part of the whole: "95 %"; a dash for NaN."""
+    if part != part:
+        return "–"
     return f"{100 * part:.{digits}f} %"
 
 

@@ -11,7 +11,8 @@ agree; how well they do says what shares can be used for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from stemlens.validation.experiment import (
     Check,
     Progress,
     Settings,
+    of_enough,
     part,
     percent,
     points,
@@ -32,6 +34,7 @@ from stemlens.validation.experiment import (
     tiny,
 )
 from stemlens.validation.material import TAGS, Passages, at_gains, passages
+from stemlens.validation.needs import enough, too_few
 from stemlens_bridge.wording import number
 
 DOWN_DB = -3.0
@@ -52,7 +55,8 @@ class Order:
 
     deletion, insertion: the mean height of the curves over the tags (in scores). gained: how much
     of what the best order gains over the mean of all orders, of both curves together. beats: the
-    part of all orders that it is better than, mean over tags and both curves.
+    part of all orders that it is better than, mean over tags and both curves. Both are NaN of fewer
+    stems than such a figure takes (`needs`).
     """
 
     name: str
@@ -69,7 +73,8 @@ class Heard:
     curves: of one tag the mean score after each step, `(name, deletion, insertion)`.
     lower, upper: areas of all orders that 5 and 95 % lie below: deletion, insertion.
     agreement: rank and linear correlation over stems × tags of each explanation with what a stem
-    turned down by 3 dB takes away, and the part of its values beyond 3 points with another sign.
+    turned down by 3 dB takes away, and the part of its values beyond 3 points with another sign;
+    all NaN of fewer stems than a rank takes.
     opposed: (tag, stem, share, effect) of the shares that were most wrong about that.
     """
 
@@ -167,6 +172,8 @@ def looked_into(one: Passages, seed: int, effect: Values) -> Heard:
     orders.append(_spread("all orders, the mean", mean, mean, 0.0, 0.5))
     orders.append(_spread("the best there is", least, most, 1.0, 1.0))
     orders.append(_spread("the worst there is", most, least, -1.0, 0.0))
+    if not enough("orders", one.n):
+        orders = [replace(order, gained=nan, beats=nan) for order in orders]
     away = {name: values for name, values in said.items() if name != "loudness"}
     shares = said["Shapley"]
     wrong = np.where(np.abs(effect) >= LEAST_EFFECT, shares * effect, 0.0)
@@ -178,7 +185,10 @@ def looked_into(one: Passages, seed: int, effect: Values) -> Heard:
         (_low(areas["deletion"]), _low(areas["insertion"])),
         (_high(areas["deletion"]), _high(areas["insertion"])),
         list(_drawn(said, game)),
-        [(name, *agreement(values, -effect)) for name, values in away.items()],
+        [
+            (name, *(agreement(values, -effect) if enough("ranks", one.n) else (nan, nan, nan)))
+            for name, values in away.items()
+        ],
         effect.size,
         [
             (one.tag_names()[k], one.names[i], float(shares[i, k]), float(effect[i, k]))
@@ -212,8 +222,9 @@ def judged(
     into = curves.own_areas(curves.insertion(game, orders))
     better = (out < areas["deletion"] - 1e-12).mean(axis=0)
     better = (better + (into > areas["insertion"] + 1e-12).mean(axis=0)) / 2
-    gained = ((mean - out) + (into - mean)).sum() / ((mean - least) + (most - mean)).sum()
-    return Order(name, float(out.mean()), float(into.mean()), float(gained), float(better.mean()))
+    most_gained = float(((mean - least) + (most - mean)).sum())
+    gained = float(((mean - out) + (into - mean)).sum()) / most_gained if most_gained else nan
+    return Order(name, float(out.mean()), float(into.mean()), gained, float(better.mean()))
 
 
 def _spread(name: str, out: Values, into: Values, gained: float, beats: float) -> Order:
@@ -258,35 +269,55 @@ def agreement(values: Values, taken: Values) -> tuple[float, float, float]:
 
 
 def checks(heard: list[Heard]) -> tuple[Check, ...]:
-    """What should hold in every session."""
+    """What should hold in every session that has stems enough for it."""
     fair = [_of(one, "Shapley") for one in heard]
     behind = [_of(one, "LIME").gained - own.gained for one, own in zip(heard, fair, strict=True)]
     follows = [dict(_by_name(one))["Shapley"] for one in heard]
     off = max(one.audio_off for one in heard)
     return (
-        Check(
-            "Stems removed, and added, in the order of their shares",
-            f"better than {percent(BEATS)} of all orders, in each session",
-            ", ".join(percent(own.beats) for own in fair),
-            min(own.beats for own in fair) >= BEATS,
+        _in_each(
+            "orders",
+            heard,
+            [own.beats for own in fair],
+            Check(
+                "Stems removed, and added, in the order of their shares",
+                f"better than {percent(BEATS)} of all orders, in each session",
+                ", ".join(percent(own.beats) for own in fair),
+            ),
+            BEATS,
         ),
-        Check(
-            "How much of what the best order gains over a random one that order gains",
-            f"at least {percent(GAINED)}",
-            ", ".join(percent(own.gained) for own in fair),
-            min(own.gained for own in fair) >= GAINED,
+        _in_each(
+            "orders",
+            heard,
+            [own.gained for own in fair],
+            Check(
+                "How much of what the best order gains over a random one that order gains",
+                f"at least {percent(GAINED)}",
+                ", ".join(percent(own.gained) for own in fair),
+            ),
+            GAINED,
         ),
-        Check(
-            "The same, beside LIME",
-            f"no more than {percent(BEHIND)} behind",
-            ", ".join(f"{points(-less, 0)} %" for less in behind),
-            max(behind) <= BEHIND,
+        _in_each(
+            "orders",
+            heard,
+            [-less for less in behind],
+            Check(
+                "The same, beside LIME",
+                f"no more than {percent(BEHIND)} behind",
+                ", ".join("–" if less != less else f"{points(-less, 0)} %" for less in behind),
+            ),
+            -BEHIND,
         ),
-        Check(
-            "Shares against what a stem turned down by 3 dB takes away, rank correlation",
-            f"at least {number(FOLLOWS, 1)}",
-            ", ".join(number(value) for value in follows),
-            min(follows) >= FOLLOWS,
+        _in_each(
+            "ranks",
+            heard,
+            follows,
+            Check(
+                "Shares against what a stem turned down by 3 dB takes away, rank correlation",
+                f"at least {number(FOLLOWS, 1)}",
+                ", ".join(number(value) for value in follows),
+            ),
+            FOLLOWS,
         ),
         Check(
             "3 dB through the game's gains against 3 dB on the audio itself",
@@ -295,6 +326,16 @@ def checks(heard: list[Heard]) -> tuple[Check, ...]:
             off <= AUDIO_AGREES,
         ),
     )
+
+
+def _in_each(fact: str, heard: list[Heard], found: list[float], row: Check, least: float) -> Check:
+    """The row, which holds where every session that has stems enough reaches `least`; a dash stands
+    for each of the others."""
+    reached = [
+        value >= least for one, value in zip(heard, found, strict=True) if enough(fact, one.stems)
+    ]
+    most = max(one.stems for one in heard)
+    return of_enough(fact, most, replace(row, holds=all(reached)))
 
 
 def _of(one: Heard, name: str) -> Order:
@@ -338,10 +379,12 @@ def told(figures: Figures) -> list[str]:
 
 def _closer(heard: list[Heard]) -> str:
     """Where the mute effect follows a fader more closely than the shares do."""
-    found = [dict(_by_name(one)) for one in heard]
+    found = [dict(_by_name(one)) for one in heard if enough("ranks", one.stems)]
+    if not found:
+        return "Of so few stems nothing can be said about which follows a fader more closely."
     closer = sum(ranks["mute"] > ranks["Shapley"] for ranks in found)
     return (
-        f"In {closer} of {len(heard)} session{'s' * (len(heard) > 1)} here the mute effect follows "
+        f"In {closer} of {len(found)} session{'s' * (len(found) > 1)} here the mute effect follows "
         "the fader more closely than the shares do: believe it for small moves."
         if closer
         else "Here they follow it more closely than the mute effect does, which is not so in every "
@@ -355,7 +398,7 @@ def _curves(one: Heard) -> list[str]:
             order.name,
             number(100 * order.deletion, 1),
             number(100 * order.insertion, 1),
-            f"{number(100 * order.gained, 0)} %",
+            percent(order.gained),
             percent(order.beats),
         ]
         for order in one.orders
@@ -367,8 +410,10 @@ def _curves(one: Heard) -> list[str]:
         for way, curve in zip(("removed", "added"), both, strict=True)
     ]
     how = "all" if one.every < ORDERS or one.stems == 7 else f"{one.every:,} drawn"
+    few = [] if enough("orders", one.stems) else ["", f"*Gained, beats*: {_few('orders', one)}"]
     return [
         *table(["order by", "deletion", "insertion", "gained", "beats"], rows),
+        *few,
         "",
         f"Nine in ten orders ({how}), the same for every tag, have areas between "
         f"{number(100 * one.lower[0], 1)} and {number(100 * one.upper[0], 1)}. The mean score "
@@ -376,6 +421,10 @@ def _curves(one: Heard) -> list[str]:
         "",
         *table(["stems", *steps], drawn),
     ]
+
+
+def _few(fact: str, one: Heard) -> str:
+    return f"{too_few(fact, one.stems)}."
 
 
 def _down(one: Heard) -> list[str]:
@@ -393,6 +442,7 @@ def _down(one: Heard) -> list[str]:
         "",
         *table(["said by", "rank correlation", "linear", "other direction"], rows),
         "",
+        *([] if enough("ranks", one.stems) else [f"*Rank correlation*: {_few('ranks', one)}", ""]),
         "*Other direction*: of what is beyond 3 points. "
         + (f"Most wrong: {'; '.join(wrong)}." if wrong else "No share is wrong about it."),
     ]

@@ -21,7 +21,16 @@ from stemlens.attribution.table import membership
 from stemlens.game import Game
 from stemlens.tagging.tagger import Tagger
 from stemlens.validation import randomized
-from stemlens.validation.experiment import Check, Progress, Settings, part, points, table, tiny
+from stemlens.validation.experiment import (
+    Check,
+    Progress,
+    Settings,
+    of_enough,
+    part,
+    points,
+    table,
+    tiny,
+)
 from stemlens.validation.material import Passages, exact, inputs_at, scored
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.wording import number
@@ -119,8 +128,12 @@ def run(settings: Settings, on_progress: Progress) -> Figures:
         as_one,
         halves,
         (
-            _forgotten(found),
-            _small("Stems in another order have the same shares", SAME, permuted),
+            of_enough("ranks", one.n, _forgotten(found)) if found else _forgotten(None),
+            of_enough(
+                "reversed",
+                one.n,
+                _small("Stems in another order have the same shares", SAME, permuted),
+            ),
             _small("A stem that is silent, made to play, has the share 0", SAME, silent),
             _small("Two equal halves of a stem have the same share", SAME, apart),
             _small("Shares add up to score − silence", EFFICIENT, efficient),

@@ -23,7 +23,15 @@ from stemlens.opening import OpenedSession
 from stemlens.separation import demucs_models
 from stemlens.separation.trust import assess, doubts, widened
 from stemlens.validation.degrading import Stems, masks
-from stemlens.validation.experiment import Check, Progress, Settings, part, percent, table
+from stemlens.validation.experiment import (
+    Check,
+    Progress,
+    Settings,
+    of_enough,
+    part,
+    percent,
+    table,
+)
 from stemlens.validation.leakage import into_next, leaking
 from stemlens.validation.material import TAGS, chosen, exact, opened_for
 from stemlens_bridge.wording import number
@@ -46,7 +54,7 @@ class Version:
     """The stems in one worse version: the rank correlation of their shares with the real ones over
     stems × tags, in how many tags the stem with the largest share is the same, the error of shares
     (root mean square, scores), how often the widened intervals hold the real share, and the median
-    trust."""
+    trust; how many stems and shares there are."""
 
     made: str
     by: str
@@ -55,6 +63,8 @@ class Version:
     error: float
     held: float
     trust: float
+    stems: int
+    shares: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +218,8 @@ def compared(made: str, by: str, true: Shared, own: Shared, stems: Stems, rate: 
         float(np.sqrt(np.mean((found - real) ** 2))),
         float(inside.mean()),
         float(np.median(trust)),
+        len(real),
+        real.size,
     )
 
 
@@ -217,19 +229,28 @@ def checks(versions: list[Version]) -> tuple[Check, ...]:
     least = min((one.rank for one in believed), default=None)
     held = min(one.held for one in versions)
     return (
-        Check(
-            f"Shares of worse stems that are trusted to {percent(BELIEVED)}, by rank with the real",
-            f"at least {number(ORDERED, 1)}",
-            "none is"
-            if least is None
-            else f"{number(least)} ({', '.join(one.made for one in believed)})",
-            None if least is None else least >= ORDERED,
+        of_enough(
+            "ranks",
+            min(one.stems for one in versions),
+            Check(
+                f"Shares of worse stems that are trusted to {percent(BELIEVED)}, by rank with the "
+                "real",
+                f"at least {number(ORDERED, 1)}",
+                "none is"
+                if least is None
+                else f"{number(least)} ({', '.join(one.made for one in believed)})",
+                None if least is None else least >= ORDERED,
+            ),
         ),
-        Check(
-            "The real share lies inside the interval that trust has widened",
-            f"in at least {percent(HELD)}, in each version",
-            percent(held),
-            held >= HELD,
+        of_enough(
+            "shares held",
+            min(one.shares for one in versions),
+            Check(
+                "The real share lies inside the interval that trust has widened",
+                f"in at least {percent(HELD)}, in each version",
+                percent(held),
+                held >= HELD,
+            ),
         ),
     )
 
