@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -47,6 +48,13 @@ def whole(game: Game, unit: str = "points") -> NDArray[np.float64]:
         scores = game.scores(t, plays[:, sounding]).astype(float)
         worth += (scores if unit == "points" else log_odds(scores)) / len(game.sounding)
     return worth
+
+
+@cache
+def known(stems: int) -> tuple[Game, NDArray[np.float64]]:
+    """A game of which every coalition is scored already, and what they are worth."""
+    game = Game(Meter(), band(stems))
+    return game, whole(game)
 
 
 @pytest.mark.parametrize("unit", ["points", "log-odds"])
@@ -128,18 +136,18 @@ def test_a_budget_is_kept(budget: int) -> None:
     Not 500: there all but one pair of size 2 are known, and of a meter, which is far smoother than
     any song, intervals are half as wide then as they should be (docs/estimators.md).
     """
-    game = Game(Meter(), band(10))
+    game, worth = known(10)
     *_, last = found(game, budget=budget, precision=0.0)
     assert last.coalitions <= max(budget, 6)
-    exact = shapley(whole(game))
+    exact = shapley(worth)
     off = abs(last.attributions.mean(axis=0) - exact)
     assert (off <= 2 * last.half_width + 1e-9).all()
-    np.testing.assert_allclose(last.scores.mean(axis=0), whole(game)[-1], atol=1e-6)
+    np.testing.assert_allclose(last.scores.mean(axis=0), worth[-1], atol=1e-6)
 
 
 def test_what_a_budget_pays_for_is_used() -> None:
     """456 taggings end a round of three segments with nine stems; 44 more go to the first one."""
-    game = Game(Meter(), band(10))
+    game, _ = known(10)
     (*_, whole_round), (*_, more) = (found(game, budget=b, precision=0.0) for b in (456, 500))
     assert (whole_round.coalitions, more.coalitions) == (456, 500)
     assert (more.variance[0].mean(axis=0) < whole_round.variance[0].mean(axis=0)).all()
@@ -309,10 +317,10 @@ def test_stems_of_no_group_have_their_shapley_values() -> None:
 
 @pytest.mark.parametrize("budget", [0, 7, 30, 50, 65, 100, 180])
 def test_owen_values_keep_a_budget(budget: int) -> None:
-    game = Game(Meter(), band(7))
+    game, worth = known(7)
     *_, last = revisions(game, "owen", groups=GROUPS, limits=Limits(budget=budget, precision=0))
     assert last.coalitions <= max(budget, 6)
-    off = abs(last.attributions.mean(axis=0) - by_orders(whole(game), GROUPS))
+    off = abs(last.attributions.mean(axis=0) - by_orders(worth, GROUPS))
     assert (off <= 2 * last.half_width + 1e-6).all()
 
 
