@@ -1,10 +1,11 @@
 """How long each explanation of the nine-stem song takes: `python -m benchmarks.explanations`
 
-Each row is a command as one types it, in a process of its own, start included. The first analyses
-and tags all that it needs; the others find those scores kept, as after any first analysis, and tag
-only what is new to them. *Times* compares with the first, in the same run. Where LMMS is not, the
-demo session is measured. `--device` is that of the commands; `--steady` adds the analyses under
-small changes, which take minutes on a processor. Prints a table in Markdown.
+Each row is a command as one types it, in a process of its own, start included. Scores are
+kept in a file that is empty at first: the first command tags all that it needs, the others find
+that known, as after any first analysis, and tag only what is new to them. *Times* compares with the
+first, in the same run. Where LMMS is not, the demo session is measured. `--device` is that of the
+commands; `--long` adds those that tag many times as much: at a finer hop, and under small changes.
+Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.songs import Song, songs
 LIMIT_S = 900
 # What a row is called, and its command; {out} is an empty folder, {tagger} the song's.
 ROWS = (
-    ("Shapley, everything tagged anew", "analyze --fresh"),
+    ("Shapley, nothing known before", "analyze"),
     ("Shapley again, moments, sections and highlight with it", "analyze"),
     ("Banzhaf", "analyze --value banzhaf"),
     ("Owen", "analyze --value owen"),
@@ -39,21 +40,20 @@ ROWS = (
     ("report with sounds", "analyze --report {out}/report.html"),
     ("plots", "analyze --plots {out}/plots"),
     ("table (CSV)", "analyze --csv {out}/shares.csv"),
-    ("each 0.25 s", "analyze --hop 0.25"),
 )
-STEADY = ("how steady it is", "analyze --steady")
+LONG = (("each 0.25 s", "analyze --hop 0.25"), ("how steady it is", "analyze --steady"))
 
 
 def main() -> None:
     """Prints the table."""
     asked = argparse.ArgumentParser(description="Times explanations of the nine-stem song.")
     asked.add_argument("--device", default="auto", help="as of stemlens analyze")
-    asked.add_argument("--steady", action="store_true", help="measure --steady as well")
+    asked.add_argument("--long", action="store_true", help="--hop and --steady as well")
     given = asked.parse_args()
     song = next((one for one in songs() if one.key.startswith("CapDan")), songs()[0])
     print(f"{song.name}, {os.cpu_count()} cores ({platform.machine()}), --device {given.device}\n")
     print("| what | seconds | times the first |\n|---|---|---|")
-    for line in rows(song, given.device, (*ROWS, STEADY) if given.steady else ROWS):
+    for line in rows(song, given.device, ROWS + LONG if given.long else ROWS):
         print(line, flush=True)
 
 
