@@ -23,6 +23,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.trust docs/trust.svg  # its tables stand in docs/trust.md
 	$(BIN)/python -m benchmarks.report  # its tables stand in docs/report.md
 	$(BIN)/python -m benchmarks.values docs/values.svg  # its tables stand in docs/values.md
+	$(BIN)/python -m benchmarks.explanations  # how long each explanation takes
 
 reliability: $(STAMP)
 	$(BIN)/python -m benchmarks.reliability | tee docs/reliability.md
