@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.running import Desk
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
 from stemlens.service import diskspace
 from stemlens.service.store import JobFile, Store
 from stemlens_bridge.client import Client, new_job_id
-from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.link import connect
 from stemlens_bridge.protocol import JobFirst, JobState, Options
 from stemlens_bridge.session import Session
@@ -65,18 +65,13 @@ def test_health_tells_what_runs_and_the_first_wish_is_heeded(
     assert done["running"] is None and done["worker"] == "ready"
 
 
-def test_a_job_is_not_begun_where_the_disk_has_no_room_for_it(
-    tmp_path: Path, real_weights: None, stems: Path
-) -> None:
-    with (
-        ServerProcess(tmp_path / "data", "--spare-gb", "1000000") as server,
-        Client(server.address) as client,
-    ):
-        job = new_job_id("full")
-        client.submit(Session.read(stems), Options(), job)
-        with pytest.raises(StemlensError, match="Make room") as caught:
-            client.follow(job)
-        assert caught.value.code == "disk_full"
+def test_a_job_is_not_begun_where_the_disk_has_no_room_for_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "full", spare_gb=1e6)
+    desk.start_next()
+    assert desk.state("full") == "failed" and not desk.worker.told
+    (error,) = desk.told.errors
+    assert (error.job, error.code) == ("full", "disk_full") and "Make room" in error.message
+    desk.store.close()
 
 
 def test_a_lone_mix_needs_room_for_its_stems() -> None:

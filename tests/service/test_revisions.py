@@ -80,15 +80,6 @@ def test_work_that_was_cut_off_is_taken_up_where_it_was(
     assert document["method"]["exact"]
 
 
-def test_a_cache_that_cannot_be_used_is_told_and_costs_nothing_else(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    (data / "scores.sqlite3").mkdir(parents=True)
-    folder = stem_folder(tmp_path / "song", seconds=3.2)
-    with ServerProcess(data) as server, Client(server.address) as client:
-        _, document = followed(client, folder)
-    assert "scores_not_kept" in [warning["code"] for warning in document["warnings"]]
-
-
 def test_a_budget_of_nothing_still_tells_the_scores(server: ServerProcess, stems: Path) -> None:
     with Client(server.address) as client:
         results, document = followed(client, stems, budget=0)
