@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from support.sounds import RATE, sounds, stem_folder
 
-from stemlens import cli
+from stemlens import cli, cli_explain
 
 pytestmark = pytest.mark.usefixtures("real_weights")
 
@@ -165,6 +165,14 @@ def test_what_goes_wrong_is_one_sentence(
 def test_a_process_says_nothing_else() -> None:
     done = typed("models", "pull", "nothing", code=1)
     assert "[tagger_unknown]" in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_files_are_looked_at_before_the_tagger_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cli, cli_explain):
+        monkeypatch.setattr(module, "loaded_tagger", lambda *_: pytest.fail("it was loaded"))
+    for command in (["analyze"], ["explain", "--tag", "rock", "-o", "out"]):
+        for place in (["none.wav"], ["--mix", "none.wav"]):
+            assert "[audio_missing]" in stemlens(*command, *place, code=1).stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no /dev/full")
