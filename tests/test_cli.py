@@ -15,7 +15,7 @@ import soundfile
 from support.sounds import RATE, sounds, stem_folder
 from typer.testing import CliRunner
 
-from stemlens import cli
+from stemlens import cli, cli_explain
 from stemlens.cli import app
 from stemlens_bridge.errors import StemlensError
 
@@ -208,6 +208,14 @@ def test_where_it_is_to_go_is_asked_for(command: str, says: str) -> None:
 def test_a_process_says_nothing_else() -> None:
     done = typed("models", "pull", "nothing", code=1)
     assert "[tagger_unknown]" in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_files_are_looked_at_before_the_tagger_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cli, cli_explain):
+        monkeypatch.setattr(module, "loaded_tagger", lambda *_: pytest.fail("it was loaded"))
+    for command in (["analyze"], ["explain", "--tag", "rock", "-o", "out"]):
+        for place in (["none.wav"], ["--mix", "none.wav"]):
+            assert "[audio_missing]" in stemlens(*command, *place, code=1).stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no /dev/full")

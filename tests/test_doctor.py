@@ -14,7 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from support.server import ServerProcess
+from typer.testing import CliRunner
 
+from stemlens.cli import app
 from stemlens.doctor import findings, programs, serving
 from stemlens.service.settings import Settings
 from stemlens_bridge.errors import StemlensError
@@ -30,11 +32,15 @@ def doctor(*words: str) -> dict[str, list[dict[str, str]]]:
         capture_output=True,
         text=True,
     )
+    return by_subject(done.stdout, done.returncode)
+
+
+def by_subject(output: str, code: int) -> dict[str, list[dict[str, str]]]:
     told: dict[str, list[dict[str, str]]] = {}
-    for finding in json.loads(done.stdout):
+    for finding in json.loads(output):
         told.setdefault(finding["about"], []).append(finding)
     bad = any(one["state"] == "problem" for found in told.values() for one in found)
-    assert done.returncode == bad
+    assert code == bad
     return told
 
 
@@ -64,10 +70,16 @@ def test_the_whole_examination_of_what_a_configuration_file_names(tmp_path: Path
     assert not (tmp_path / "data").exists(), "it only looks"
 
 
-def test_a_configuration_file_that_is_wrong_hides_nothing_else(tmp_path: Path) -> None:
+def test_a_configuration_file_that_is_wrong_hides_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by_torch = {"version": "2", "gpu": None, "mps": False, "cuda_build": None}
+    monkeypatch.setattr(programs, "ASK_TORCH", f"print({json.dumps(told_by_torch)!r})")
     file = tmp_path / "config.toml"
     file.write_text("prot = 9500")
-    told = doctor("--config", str(file), "--data", str(tmp_path), "--server", "127.0.0.1:1")
+    where = ["--config", str(file), "--data", str(tmp_path), "--server", "127.0.0.1:1"]
+    done = CliRunner().invoke(app, ["doctor", "--json", *where])
+    told = by_subject(done.stdout, done.exit_code)
     (found,) = told["configuration"]
     assert found["state"] == "problem" and "did you mean port?" in found["told"]
     assert told["data folder"][0]["told"].startswith(str(tmp_path)) and "PyTorch" in told

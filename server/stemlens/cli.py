@@ -63,6 +63,7 @@ from stemlens.cli_common import (
     loaded_tagger,
     loudness,
     progress_bars,
+    session_at,
 )
 from stemlens.explain.intended import require_known
 from stemlens.scorecache import MAX_BYTES, ScoreCache
@@ -78,7 +79,6 @@ from stemlens_bridge.protocol import (
     Options,
     read_policy,
 )
-from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_writable
 
 app = typer.Typer(
@@ -221,7 +221,7 @@ def analyze(
     if policy is not None:
         options = replace(options, annotations=read_policy(policy))
     require_known(options)
-    session = Session.read(*(places or ()), mix=mix)
+    session = session_at(places, mix, max_minutes)
     with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         if midi_lanes:

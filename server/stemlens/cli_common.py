@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from stemlens import scorecache, separation, tagging
+from stemlens import audio, scorecache, separation, tagging
 from stemlens.scorecache import ScoreCache
 from stemlens.service.settings import Settings
 from stemlens.tagging import Tagger, weights
@@ -109,6 +109,16 @@ def progress_bars() -> Iterator[Callable[[str, float], None]]:
             bar.update(tasks[stage], completed=fraction)
 
         yield show
+
+
+def session_at(places: list[Path] | None, mix: Path | None, max_minutes: float) -> Session:
+    """The session, its files looked at before the tagger is loaded, which takes seconds; raises
+    the errors of `audio.probe`."""
+    session = Session.read(*(places or ()), mix=mix)
+    for path in (*(stem.path for stem in session.stems), session.mix):
+        if path is not None:
+            audio.probe(path, max_duration_s=60 * max_minutes)
+    return session
 
 
 def loaded_tagger(name: str, device: str, show: Callable[[str, float], None]) -> Tagger:

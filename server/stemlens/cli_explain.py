@@ -38,6 +38,7 @@ from stemlens.cli_common import (
     loaded_tagger,
     loudness,
     progress_bars,
+    session_at,
 )
 from stemlens.service.delivery import explanation_messages
 from stemlens_bridge import jsontext, terminal
@@ -45,7 +46,6 @@ from stemlens_bridge.edits import ExplainOptions, passage_from_text
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.explainedtable import explained_table
 from stemlens_bridge.protocol import Explanation, Options
-from stemlens_bridge.session import Session
 from stemlens_bridge.writing import require_folder, require_writable
 
 
@@ -126,7 +126,7 @@ def explain(
             "separate": separate,
         }
     )
-    session = Session.read(*(places or ()), mix=mix)
+    session = session_at(places, mix, max_minutes)
     with progress_bars() as show, kept_scores(fresh) as kept:
         loaded = loaded_tagger(options.tagger, device, show)
         from stemlens.explain import listening

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import als as sets
 from support.als import AlsTrack
@@ -114,6 +114,7 @@ def test_what_the_user_did_meanwhile_stays() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1))
+@settings(max_examples=30)
 def test_any_name_and_any_text(text: str) -> None:
     original = a_set(tracks=(AlsTrack(text, annotation=text), AlsTrack(f"{text} too")))
     try:

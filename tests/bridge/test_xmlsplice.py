@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemlens_bridge.errors import StemlensError
@@ -232,6 +232,7 @@ HEADS = st.sampled_from(
 
 
 @given(sources(), HEADS, st.data())
+@settings(max_examples=30)
 def test_edits_are_those_of_a_tree(source: str, head: str, data: st.DataObject) -> None:
     original = (head + source).encode()
     document, tree = Document.parse(original), ElementTree.fromstring(original)

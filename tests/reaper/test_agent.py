@@ -22,7 +22,7 @@ from support.reaperside import AgentProcess, AgentThread, Scripts, awaited
 from support.server import ServerProcess
 from support.sounds import stem_folder
 
-from stemlens_bridge import __version__, client, osc, protocol
+from stemlens_bridge import __version__, client, live, osc, protocol
 from stemlens_bridge.errors import StemlensError
 from stemlens_bridge.protocol import LiveClose, LiveTrack
 from stemlens_bridge.reaper import agent as module
@@ -334,7 +334,10 @@ def test_faders_are_played_and_what_they_do_is_told(folder: Path) -> None:
         assert not scripts.read("live-b.lua") and not scripts.read("live-a.lua")
 
 
-def test_faders_without_a_server_say_so(folder: Path, silent: socket.socket) -> None:
+def test_faders_without_a_server_say_so(
+    folder: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.2)
     with AgentThread(folder, silent.getsockname()) as scripts:
         assert scripts.ask("live", job="a", moves=[])["live"] is True
         awaited(lambda: "stemlens serve" in (scripts.read("live-a.lua") or {}).get("message", ""))
@@ -550,7 +553,9 @@ def test_a_server_that_falls_silent_is_told_and_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(job_module, "QUIET_S", 0.2)
-    monkeypatch.setattr(client, "LOYALTY_S", 6.0)
+    monkeypatch.setattr(job_module, "PING_S", 0.3)
+    monkeypatch.setattr(module, "BEAT_S", 0.2)
+    monkeypatch.setattr(client, "LOYALTY_S", 3.0)
     submitted = threading.Event()
 
     def until_submitted(message: protocol.Message) -> list[protocol.Message]:

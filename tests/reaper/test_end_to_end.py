@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from support.reaperside import awaited
 from support.server import ServerProcess
 from support.sounds import NAMES, RATE, sounds
 
+from stemlens_bridge.cli import main
 from stemlens_bridge.reaper.mailbox import Mailbox
 
 HERE = Path(__file__).parent
@@ -39,9 +39,7 @@ class Session:
         self.mailbox = self.resource / "Stemlens" / "mailbox"
         (self.resource / "Scripts").mkdir(parents=True)
         (self.resource / "reaper.ini").write_text("[REAPER]\n")
-        install = ["-m", "stemlens_bridge.cli", "reaper", "install"]
-        where = ["--resource-path", str(self.resource)]
-        subprocess.run([sys.executable, *install, *where], check=True, stdout=subprocess.DEVNULL)
+        assert main(["reaper", "install", "--resource-path", str(self.resource)]) == 0
         (root / "sounds").mkdir()
         stems = sounds(seconds)
         for name, samples in [*zip(NAMES, stems, strict=True), ("MASTER", stems.sum(axis=0))]:
@@ -99,6 +97,16 @@ def song(tmp_path: Path) -> Iterator[Session]:
     session.close()
 
 
+@pytest.fixture(scope="module")
+def analysed(
+    server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Session, dict[str, Any]]]:
+    """A song whose analysis is over, and what came of it."""
+    session = Session(tmp_path_factory.mktemp("analysed") / "Jörgs Studio", seconds=6)
+    yield session, session.play("analyze", address(server))
+    session.close()
+
+
 @pytest.fixture
 def long_song(tmp_path: Path) -> Iterator[Session]:
     session = Session(tmp_path / "Jörgs Studio", seconds=24)
@@ -127,8 +135,8 @@ def address(server: ServerProcess) -> str:
     return f"127.0.0.1:{server.port}"
 
 
-def test_one_action_brings_annotations(server: ServerProcess, song: Session) -> None:
-    came = song.play("analyze", address(server))
+def test_one_action_brings_annotations(analysed: tuple[Session, dict[str, Any]]) -> None:
+    song, came = analysed
     require_annotated(song, came)
     assert came["started"] == 1
     assert len([text for text in came["messages"] if "4 stems" in text]) == 1
@@ -210,8 +218,8 @@ def test_results_wait_for_a_reaper_that_was_closed(
     require_annotated(long_song, came)
 
 
-def test_the_mailbox_is_clean_afterwards(server: ServerProcess, song: Session) -> None:
-    song.play("analyze", address(server))
+def test_the_mailbox_is_clean_afterwards(analysed: tuple[Session, dict[str, Any]]) -> None:
+    song, _ = analysed
     mailbox = Mailbox(song.mailbox)
     assert list(mailbox.requests()) == []
     kinds = {path.name.split("-")[0] for path in (song.mailbox / "to-reaper").iterdir()}

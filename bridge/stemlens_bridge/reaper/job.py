@@ -25,7 +25,8 @@ from stemlens_bridge.session import Session
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.25
-QUIET_S = 5.0  # progress comes once a second; after so long the server is asked whether it is there
+QUIET_S = 3.0  # progress comes once a second; after so long the server is asked whether it is there
+PING_S = 2.0
 CANCEL_PATIENCE_S = 3.0
 
 
@@ -172,7 +173,7 @@ class Job:
     def _ask(self) -> None:
         try:
             with Client(self._server, self._transport) as client:
-                client.ping(patience_s=2.0)
+                client.ping(PING_S)
             self._tell(message=None)
             self._heard = time.monotonic()
         except StemlensError:
