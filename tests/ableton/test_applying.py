@@ -126,7 +126,7 @@ def test_a_track_in_the_way_at_the_wrong_moment_gets_its_level_back(tmp_path: Pa
 
 
 def test_a_third_of_the_datagrams_may_be_lost(tmp_path: Path) -> None:
-    with LiveStandIn(*band(), loss=0.3, seed=2) as live, link_to(live) as link:
+    with LiveStandIn(*band(), loss=0.3, seed=2, tick_s=0.003) as live, link_to(live) as link:
         apply(link, Memory(folder=tmp_path), STEMS, [DOWN, Step("1", "Drums", 1.0)])
         assert levels(live) == [-5.0, -5.0, 0.0, 0.0] and live.lost
         undo(link, Memory(folder=tmp_path))

@@ -159,9 +159,9 @@ def test_nothing_beyond_the_stems_is_told(tmp_path: Path, folder: Path) -> None:
 def test_the_folder_of_separated_stems_does_not_grow_for_ever(
     song: Path, model: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(separating, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(separating, "MAX_BYTES", 300_000)
     for loud in (1.0, 0.9, 0.8):
-        samples = loud * audio.read(song).samples
+        samples = loud * audio.read(song).samples[:RATE]
         separating.stems_of(samples, RATE, model, "cpu", folder, lambda stage, fraction: None)
     assert len(list(folder.iterdir())) == 1
 
