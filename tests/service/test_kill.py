@@ -63,9 +63,10 @@ def test_a_killed_server_finishes_its_jobs_when_it_is_back(tmp_path: Path) -> No
                 for results in found:
                     assert sorted(results.messages) == list(range(1, len(results.messages) + 1))
             documents = [document_of(results) for results in found]
-            assert documents[0]["method"]["recalled"] > 0
+            method = documents[0]["method"]
+            assert 0 < method["taggings"] < 15 * method["segments"]  # of all coalitions there are
             again = document_of(udp.follow(submitted(udp, long)))
-            assert documents[0]["method"]["taggings"] > 0 == again["method"]["taggings"]
+            assert again["method"]["taggings"] == 0
             assert documents[0]["tags"] == again["tags"]
             stops_cleanly_in_the_middle_of_a_job(second, udp, tmp_path)
 
