@@ -460,12 +460,9 @@ class ArdourWindow:
 
     def _wait_for_window(self) -> None:
         """Returns when the window does what it is asked to: Ardour answers before it does."""
-        away, deadline = 48_000, time.monotonic() + START_S
-        while self._playhead() != away:
-            assert time.monotonic() < deadline, "the playhead does not move"
-            self.osc.send([("/locate", (away, 0))])
-        self.action("Transport/GotoStart")  # once: what waits for the window happens later
-        while self._playhead() in (away, None):
+        deadline = time.monotonic() + START_S
+        self.action("Transport/GotoEnd")  # once: what waits for the window happens later
+        while not self._playhead():  # at the start, or moved there by the window as it opens
             assert time.monotonic() < deadline, "the window does nothing"
 
     def _playhead(self) -> int | None:

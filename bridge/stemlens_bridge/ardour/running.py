@@ -336,15 +336,22 @@ class _Marking:
         while time.monotonic() - started < REMOVE_S and gone < 2:
             # has it tell everything anew: at once a place that is none, and then where it is
             self.ardour.send(surface(GLOBAL))
-            until = time.monotonic() + TOLD_S
-            told: list[str] = []
-            while len(told) < 2 and (left := until - time.monotonic()) > 0:
-                heard = self.ardour.receive(left)
-                told += [str(given[0]) for path, given in heard if path == "/marker" and given]
+            told = self._markers(TOLD_S, 2)
             unmarked = bool(told) and told[-1] != name
             gone = gone + 1 if unmarked and self._number("/transport_frame") == at else 0
+            if not unmarked:
+                self._markers(TOLD_S, 1)  # comes when it changes; asking all the time slows it down
         self.ardour.send(surface())
         return gone == 2
+
+    def _markers(self, wait_s: float, count: int) -> list[str]:
+        """What Ardour tells of the marker at the playhead, up to `count` times."""
+        until = time.monotonic() + wait_s
+        told: list[str] = []
+        while len(told) < count and (left := until - time.monotonic()) > 0:
+            heard = self.ardour.receive(left)
+            told += [str(given[0]) for path, given in heard if path == "/marker" and given]
+        return told
 
 
 def unsaved(ardour: Ardour, session: SessionFile) -> list[str]:
