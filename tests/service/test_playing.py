@@ -70,7 +70,7 @@ def why_a_tag_is_heard(page: Page) -> None:
 def faders_move_scores(page: Page, server: tuple[str, int]) -> None:
     page.get_by_role("button", name="Move faders").click()
     live = page.get_by_role("region", name="Live mix")
-    expect(live.get_by_text("Listening to 0:00 to 0:02")).to_be_visible()
+    expect(live.get_by_text("Listening to 0:00 to 0:03")).to_be_visible()
     moved = live.get_by_text("▼").or_(live.get_by_text("▲")).first
     expect(moved).to_be_hidden()
     kick = live.get_by_role("slider", name="kick: level")
