@@ -41,7 +41,10 @@ ROWS = (
     ("plots", "analyze --plots {out}/plots"),
     ("table (CSV)", "analyze --csv {out}/shares.csv"),
 )
-LONG = (("each 0.25 s", "analyze --hop 0.25"), ("how steady it is", "analyze --steady"))
+LONG = (
+    ("shares every 0.75 s instead of every 3 s", "analyze --hop 0.75"),
+    ("how steady it is", "analyze --steady"),
+)
 
 
 def main() -> None:
