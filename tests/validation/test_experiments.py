@@ -20,7 +20,7 @@ from stemlens.separation import demucs_models
 from stemlens.validation import coverage, faithfulness, sanity, separated
 from stemlens.validation.coverage import Known
 from stemlens.validation.degrading import Stems
-from stemlens.validation.experiment import Check, Settings, of_enough
+from stemlens.validation.experiment import Check, Settings, of_enough, percent
 from stemlens.validation.material import chosen, passages
 from stemlens.validation.needs import NEEDS
 from stemlens_bridge.errors import StemlensError
@@ -218,3 +218,7 @@ def test_a_separator_that_is_there_is_run(
     assert last.made == "htdemucs" and last.by == "separator"
     assert last.error < 0.01 and last.same_top == 1
     assert "drums: kick, noise" in "\n".join(separated.told(figures))
+
+
+def test_parts_have_the_minus_sign_of_all_numbers() -> None:
+    assert [percent(part) for part in (-1.0, 0.954, float("nan"))] == ["−100 %", "95 %", "–"]

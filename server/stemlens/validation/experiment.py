@@ -88,10 +88,8 @@ def tiny(value: float) -> str:
 
 
 def percent(part: float, digits: int = 0) -> str:
-    """A part of the whole: "95 %"; a dash for NaN."""
-    if part != part:
-        return "–"
-    return f"{100 * part:.{digits}f} %"
+    """A part of the whole: "95 %", "−100 %"; a dash for NaN."""
+    return "–" if part != part else f"{number(100 * part, digits)} %"
 
 
 def part(on_progress: Progress, done: int, of: int) -> Progress:
