@@ -29,6 +29,7 @@ from stemlens.cli_common import (
     kept_scores,
     loaded_tagger,
     progress_bars,
+    session_at,
 )
 from stemlens.service.delivery import trial_messages
 from stemlens_bridge import jsontext, schemas
@@ -134,7 +135,7 @@ def try_edits(
     if not edits:
         raise typer.BadParameter("what should be tried?", param_hint="--edit")
     asked = [Edit.from_text(text) for text in edits]
-    session = Session.read(*(places or ()), mix=mix)
+    session = session_at(places, mix, max_minutes)
     wanted = TryOptions(render is not None, attributions, loudness_match)
     with _opened(
         session, Options(tagger=tagger, separator=separator), device, fresh, max_minutes
@@ -185,7 +186,7 @@ def suggest(
     options = SuggestOptions(
         tuple(stems or ()), tuple(presets or ()), budget, time_s, most, seed, render is not None
     )
-    session = Session.read(*(places or ()), mix=mix)
+    session = session_at(places, mix, max_minutes)
     with _opened(
         session, Options(tagger=tagger, separator=separator), device, fresh, max_minutes
     ) as (trials, show):
@@ -222,7 +223,7 @@ def verify(
     from stemlens.edits import promise
 
     promise.trial_of(document, chosen)
-    session = Session.read(*(places or ()))
+    session = session_at(places, None, max_minutes)
     with progress_bars() as show:
         tagger = loaded_tagger(document["tagger"], device, show)
         from stemlens.edits.trials import TrialSession

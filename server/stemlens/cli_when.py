@@ -21,6 +21,7 @@ from stemlens.cli_common import (
     kept_scores,
     loaded_tagger,
     progress_bars,
+    session_at,
 )
 from stemlens_bridge import jsontext, schemas
 from stemlens_bridge.annotations import points
@@ -68,10 +69,14 @@ def highlight(
     given = places or []
     if mix is None and len(given) == 1 and _is_result(given[0]):
         document = schemas.load(given[0], schemas.RESULT)
+        stems, mix_file = document["session"]["stems"], document["session"]["mix"]
+        _require_other(output, [stem["path"] for stem in stems], mix_file and mix_file["path"])
     else:
         options = Options(tagger=tagger, hop_s=hop, budget=0)  # which the sum of all is spared
         # A lone mix is heard as it is: no stems are made of it.
-        session = Session.read(*given, mix=mix) if given or mix is None else Session.read(mix)
+        if not given and mix is not None:
+            given, mix = [mix], None
+        session = session_at(given, mix, max_minutes)
         _require_other(output, [stem.path for stem in session.stems], session.mix)
         document = _heard(session, options, device, fresh, max_minutes)
     if "highlight" not in document:
@@ -85,8 +90,6 @@ def highlight(
             "nothing_to_analyse",
             "There is no highlight, because no tag is clearly above silence. Is the bounce right?",
         )
-    stems, mix_file = document["session"]["stems"], document["session"]["mix"]
-    _require_other(output, [stem["path"] for stem in stems], mix_file and mix_file["path"])
     from stemlens.explain import excerpt
     from stemlens_bridge.wording import clock
 
