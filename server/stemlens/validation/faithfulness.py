@@ -10,7 +10,7 @@ agree; how well they do says what shares can be used for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -271,53 +271,44 @@ def agreement(values: Values, taken: Values) -> tuple[float, float, float]:
 def checks(heard: list[Heard]) -> tuple[Check, ...]:
     """What should hold in every session that has stems enough for it."""
     fair = [_of(one, "Shapley") for one in heard]
-    behind = [_of(one, "LIME").gained - own.gained for one, own in zip(heard, fair, strict=True)]
-    follows = [dict(_by_name(one))["Shapley"] for one in heard]
+    ahead = [own.gained - _of(one, "LIME").gained for one, own in zip(heard, fair, strict=True)]
     off = max(one.audio_off for one in heard)
     return (
         _in_each(
+            "Stems removed, and added, in the order of their shares",
+            f"better than {percent(BEATS)} of all orders, in each session",
             "orders",
             heard,
             [own.beats for own in fair],
-            Check(
-                "Stems removed, and added, in the order of their shares",
-                f"better than {percent(BEATS)} of all orders, in each session",
-                ", ".join(percent(own.beats) for own in fair),
-            ),
             BEATS,
+            percent,
         ),
         _in_each(
+            "How much of what the best order gains over a random one that order gains",
+            f"at least {percent(GAINED)}",
             "orders",
             heard,
             [own.gained for own in fair],
-            Check(
-                "How much of what the best order gains over a random one that order gains",
-                f"at least {percent(GAINED)}",
-                ", ".join(percent(own.gained) for own in fair),
-            ),
             GAINED,
+            percent,
         ),
         _in_each(
+            "The same, beside LIME",
+            f"no more than {percent(BEHIND)} behind",
             "orders",
             heard,
-            [-less for less in behind],
-            Check(
-                "The same, beside LIME",
-                f"no more than {percent(BEHIND)} behind",
-                ", ".join("–" if less != less else f"{points(-less, 0)} %" for less in behind),
-            ),
+            ahead,
             -BEHIND,
+            lambda more: "–" if more != more else f"{points(more, 0)} %",
         ),
         _in_each(
+            "Shares against what a stem turned down by 3 dB takes away, rank correlation",
+            f"at least {number(FOLLOWS, 1)}",
             "ranks",
             heard,
-            follows,
-            Check(
-                "Shares against what a stem turned down by 3 dB takes away, rank correlation",
-                f"at least {number(FOLLOWS, 1)}",
-                ", ".join(number(value) for value in follows),
-            ),
+            [dict(_by_name(one))["Shapley"] for one in heard],
             FOLLOWS,
+            number,
         ),
         Check(
             "3 dB through the game's gains against 3 dB on the audio itself",
@@ -328,14 +319,22 @@ def checks(heard: list[Heard]) -> tuple[Check, ...]:
     )
 
 
-def _in_each(fact: str, heard: list[Heard], found: list[float], row: Check, least: float) -> Check:
-    """The row, which holds where every session that has stems enough reaches `least`; a dash stands
-    for each of the others."""
+def _in_each(
+    asked: str,
+    target: str,
+    fact: str,
+    heard: list[Heard],
+    found: list[float],
+    least: float,
+    shown: Callable[[float], str],
+) -> Check:
+    """A row with what was found in each session, which holds where every session that has stems
+    enough for the fact reaches `least`; a dash stands for each of the others."""
     reached = [
         value >= least for one, value in zip(heard, found, strict=True) if enough(fact, one.stems)
     ]
-    most = max(one.stems for one in heard)
-    return of_enough(fact, most, replace(row, holds=all(reached)))
+    row = Check(asked, target, ", ".join(map(shown, found)), all(reached))
+    return of_enough(fact, max(one.stems for one in heard), row)
 
 
 def _of(one: Heard, name: str) -> Order:
