@@ -58,7 +58,8 @@ def moments(
         if stem not in names:
             continue
         for tag, _ in peaks[stem]:
-            series = over_time.shares(column[tag["tag"]])[:, i]
+            share = over_time.attributions[:, i, column[tag["tag"]]]
+            series = np.asarray(share, dtype=np.float64)
             found += _peaks(stem, names[stem], tag["tag"], series, over_time)
         found += [
             {"kind": kind, "track": stem, "start_s": at, "end_s": at}
